@@ -1,0 +1,196 @@
+"""The command line (contract §2). Exit codes: 0 stopped as asked, 1 failed at run time, 2 bad configuration."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ocpp_mqtt_proxy import __version__, config_file, exports, logs
+from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.config_file import BadConfiguration
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.passwords import hash_password, token_hash
+
+log = logging.getLogger("ocpp_mqtt_proxy")
+
+LOGIN_MINUTES = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    parser = _parser()
+    given = parser.parse_args(_with_command(sys.argv[1:] if arguments is None else arguments))
+    try:
+        return int(given.run(given))
+    except BadConfiguration as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (ProxyError, OSError) as error:
+        print(f"ocpp-mqtt-proxy: {error}", file=sys.stderr)
+        return 1
+
+
+COMMANDS = ("run", "check-config", "simulate", "export", "login", "hash-password")
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """`run` may be left out."""
+    named = any(word in COMMANDS or word in ("-h", "--help", "--version") for word in arguments[:1])
+    return arguments if named else ["run", *arguments]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ocpp-mqtt-proxy", description=__doc__.partition("(")[0] if __doc__ else "")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument("--config", type=Path, help="the configuration file, YAML or JSON")
+    run = commands.add_parser("run", parents=[file], help="run the service (what is done without a command)")
+    run.set_defaults(run=_run)
+    check = commands.add_parser("check-config", parents=[file], help="print the effective configuration")
+    check.set_defaults(run=_check_config)
+    _simulate_parser(commands)
+    export = commands.add_parser("export", parents=[file], help="print sessions out of the store")
+    export.add_argument("--from", dest="since", metavar="DATE", help="started on this day or later")
+    export.add_argument("--to", dest="until", metavar="DATE", help="started on this day or earlier")
+    export.add_argument("--provider", metavar="ID")
+    export.add_argument("--format", choices=["csv", "json"], default="csv")
+    export.set_defaults(run=_export)
+    login = commands.add_parser("login", parents=[file], help="print a link to the page, good once")
+    login.set_defaults(run=_login)
+    password = commands.add_parser("hash-password", help="read a password, print its hash for the configuration")
+    password.set_defaults(run=_hash_password)
+    return parser
+
+
+def _simulate_parser(commands: Any) -> None:  # noqa: ANN401
+    simulate = commands.add_parser("simulate", help="run a simulated charger")
+    simulate.add_argument("--url", required=True, metavar="WS_URL", help="where the CSMS is; the id is appended")
+    simulate.add_argument("--version", dest="ocpp_version", choices=["1.6", "2.0.1"], default="1.6")
+    simulate.add_argument("--id", default="SIM1")
+    simulate.add_argument("--password", default="", help="for Basic authentication")
+    simulate.add_argument("--speed", type=float, default=1.0, help="how much faster than life it charges")
+    simulate.add_argument("--plugged", action="store_true", help="begin with a car plugged in")
+    simulate.set_defaults(run=_simulate)
+
+
+def _load(given: argparse.Namespace) -> Config:
+    return config_file.load(config_file.find(given.config))
+
+
+def _run(given: argparse.Namespace) -> int:
+    from ocpp_mqtt_proxy.app import App
+
+    config = _load(given)
+    logs.set_up(config.log)
+
+    async def serve() -> None:
+        app = App(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, app.ask_to_stop)
+        await app.run()
+
+    _in_loop(serve)
+    return 0
+
+
+def _in_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run in the fastest event loop there is."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work())
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
+
+
+def _check_config(given: argparse.Namespace) -> int:
+    config = _load(given)
+    print(yaml.safe_dump(config.masked(), sort_keys=False, allow_unicode=True), end="")
+    return 0
+
+
+def _simulate(given: argparse.Namespace) -> int:
+    from ocpp_mqtt_proxy.simulator.console import simulate
+
+    logs.set_up(Config().log)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(simulate(given))
+    return 0
+
+
+def _export(given: argparse.Namespace) -> int:
+    from ocpp_mqtt_proxy.adapters.store import Filter
+    from ocpp_mqtt_proxy.app import zone_of
+
+    config = _load(given)
+    zone = zone_of(config)
+    wanted = Filter(
+        since=exports.when(given.since, zone),
+        until=exports.when(given.until, zone, end=True),
+        provider=given.provider,
+        limit=500,
+    )
+    write = exports.as_csv if given.format == "csv" else exports.as_json
+
+    async def export(store: Any) -> None:  # noqa: ANN401
+        async for line in write(store.all_sessions(wanted), datetime.now(UTC)):
+            sys.stdout.write(line)
+
+    asyncio.run(_with_store(config, export))
+    return 0
+
+
+def _login(given: argparse.Namespace) -> int:
+    config = _load(given)
+    code = secrets.token_urlsafe(24)
+
+    async def add(store: Any) -> None:  # noqa: ANN401
+        await store.add_login(token_hash(code), datetime.now(UTC) + timedelta(minutes=LOGIN_MINUTES))
+
+    asyncio.run(_with_store(config, add))
+    from ocpp_mqtt_proxy.app import own_address
+
+    print(f"http://{own_address()}:{config.http.port}/login?code={code}")
+    print(f"good once, for {LOGIN_MINUTES} minutes", file=sys.stderr)
+    return 0
+
+
+async def _with_store(config: Config, work: Callable[[Any], Awaitable[None]]) -> None:
+    """Do something with the store, beside a service that may be running."""
+    from ocpp_mqtt_proxy.adapters.store import Store
+
+    store = Store(Path(config.database.path))
+    await store.open()
+    try:
+        await work(store)
+    finally:
+        await store.close()
+
+
+def _hash_password(_: argparse.Namespace) -> int:
+    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not password:
+        print("no password given", file=sys.stderr)
+        return 2
+    print(hash_password(password))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

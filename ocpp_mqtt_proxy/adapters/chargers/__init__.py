@@ -1,0 +1,1 @@
+"""Chargers' sockets: the handshake, the gate, and one link per charger."""

@@ -1,0 +1,367 @@
+"""One charger's open socket: frames in, answers out, and one call of ours open at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from websockets.exceptions import ConnectionClosed
+
+from ocpp_mqtt_proxy.commissioning import Commissioning
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed, refused
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.reports import Answer, BootReported
+from ocpp_mqtt_proxy.hub import Delayed, Hub
+from ocpp_mqtt_proxy.ocppj import rpc
+from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
+from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, ErrorCode
+from ocpp_mqtt_proxy.ports import LedgerFailed
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 50
+"""Calls that may wait for the open one."""
+
+MAX_UNANSWERED = 8
+"""Calls of a charger that may wait for the disk at once; the next is read when one is answered."""
+
+_SECRETS = re.compile(
+    rb'("(?:idTag|parentIdTag|idToken|additionalIdToken)"\s*:\s*"[^"]*?)([^"]{0,2})"'
+    rb'|("(?:key|name)"\s*:\s*"(?:AuthorizationKey|BasicAuthPassword)".*?"(?:value|attributeValue)"\s*:\s*")[^"]*"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take, in seconds.
+
+    `boot_grace` for a boot to come by itself, `boot_patience` for a triggered one, `calm` between a boot's
+    answer and our first question, `call` for a charger's answer (Mennekes needs nearly a minute), `silence`
+    without a frame before we ask whether anybody is there.
+    """
+
+    boot_grace: float = 5
+    boot_patience: float = 15
+    calm: float = 2
+    call: float = 60
+    silence: float = 3600
+
+
+class Socket(Protocol):
+    """What is needed of a WebSocket connection."""
+
+    async def recv(self, decode: bool | None = None) -> str | bytes:  # noqa: FBT001 (its signature)
+        """The next message. Raises ConnectionClosed."""
+
+    async def send(self, message: bytes, *, text: bool) -> None:
+        """Send a message. Raises ConnectionClosed."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went over a link."""
+
+    frames: int = 0
+    bad_frames: int = 0
+    violations: int = 0
+    refused: int = 0
+
+
+def _future() -> asyncio.Future[CallResult | CallError | None]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(slots=True)
+class Pending:
+    """A call of ours: `sent` when its turn has come, `answer` None where the link was lost."""
+
+    call: Call
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: asyncio.Future[CallResult | CallError | None] = field(default_factory=_future)
+
+
+class Link:
+    """A charger's conversation, from its first frame to its last. Fulfils `ports.ChargerLink`."""
+
+    def __init__(
+        self,
+        charger_id: str,
+        dialect: Dialect,
+        socket: Socket,
+        hub: Hub,
+        commissioning: Commissioning,
+        timing: Timing,
+        *,
+        log_frames: bool = False,
+    ) -> None:
+        self.charger_id = charger_id
+        self.dialect = dialect
+        self.counters = Counters()
+        self.closing: str | None = None
+        self._socket = socket
+        self._hub = hub
+        self._commissioning = commissioning
+        self._timing = timing
+        self._log_frames = log_frames
+        self._gate = rpc.Gate()
+        self._pending: dict[str, Pending] = {}
+        self._ready = asyncio.Event()
+        self._booted = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._asked_to_boot = False
+        self._unanswered: set[asyncio.Task[None]] = set()
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version spoken."""
+        return self.dialect.version
+
+    # Conversation
+
+    async def run(self) -> None:
+        """Read frames until the socket closes; that ends by ConnectionClosed, which the caller expects."""
+        care = asyncio.create_task(self._care(), name=f"care {self.charger_id}")
+        care.add_done_callback(self._log_fault)
+        try:
+            while True:
+                await self._receive(await self._socket.recv(decode=False))
+        finally:
+            care.cancel()
+            self._hang_up()
+            await asyncio.gather(care, *self._unanswered, return_exceptions=True)
+
+    def _log_fault(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()):
+            log.error("%s: is not looked after any more", self.charger_id, exc_info=fault)
+
+    def close(self, reason: str) -> None:
+        """Have the socket closed, for a reason; does not wait."""
+        self.closing = self.closing or reason
+        self._closed.set()
+
+    async def wait_closing(self) -> str:
+        """Wait until somebody wants the socket closed; why."""
+        await self._closed.wait()
+        return self.closing or ""
+
+    async def _receive(self, data: bytes | str) -> None:
+        self.counters.frames += 1
+        if self._log_frames:
+            self._log("<", data)
+        try:
+            frame = rpc.parse(data, self.version)
+        except BadFrame as error:
+            await self._refuse_frame(error)
+            return
+        match frame:
+            case Call():
+                await self._hear(frame)
+            case CallResult() | CallError():
+                self._resolve(frame)
+
+    async def _refuse_frame(self, error: BadFrame) -> None:
+        self.counters.bad_frames += 1
+        log.warning("%s: a frame that is none: %s", self.charger_id, error.why)
+        if error.answer_id is not None:
+            await self._send_error(CallError(error.answer_id, error.code, error.why))
+
+    async def _hear(self, call: Call) -> None:
+        """Answer a call: at once where nothing has to be waited for, which is nearly always."""
+        try:
+            report, violation = self.dialect.decode(call.action, call.payload)
+            if violation is not None:
+                self.counters.violations += 1
+                log.info(
+                    "%s: %s breaks its schema, used as far as it goes: %s", self.charger_id, call.action, violation
+                )
+            answer = self._hub.hear(self.charger_id, report)
+        except CallRefused as refusal:
+            await self._refuse(call, refusal.code, refusal.why)
+            return
+        except Exception:
+            log.exception("%s: %s could not be handled", self.charger_id, call.action)
+            await self._own_fault(call)
+            return
+        if isinstance(answer, Delayed):
+            await self._answer_later(call, answer)
+        else:
+            await self._answer(call, answer)
+            if isinstance(report, BootReported):
+                self._boot_answered(report)
+
+    async def _answer_later(self, call: Call, answer: Delayed) -> None:
+        """Answer once the disk has it; frames go on being read, since our own calls are answered there too."""
+        task = asyncio.create_task(self._await_answer(call, answer))
+        self._unanswered.add(task)
+        task.add_done_callback(self._unanswered.discard)
+        if len(self._unanswered) >= MAX_UNANSWERED:
+            await asyncio.wait(self._unanswered, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _await_answer(self, call: Call, answer: Delayed) -> None:
+        try:
+            await self._answer(call, await answer.answer)
+        except LedgerFailed as error:
+            # The charger keeps its message and sends it again (1.6 §3.7.1, E13).
+            await self._refuse(call, ErrorCode.INTERNAL_ERROR, f"it could not be written down: {error}")
+
+    async def _answer(self, call: Call, answer: Answer) -> None:
+        await self._send(rpc.encode_result(call.id, self.dialect.reply(call.action, answer)))
+
+    async def _refuse(self, call: Call, code: ErrorCode, why: str) -> None:
+        self.counters.refused += 1
+        log.warning("%s: %s refused: %s %s", self.charger_id, call.action, code, why)
+        await self._send_error(CallError(call.id, code, why))
+
+    async def _own_fault(self, call: Call) -> None:
+        await self._send_error(CallError(call.id, ErrorCode.INTERNAL_ERROR, "the proxy failed on this message"))
+
+    async def _send_error(self, error: CallError) -> None:
+        await self._send(rpc.encode_error(error, self.version))
+
+    async def _send(self, frame: bytes) -> None:
+        """Send a frame. To a socket that just closed it goes nowhere; the reader finds that out."""
+        if self._log_frames:
+            self._log(">", frame)
+        try:
+            await self._socket.send(frame, text=True)
+        except ConnectionClosed:
+            self._hang_up()
+
+    def _log(self, direction: str, frame: bytes | str) -> None:
+        raw = frame.encode() if isinstance(frame, str) else frame
+        masked = _SECRETS.sub(_mask, raw)
+        log.info("%s %s %s", self.charger_id, direction, masked.decode("utf-8", "replace"))
+
+    # Boot, readiness and care
+
+    def _boot_answered(self, report: BootReported) -> None:
+        """From now on the charger may be asked things: not before, or some reboot for ever (peers §5)."""
+        solicited = self._asked_to_boot or report.reason == "triggered"
+        self._asked_to_boot = False
+        if solicited:
+            self._ready.set()
+        else:
+            self._booted.set()
+
+    async def _care(self) -> None:
+        """See the charger through its boot, then look after it as long as it stays."""
+        booted = await self._wait_for_boot()
+        while True:
+            self._booted.clear()
+            await asyncio.sleep(self._timing.calm)
+            self._ready.set()
+            station = self._hub.station(self.charger_id)
+            await self._commissioning.prepare(station, self, booted=booted)
+            await self._watch()
+            booted = True
+
+    async def _wait_for_boot(self) -> bool:
+        """Whether the charger booted; asked to say who it is where it did not by itself."""
+        if await _within(self._timing.boot_grace, self._booted):
+            return True
+        self._asked_to_boot = True
+        await self._call_out(Trigger(Message.BOOT))
+        await _within(self._timing.boot_patience, self._ready)
+        return False
+
+    async def _watch(self) -> None:
+        """Return when the charger boots again. Long silence is asked about, and nothing at all is the end.
+
+        Pings find dead links; this finds a charger whose program hangs while its network answers. The
+        deadline is far beyond any heartbeat (peers §3.13).
+        """
+        heard = self.counters.frames
+        while not await _within(self._timing.silence, self._booted):
+            if heard == self.counters.frames and await self._is_silent():
+                self.close("not a word for too long")
+            heard = self.counters.frames
+
+    async def _is_silent(self) -> bool:
+        heard = self.counters.frames
+        await self._call_out(Trigger(Message.HEARTBEAT))
+        return self.counters.frames == heard
+
+    # Calls of ours
+
+    async def send(self, order: Order) -> Outcome:
+        """Put an order to the charger and wait for its answer. Nothing goes out before it is ready."""
+        if not await _within(self._timing.call, self._ready):
+            return failed(Reason.TIMEOUT, "the charger has not booted yet")
+        return await self._call_out(order)
+
+    async def _call_out(self, order: Order) -> Outcome:
+        asked = self.dialect.put(order)
+        if asked is None:
+            return refused(Reason.NOT_SUPPORTED, f"OCPP {self.version} has no such thing")
+        if len(self._gate.waiting) >= MAX_WAITING:
+            return failed(Reason.TIMEOUT, "too many calls wait for the charger")
+        pending = Pending(self._gate.ask(*asked))
+        self._pending[pending.call.id] = pending
+        try:
+            answer = await self._exchange(pending)
+        except TimeoutError:
+            return failed(Reason.TIMEOUT, f"the charger did not answer {asked[0]} in {self._timing.call:g} s")
+        finally:
+            del self._pending[pending.call.id]
+            self._gate.give_up(pending.call)
+            await self._send_next()
+        if answer is None:
+            return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
+        return self._outcome(order, answer)
+
+    async def _exchange(self, pending: Pending) -> CallResult | CallError | None:
+        """Wait for a call's turn, then for its answer; None where the link is lost. Raises TimeoutError."""
+        await self._send_next()
+        async with asyncio.timeout(self._timing.call * 2):
+            await pending.sent.wait()
+        async with asyncio.timeout(self._timing.call):
+            return await pending.answer
+
+    async def _send_next(self) -> None:
+        call = self._gate.next() if self.closing is None else None
+        if call is not None:
+            self._pending[call.id].sent.set()
+            await self._send(rpc.encode_call(call))
+
+    def _resolve(self, answer: CallResult | CallError) -> None:
+        if self._gate.answer(answer.id) is None:
+            log.info("%s: an answer that nobody waits for (%s)", self.charger_id, answer.id)
+            return
+        pending = self._pending[answer.id]
+        if not pending.answer.done():
+            pending.answer.set_result(answer)
+
+    def _outcome(self, order: Order, answer: CallResult | CallError) -> Outcome:
+        if isinstance(answer, CallResult):
+            return self.dialect.outcome(order, answer.payload)
+        unable = answer.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED)
+        reason = Reason.NOT_SUPPORTED if unable else Reason.CHARGER_REJECTED
+        return refused(reason, f"the charger answered {answer.code} {answer.description}".strip())
+
+    def _hang_up(self) -> None:
+        """Nobody will answer any more."""
+        self.closing = self.closing or "the socket closed"
+        for pending in self._pending.values():
+            pending.sent.set()
+            if not pending.answer.done():
+                pending.answer.set_result(None)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether an event comes within a time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _mask(match: re.Match[bytes]) -> bytes:
+    if match[3] is not None:
+        return match[3] + b'***"'
+    head = match[1].split(b'"')
+    return b'"'.join([*head[:-1], b"***" + match[2]]) + b'"'

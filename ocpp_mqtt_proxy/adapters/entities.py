@@ -1,0 +1,199 @@
+"""The entities that Home Assistant gets, as a table (contract §5, `reference/home_assistant.md` §7).
+
+A row says what an entity is; `discovery.py` says it in MQTT. Keys become unique ids: they are for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.model import Status
+from ocpp_mqtt_proxy.core.station import REGISTER, Station
+
+DIAGNOSTIC = "diagnostic"
+CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One entity. `topic` is where its state is, below the charger's or connector's topic; None: it has none.
+
+    `command` is where it writes; `options` are further keys of the discovery payload, as they are. `always`
+    entities stay available while the charger is offline.
+    """
+
+    key: str
+    platform: str
+    name: str
+    topic: str | None = None
+    command: str | None = None
+    device_class: str | None = None
+    unit: str | None = None
+    state_class: str | None = None
+    category: str | None = None
+    icon: str | None = None
+    always: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _sensor(key: str, name: str, **more: Any) -> Entity:  # noqa: ANN401
+    return Entity(key, "sensor", name, topic=key, **more)
+
+
+def _measured(key: str, name: str, device_class: str, unit: str, digits: int) -> Entity:
+    return _sensor(
+        key,
+        name,
+        device_class=device_class,
+        unit=unit,
+        state_class="measurement",
+        options={"suggested_display_precision": digits},
+    )
+
+
+def _by_line(metric: str, name: str, device_class: str, unit: str, digits: int) -> list[Entity]:
+    return [_measured(f"{metric}_l{n}", f"{name} L{n}", device_class, unit, digits) for n in (1, 2, 3)]
+
+
+def _button(key: str, name: str, verb: str, payload: str, **more: Any) -> Entity:  # noqa: ANN401
+    return Entity(key, "button", name, command=f"request/{verb}", options={"payload_press": payload}, **more)
+
+
+def _event(key: str, name: str, topic: str, types: list[str], icon: str) -> Entity:
+    return Entity(key, "event", name, topic=f"event/{topic}", icon=icon, options={"event_types": types})
+
+
+MEASURED: Mapping[str, Entity] = {
+    entity.key: entity
+    for entity in [
+        _measured("power", "Power", "power", "W", 0),
+        *_by_line("power", "Power", "power", "W", 0),
+        _measured("current", "Current", "current", "A", 1),
+        *_by_line("current", "Current", "current", "A", 1),
+        _measured("voltage", "Voltage", "voltage", "V", 0),
+        *_by_line("voltage", "Voltage", "voltage", "V", 0),
+        _measured("current_offered", "Current offered", "current", "A", 1),
+        _measured("power_offered", "Power offered", "power", "W", 0),
+        _measured("soc", "State of charge", "battery", "%", 0),
+        _measured("temperature", "Temperature", "temperature", "°C", 1),
+        _measured("frequency", "Frequency", "frequency", "Hz", 2),
+    ]
+}
+"""By metric; each appears when its first value was seen."""
+
+ENERGY = _sensor(
+    "energy",
+    "Energy",
+    device_class="energy",
+    unit="kWh",
+    state_class="total_increasing",
+    options={"suggested_display_precision": 2},
+)
+
+CONNECTOR: list[Entity] = [
+    _sensor("status", "Status", device_class="enum", icon="mdi:ev-station", options={"options": [*Status]}),
+    _sensor("error", "Error", category=DIAGNOSTIC, icon="mdi:alert-circle-outline"),
+    Entity("plugged_in", "binary_sensor", "Plugged in", topic="plugged_in", device_class="plug"),
+    Entity(
+        "charging_now",
+        "binary_sensor",
+        "Charging",
+        topic="status",
+        device_class="battery_charging",
+        options={"value_template": "{{ 'ON' if value == 'charging' else 'OFF' }}"},
+    ),
+    Entity("problem", "binary_sensor", "Problem", topic="problem", device_class="problem", category=DIAGNOSTIC),
+    Entity("charging", "switch", "Charging", topic="charging", command="charging/set", icon="mdi:ev-plug-type2"),
+    _sensor(
+        "session_energy",
+        "Session energy",
+        device_class="energy",
+        unit="kWh",
+        state_class="total_increasing",
+        options={"suggested_display_precision": 2},
+    ),
+    _sensor("session_time", "Session time", device_class="duration", unit="s"),
+    _sensor("session_provider", "Session provider", category=DIAGNOSTIC, icon="mdi:account-cash"),
+    _sensor(
+        "effective_limit",
+        "Effective limit",
+        device_class="current",
+        unit="A",
+        options={"suggested_display_precision": 1},
+    ),
+    _sensor("limited_by", "Limited by", category=DIAGNOSTIC, icon="mdi:speedometer"),
+    _sensor("transaction_id", "Transaction", category=DIAGNOSTIC, icon="mdi:identifier"),
+    _sensor("id_tag", "Card", category=DIAGNOSTIC, icon="mdi:card-account-details-outline"),
+    _sensor("stop_reason", "Stop reason", category=DIAGNOSTIC, icon="mdi:stop-circle-outline"),
+]
+
+CHARGER: list[Entity] = [
+    Entity(
+        "connected",
+        "binary_sensor",
+        "Connected",
+        topic="availability",
+        device_class="connectivity",
+        category=DIAGNOSTIC,
+        always=True,
+        options={"payload_on": "online", "payload_off": "offline"},
+    ),
+    Entity("available", "switch", "In service", topic="available", command="available/set", category=CONFIG),
+    _button("reset", "Restart", "reset", '{"type": "soft"}', device_class="restart", category=CONFIG),
+    _button("refresh", "Refresh", "refresh", "{}", category=DIAGNOSTIC, icon="mdi:refresh"),
+    _event("session_event", "Session", "session", ["started", "ended"], "mdi:car-electric"),
+    _event("authorization_event", "Authorization", "authorization", ["authorization"], "mdi:card-account-details"),
+    _event("fault_event", "Fault", "fault", ["fault"], "mdi:alert"),
+    _sensor("firmware", "Firmware", category=DIAGNOSTIC, icon="mdi:chip"),
+    _sensor("last_heartbeat", "Last heartbeat", device_class="timestamp", category=DIAGNOSTIC),
+    _sensor("reconnects", "Reconnects", category=DIAGNOSTIC, icon="mdi:lan-connect", state_class="total_increasing"),
+]
+
+
+def of_charger(station: Station) -> Iterator[Entity]:
+    """The entities of a charger as a whole."""
+    yield from CHARGER
+    yield Entity(
+        "current_limit",
+        "number",
+        "Current limit",
+        topic="current_limit",
+        command="current_limit/set",
+        device_class="current",
+        unit="A",
+        options={"min": 0, "max": max(1, station.plan.max_current), "step": 1, "mode": "slider"},
+    )
+    if station.memory.nameplate.firmware:
+        # No latest version is known but the installed one; an update shows while it is being installed.
+        yield Entity(
+            "firmware_update",
+            "update",
+            "Firmware",
+            topic="firmware",
+            device_class="firmware",
+            category=DIAGNOSTIC,
+            options={"latest_version_topic": "~firmware"},
+        )
+
+
+def of_connector(station: Station, connector: Connector) -> Iterator[Entity]:
+    """The entities of a connector; what was never read has none."""
+    yield from CONNECTOR
+    yield _sensor(
+        "session_cost",
+        "Session cost",
+        device_class="monetary",
+        unit=station.plan.tariff.currency,
+        options={"suggested_display_precision": 2},
+    )
+    number = f'{{"connector": {connector.number}}}'
+    yield _button("unlock", "Unlock", "unlock", number, category=CONFIG, icon="mdi:lock-open-variant")
+    yield _button("close_session", "Close session", "close_session", number, category=CONFIG, icon="mdi:book-remove")
+    if connector.energy is not None and REGISTER in station.memory.measurands:
+        yield ENERGY
+    for metric in sorted(station.memory.measurands):
+        if metric in MEASURED:
+            yield MEASURED[metric]

@@ -1,0 +1,253 @@
+"""The store: one SQLite file, which outlives the program (contract §9).
+
+WAL and `synchronous=FULL`: what `record` returned from survives a power cut. One connection writes, another
+reads, so that a long list of sessions never holds up a charger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+import aiosqlite
+
+from ocpp_mqtt_proxy.adapters.store import rows
+from ocpp_mqtt_proxy.adapters.store.rows import Statement
+from ocpp_mqtt_proxy.adapters.store.sessions import Filter, Page, select
+from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.ports import LedgerFailed
+
+__all__ = ["Filter", "Page", "Store"]
+
+log = logging.getLogger(__name__)
+
+BATCH_SECONDS = 0.25
+"""How long notes are gathered before they are written together."""
+
+FIRST_TRANSACTION = range(10_000_000, 100_000_000)
+"""Where a new installation begins to count 1.6 transactions: at random, so that an id a charger still holds
+from another CSMS is hardly one of ours. Far below int32."""
+
+
+class Store:
+    """Everything that is remembered. `open` before use; one writer, notes gathered."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failure: str | None = None
+        self._notes: dict[tuple[str, ...], Change] = {}
+        self._noted = asyncio.Event()
+        self._stack = contextlib.AsyncExitStack()
+        self._lock = asyncio.Lock()
+        self._transactions: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used."""
+        try:
+            self._writer = await self._connect()
+            await self._migrate()
+            self._reader = await self._connect()
+        except (sqlite3.Error, OSError) as error:
+            await self._stack.aclose()
+            raise LedgerFailed(f"{self.path}: {error}") from error
+
+    async def close(self) -> None:
+        """Write what is noted and close the file."""
+        try:
+            with contextlib.suppress(LedgerFailed):
+                await self.flush()
+            if self._transactions:
+                await asyncio.wait(self._transactions)
+        finally:
+            await self._stack.aclose()
+
+    async def _connect(self) -> aiosqlite.Connection:
+        connection = await self._stack.enter_async_context(aiosqlite.connect(self.path, isolation_level=None))
+        connection.row_factory = aiosqlite.Row
+        await connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;")
+        return connection
+
+    async def _migrate(self) -> None:
+        """Run the migrations the file has not seen, each in a transaction of its own."""
+        async with self._writer.execute("PRAGMA user_version") as cursor:
+            row = await cursor.fetchone()
+        assert row is not None
+        files = sorted(f.name for f in resources.files(__package__).joinpath("migrations").iterdir())
+        scripts = [name for name in files if name.endswith(".sql")]
+        if row[0] > len(scripts):
+            raise LedgerFailed(f"{self.path} was written by a newer version of this program")
+        for number, name in enumerate(scripts[row[0] :], row[0] + 1):
+            script = resources.files(__package__).joinpath("migrations", name).read_text()
+            await self._writer.executescript(f"BEGIN; {script} PRAGMA user_version={number}; COMMIT;")
+
+    # Writing
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        """Write down, all or nothing, and return once it is on disk. Raises LedgerFailed.
+
+        Notes about the same things go with it: they are older.
+        """
+        latest = {rows.key_of(change): change for change in changes}
+        for key in latest:
+            self._notes.pop(key, None)
+        await self._write(s for change in latest.values() for s in rows.statements(change))
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Write down soon; of several states of one thing the last."""
+        for change in changes:
+            self._notes[rows.key_of(change)] = change
+            self._noted.set()
+
+    async def run(self) -> None:
+        """Write notes as they gather, for ever."""
+        while True:
+            await self._noted.wait()
+            await asyncio.sleep(BATCH_SECONDS)
+            try:
+                await self.flush()
+            except LedgerFailed as error:
+                log.error("cannot write to the store: %s", error)  # noqa: TRY400 (the trace says nothing more)
+                await asyncio.sleep(1)
+
+    async def flush(self) -> None:
+        """Write all notes. Raises LedgerFailed and keeps them where that fails."""
+        notes, self._notes = self._notes, {}
+        self._noted.clear()
+        if not notes:
+            return
+        try:
+            await self._write(s for change in notes.values() for s in rows.statements(change))
+        except LedgerFailed:
+            self._notes = notes | self._notes
+            self._noted.set()
+            raise
+
+    async def _write(self, statements: Iterable[Statement]) -> None:
+        """One transaction. What the statements hold is fixed now, whatever changes while we wait.
+
+        It goes through even where the caller is cancelled: half a transaction would block the next.
+        """
+        by_sql: dict[str, list[tuple[object, ...]]] = {}
+        for sql, values in statements:
+            by_sql.setdefault(sql, []).append(values)
+        task = asyncio.create_task(self._transact(by_sql))
+        self._transactions.add(task)
+        task.add_done_callback(self._transactions.discard)
+        await asyncio.shield(task)
+
+    async def _transact(self, by_sql: Mapping[str, list[tuple[object, ...]]]) -> None:
+        async with self._lock:
+            try:
+                await self._writer.execute("BEGIN IMMEDIATE")
+                for sql, several in by_sql.items():
+                    await self._writer.executemany(sql, several)
+                await self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                self.failure = str(error)
+                with contextlib.suppress(sqlite3.Error):
+                    await self._writer.execute("ROLLBACK")
+                raise LedgerFailed(str(error)) from error
+        self.failure = None
+
+    async def forget(self, charger: ChargerMemory) -> None:
+        """Take a charger out of the books. Its sessions stay."""
+        for key in [k for k in self._notes if k[0] in ("charger", "connector") and k[1] == charger.id]:
+            del self._notes[key]
+        await self._write(
+            [
+                ("DELETE FROM charger WHERE id = ?", (charger.id,)),
+                ("DELETE FROM connector WHERE charger = ?", (charger.id,)),
+            ]
+        )
+
+    async def prune(self, before: datetime) -> None:
+        """Drop sessions that ended before a time (`database.keep_days`)."""
+        sql = "DELETE FROM session WHERE state != 'running' AND ended_at < ?"
+        await self._write([(sql, (rows.text_of(before),))])
+
+    # Reading
+
+    async def numbers(self) -> Numbers:
+        """The counters, begun where this is the first start."""
+        first = FIRST_TRANSACTION.start + secrets.randbelow(len(FIRST_TRANSACTION))
+        return Numbers(
+            instance=await self.meta("instance", secrets.token_hex(2)),
+            last_transaction=int(await self.meta(rows.TRANSACTION_COUNTER, str(first))),
+            last_session=int(await self.meta(rows.SESSION_COUNTER, "0")),
+        )
+
+    async def meta(self, key: str, initial: str) -> str:
+        """What is kept under a key; `initial` is kept where there was nothing."""
+        sql = "SELECT value FROM meta WHERE key = ?"
+        async with self._writer.execute(sql, (key,)) as cursor:
+            row = await cursor.fetchone()
+        if row is not None:
+            return str(row[0])
+        await self._write([(rows.PUT_META, (key, initial))])
+        return initial
+
+    async def chargers(self) -> list[ChargerMemory]:
+        """Every charger that was ever accepted in."""
+        return [rows.charger(row) async for row in self._select("SELECT * FROM charger ORDER BY id")]
+
+    async def connectors(self) -> list[Connector]:
+        """Every connector of them."""
+        return [rows.connector(row) async for row in self._select("SELECT * FROM connector ORDER BY number")]
+
+    async def remembered(self, charger: str) -> list[Session]:
+        """A charger's sessions that a message may still be about: the running and the last ones, oldest first."""
+        sql = (
+            "SELECT * FROM session WHERE charger = ? AND state = 'running' UNION "
+            "SELECT * FROM (SELECT * FROM session WHERE charger = ? ORDER BY started_at DESC LIMIT ?) "
+            "ORDER BY started_at"
+        )
+        return [rows.session(row) async for row in self._select(sql, charger, charger, REMEMBERED)]
+
+    async def sessions(self, wanted: Filter) -> Page:
+        """A page of sessions, newest first. Running ones are as they were last written: within a second."""
+        sql, values = select(wanted)
+        found = [rows.session(row) async for row in self._select(sql, *values)]
+        return Page.of(found, wanted.limit)
+
+    async def all_sessions(self, wanted: Filter) -> AsyncIterator[Session]:
+        """Every session that passes a filter, newest first, page by page: in constant memory."""
+        while True:
+            page = await self.sessions(wanted)
+            for session in page.sessions:
+                yield session
+            if page.cursor is None:
+                return
+            wanted = wanted.after(page.cursor)
+
+    async def _select(self, sql: str, *values: object) -> AsyncIterator[sqlite3.Row]:
+        async with self._reader.execute(sql, values) as cursor:
+            async for row in cursor:
+                yield row
+
+    # Links to log in with
+
+    async def add_login(self, token_hash: str, expires: datetime) -> None:
+        """Keep a one-time login; expired ones go."""
+        await self._write(
+            [
+                ("DELETE FROM login WHERE expires_at < ?", (rows.text_of(datetime.now(expires.tzinfo)),)),
+                ("INSERT INTO login (token_hash, expires_at) VALUES (?, ?)", (token_hash, rows.text_of(expires))),
+            ]
+        )
+
+    async def use_login(self, token_hash: str, now: datetime) -> bool:
+        """Whether a one-time login is good; it is used up by that."""
+        sql = "DELETE FROM login WHERE token_hash = ? AND expires_at >= ?"
+        async with self._lock, self._writer.execute(sql, (token_hash, rows.text_of(now))) as cursor:
+            return cursor.rowcount == 1

@@ -1,0 +1,251 @@
+"""Domain objects as rows, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from sqlite3 import Row
+from typing import Any
+
+import orjson
+
+from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.commands import ProfileForm
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.model import (
+    Amps,
+    ChargingState,
+    Nameplate,
+    Place,
+    StopReason,
+    Variable,
+    Version,
+    WattHours,
+)
+from ocpp_mqtt_proxy.core.register import Register
+from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
+from ocpp_mqtt_proxy.core.station import ChargerMemory
+
+Statement = tuple[str, tuple[object, ...]]
+
+TRANSACTION_COUNTER = "last_transaction"
+SESSION_COUNTER = "last_session"
+
+_CHARGER_COLUMNS = (
+    "id", "version", "nameplate", "accepted", "operative", "limit_amps", "profile_form",
+    "inventory", "inventory_of", "measurands", "seq", "first_seen", "last_seen",
+)  # fmt: skip
+_CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at")
+_SESSION_COLUMNS = (
+    "session_id", "charger", "connector", "transaction_id", "provider", "id_tag", "state", "started_at",
+    "ended_at", "meter_start", "meter_stop", "energy_wh", "cost", "currency", "reason", "start_key", "details",
+)  # fmt: skip
+
+
+def _replace(table: str, columns: tuple[str, ...]) -> str:
+    marks = ", ".join("?" for _ in columns)
+    return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+
+
+_PUT_CHARGER = _replace("charger", _CHARGER_COLUMNS)
+_PUT_CONNECTOR = _replace("connector", _CONNECTOR_COLUMNS)
+_PUT_SESSION = _replace("session", _SESSION_COLUMNS)
+PUT_META = _replace("meta", ("key", "value"))
+
+
+def key_of(change: Change) -> tuple[str, ...]:
+    """What a change is a state of: of several states of one thing only the last is written."""
+    match change:
+        case Session():
+            return ("session", change.session_id)
+        case Connector():
+            return ("connector", change.charger, str(change.number))
+        case ChargerMemory():
+            return ("charger", change.id)
+        case Numbers():
+            return ("numbers",)
+
+
+def statements(change: Change) -> list[Statement]:
+    """A change as SQL, as it stands now."""
+    match change:
+        case Session():
+            return [(_PUT_SESSION, _session_row(change))]
+        case Connector():
+            return [(_PUT_CONNECTOR, _connector_row(change))]
+        case ChargerMemory():
+            return [(_PUT_CHARGER, _charger_row(change))]
+        case Numbers():
+            return [
+                (PUT_META, (TRANSACTION_COUNTER, str(change.last_transaction))),
+                (PUT_META, (SESSION_COUNTER, str(change.last_session))),
+            ]
+
+
+def text_of(at: datetime | None) -> str | None:
+    """A time as it is stored: UTC, microseconds always, so that it sorts as text."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else None
+
+
+def time_of(text: str | None) -> datetime | None:
+    """A stored time."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
+    inventory = [[*v[:-1], list(v.place) if v.place else None] for v in memory.inventory.values()]
+    return (
+        memory.id,
+        memory.version.value,
+        _json(asdict(memory.nameplate)),
+        memory.accepted,
+        memory.operative,
+        memory.limit,
+        _json(asdict(memory.form)) if memory.form else None,
+        _json(inventory) if inventory else None,
+        memory.inventory_of,
+        _json(sorted(memory.measurands)),
+        max(memory.seq, memory.seq_reserved),
+        text_of(memory.first_seen),
+        text_of(memory.last_seen),
+    )
+
+
+def charger(row: Row) -> ChargerMemory:
+    """A stored charger."""
+    form = orjson.loads(row["profile_form"]) if row["profile_form"] else None
+    variables = [_variable(v) for v in orjson.loads(row["inventory"])] if row["inventory"] else []
+    return ChargerMemory(
+        id=row["id"],
+        version=Version(row["version"]),
+        nameplate=Nameplate(**orjson.loads(row["nameplate"])),
+        accepted=bool(row["accepted"]),
+        operative=bool(row["operative"]),
+        limit=None if row["limit_amps"] is None else Amps(row["limit_amps"]),
+        form=ProfileForm(**form) if form else None,
+        inventory={v.name: v for v in variables},
+        inventory_of=row["inventory_of"],
+        measurands=set(orjson.loads(row["measurands"])),
+        seq=row["seq"],
+        seq_reserved=row["seq"],
+        first_seen=time_of(row["first_seen"]),
+        last_seen=time_of(row["last_seen"]),
+    )
+
+
+def _variable(stored: list[Any]) -> Variable:
+    name, value, readonly, unit, component, place = stored
+    return Variable(name, value, readonly, unit, component, Place(*place) if place else None)
+
+
+def _connector_row(connector: Connector) -> tuple[object, ...]:
+    register = connector.register
+    return (
+        connector.charger,
+        connector.number,
+        connector.place.evse,
+        connector.place.connector,
+        register.total,
+        register.raw,
+        text_of(register.at),
+    )
+
+
+def connector(row: Row) -> Connector:
+    """A stored connector."""
+    return Connector(
+        charger=row["charger"],
+        number=row["number"],
+        place=Place(row["evse"], row["connector"]),
+        register=Register(row["register_wh"], row["raw_wh"], time_of(row["read_at"])),
+    )
+
+
+def _session_row(session: Session) -> tuple[object, ...]:
+    key = session.start_key
+    start_key = [key.connector, key.id_tag, key.meter_start, text_of(key.at)] if key else None
+    return (
+        session.session_id,
+        session.charger,
+        session.connector,
+        session.transaction_id,
+        session.provider,
+        session.id_tag,
+        session.state.value,
+        text_of(session.started_at),
+        text_of(session.ended_at),
+        session.meter_start,
+        session.meter_stop,
+        session.energy,
+        str(session.cost),
+        session.currency,
+        session.reason.value if session.reason else None,
+        _json(start_key) if start_key else None,
+        _json(_details(session)),
+    )
+
+
+def _details(session: Session) -> dict[str, object]:
+    """What only a session that goes on needs again; an ended one keeps the figures in its columns."""
+    details: dict[str, object] = {"adopted": session.adopted}
+    if session.state is State.ENDED:
+        return details
+    register = session.register
+    return details | {
+        "remote_start_id": session.remote_start_id,
+        "reservation_id": session.reservation_id,
+        "charging_state": session.charging_state.value if session.charging_state else None,
+        "offered": session.offered,
+        "sequence": [session.sequence.last, sorted(session.sequence.missing)],
+        "register": [register.total, register.raw, text_of(register.at)] if register else None,
+    }
+
+
+def session(row: Row) -> Session:
+    """A stored session."""
+    details = orjson.loads(row["details"])
+    last, missing = details.get("sequence") or (None, [])
+    register = details.get("register")
+    state = details.get("charging_state")
+    return Session(
+        session_id=row["session_id"],
+        charger=row["charger"],
+        connector=row["connector"],
+        transaction_id=row["transaction_id"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        id_tag=row["id_tag"],
+        meter_start=_wh(row["meter_start"]),
+        provider=row["provider"],
+        currency=row["currency"],
+        state=State(row["state"]),
+        ended_at=time_of(row["ended_at"]),
+        meter_stop=_wh(row["meter_stop"]),
+        reason=StopReason(row["reason"]) if row["reason"] else None,
+        energy=row["energy_wh"],
+        cost=Decimal(row["cost"]),
+        adopted=details.get("adopted", False),
+        start_key=_start_key(row["start_key"]),
+        remote_start_id=details.get("remote_start_id"),
+        reservation_id=details.get("reservation_id"),
+        charging_state=ChargingState(state) if state else None,
+        offered=details.get("offered", False),
+        sequence=Sequence(last, set(missing)),
+        register=Register(register[0], register[1], time_of(register[2])) if register else None,
+    )
+
+
+def _wh(value: float | None) -> WattHours | None:
+    return None if value is None else WattHours(value)
+
+
+def _start_key(text: str | None) -> StartKey | None:
+    if text is None:
+        return None
+    connector_number, tag, meter_start, at = orjson.loads(text)
+    return StartKey(connector_number, tag, meter_start, time_of(at))

@@ -1,0 +1,75 @@
+"""Lists of sessions: filters, pages and the SQL behind them. Every query walks an index, newest first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ocpp_mqtt_proxy.adapters.store.rows import text_of
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.session import Session
+
+MOST = 1000
+"""Sessions on one page."""
+
+
+class BadCursor(ProxyError):
+    """A cursor that is none of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which sessions: started from `since` up to before `until`, of a charger, of a provider."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    charger: str | None = None
+    provider: str | None = None
+    limit: int = 100
+    cursor: tuple[str, str] | None = None
+
+    def after(self, cursor: str) -> Filter:
+        """The page after a cursor. Raises BadCursor."""
+        try:
+            started, session_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        except (binascii.Error, ValueError):
+            raise BadCursor("cursor: must be the `next` of an earlier page") from None
+        return replace(self, cursor=(started, session_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some sessions, and where the next page begins; None at the end."""
+
+    sessions: list[Session]
+    cursor: str | None
+
+    @classmethod
+    def of(cls, found: list[Session], limit: int) -> Page:
+        """A page from one session more than it holds."""
+        if len(found) <= limit:
+            return cls(found, None)
+        last = found[limit - 1]
+        text = f"{text_of(last.started_at)} {last.session_id}"
+        return cls(found[:limit], base64.urlsafe_b64encode(text.encode()).decode())
+
+
+def select(wanted: Filter) -> tuple[str, list[object]]:
+    """The SQL of a filter, and its values."""
+    conditions: list[tuple[str, list[object]]] = []
+    if wanted.since is not None:
+        conditions.append(("started_at >= ?", [text_of(wanted.since)]))
+    if wanted.until is not None:
+        conditions.append(("started_at < ?", [text_of(wanted.until)]))
+    if wanted.charger is not None:
+        conditions.append(("charger = ?", [wanted.charger]))
+    if wanted.provider is not None:
+        conditions.append(("provider = ?", [wanted.provider]))
+    if wanted.cursor is not None:
+        conditions.append(("(started_at, session_id) < (?, ?)", list(wanted.cursor)))
+    where = " WHERE " + " AND ".join(sql for sql, _ in conditions) if conditions else ""
+    values = [value for _, given in conditions for value in given]
+    sql = f"SELECT * FROM session{where} ORDER BY started_at DESC, session_id DESC LIMIT ?"  # noqa: S608
+    return sql, [*values, min(wanted.limit, MOST) + 1]

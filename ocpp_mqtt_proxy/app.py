@@ -1,0 +1,427 @@
+"""The only wiring: the configuration becomes rooms, the rooms run until the program is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ocpp_mqtt_proxy import __version__, shapes
+from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
+from ocpp_mqtt_proxy.adapters.chargers.link import Timing
+from ocpp_mqtt_proxy.adapters.discovery import Discovery
+from ocpp_mqtt_proxy.adapters.mqtt.inbox import Inbox
+from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, MqttSession
+from ocpp_mqtt_proxy.adapters.mqtt.states import States
+from ocpp_mqtt_proxy.adapters.server import Door, SocketRoute
+from ocpp_mqtt_proxy.adapters.store import Filter, Page, Store
+from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
+from ocpp_mqtt_proxy.adapters.web import Web
+from ocpp_mqtt_proxy.adapters.web.access import Access
+from ocpp_mqtt_proxy.bus import Bus
+from ocpp_mqtt_proxy.commissioning import Commissioning
+from ocpp_mqtt_proxy.config import Charger, Config, not_acted_upon
+from ocpp_mqtt_proxy.core.authorization import House, UnknownTag
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.errors import UnknownCharger
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.station import Plan, restore
+from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.dispatch import Dispatcher
+from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.topics import Topics
+
+log = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 60
+RESTART_SECONDS = 5
+DEVICE_DISCOVERY_SINCE = (2024, 11)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass
+class BooksOf:
+    """The store as the web wants it."""
+
+    store: Store
+    clock: SystemClock
+
+    async def page(self, *, cursor: str | None = None, **wanted: Any) -> Page:  # noqa: ANN401
+        """A page of sessions."""
+        await self.store.flush()
+        chosen = Filter(**wanted)
+        return await self.store.sessions(chosen.after(cursor) if cursor else chosen)
+
+    def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
+        """Every session that passes."""
+        return self.store.all_sessions(Filter(**wanted, limit=500))
+
+    async def use_login(self, code_hash: str) -> bool:
+        """Whether a one-time login is good."""
+        return await self.store.use_login(code_hash, self.clock.now())
+
+
+def house_of(config: Config) -> House:
+    """The house's cards and rule."""
+    return House(
+        owner_tag=config.owner_tag,
+        cards={card.tag.lower(): card.name for card in config.id_tags},
+        unknown=UnknownTag(config.unknown_id_tag),
+        open_to_all=config.open_to_all,
+    )
+
+
+def plan_of(charger: Charger | None, config: Config) -> Plan:
+    """What the configuration says of a charger; the defaults for one it does not name."""
+    given = charger or Charger(id="charger")
+    measurands = {"auto": (), "keep": None}
+    chosen = given.measurands
+    return Plan(
+        name=given.name,
+        max_current=Amps(given.max_current),
+        safe_current=Amps(given.safe_current),
+        phases=given.phases,
+        heartbeat_interval=given.heartbeat_interval,
+        ping_interval=given.ping_interval,
+        meter_interval=given.meter_interval,
+        measurands=measurands[chosen] if isinstance(chosen, str) else tuple(chosen),
+        tariff=Tariff(config.tariff.currency, config.tariff.price_per_kwh),
+    )
+
+
+def zone_of(config: Config) -> tzinfo:
+    """The time zone of dates that name none."""
+    return ZoneInfo(config.timezone) if config.timezone else datetime.now().astimezone().tzinfo or UTC
+
+
+class App:
+    """The program while it runs."""
+
+    def __init__(self, config: Config, timing: Timing | None = None, supervisor: Supervisor | None = None) -> None:
+        self.config = config
+        self.clock = SystemClock()
+        self.supervisor = supervisor if supervisor is not None else Supervisor.of()
+        self.store = Store(Path(config.database.path))
+        self.bus = Bus()
+        self.topics = Topics(config.mqtt.base_topic)
+        self.started_at = self.clock.now()
+        self.port = 0
+        self.ingress_port = 0
+        self.mqtt: MqttSession | None = None
+        self._timing = timing or Timing()
+        self._stopping = asyncio.Event()
+        self._rooms: list[asyncio.Task[None]] = []
+        self._doors: list[Door] = []
+
+    # Life
+
+    async def start(self) -> None:
+        """Open the store, take chargers in, then everything else. Raises LedgerFailed, OSError."""
+        await self.store.open()
+        await self._build_hub()
+        self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing)
+        await self._open_doors()
+        await self._start_mqtt()
+        self._room("store", self.store.run)
+        self._room("housekeeping", self._keep_house)
+        self._say_what_next()
+
+    async def run(self) -> None:
+        """Run until told to stop."""
+        await self.start()
+        try:
+            await self._stopping.wait()
+        finally:
+            await self.stop()
+
+    def ask_to_stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """Take no more work, close sockets with 1001, tell and write down the last, within 10 s (contract §2)."""
+        log.info("stopping")
+        await asyncio.gather(*(door.close() for door in self._doors))
+        self.store.note(self.hub.rest())
+        if self.mqtt is not None:
+            with suppress(TimeoutError):
+                await self.mqtt.say_goodbye()
+        for room in self._rooms:
+            room.cancel()
+        await asyncio.gather(*self._rooms, return_exceptions=True)
+        await self.store.close()
+
+    def _room(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._rooms.append(asyncio.create_task(_for_ever(name, work), name=name))
+
+    # Building
+
+    async def _build_hub(self) -> None:
+        config = self.config
+        self.hub = Hub(
+            clock=self.clock,
+            bus=self.bus,
+            ledger=self.store,
+            numbers=await self.store.numbers(),
+            house=house_of(config),
+            plan_for=lambda charger_id: plan_of(config.charger(charger_id), config),
+        )
+        await self._restore()
+        self.commissioning = Commissioning(self.hub)
+        self.dispatcher = Dispatcher(self.hub, self.commissioning)
+
+    async def _restore(self) -> None:
+        connectors = await self.store.connectors()
+        for memory in await self.store.chargers():
+            mine = [c for c in connectors if c.charger == memory.id]
+            sessions = await self.store.remembered(memory.id)
+            station = restore(memory, self.hub.plan_for(memory.id), mine, sessions)
+            self.hub.stations[memory.id] = station
+
+    async def _open_doors(self) -> None:
+        config = self.config
+        token = config.http.api_token.get_secret_value() or await self.store.meta("api_token", token_urlsafe(24))
+        ingress_port = config.ingress.port if config.ingress.enabled else 0
+        web = Web(
+            access=Access(token, ingress_port, config.ingress.allow_from),
+            books=BooksOf(self.store, self.clock),
+            clock=self.clock,
+            zone=zone_of(config),
+            status=self.status,
+            faults=self.faults,
+            accept_charger=self.gate.accept,
+        )
+        app = web.app()
+        chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)
+        door = Door(app, [chargers])
+        self.port = await door.open(config.http.host, config.http.port)
+        self._doors.append(door)
+        if ingress_port:
+            ingress = Door(app)
+            self.ingress_port = await ingress.open(config.http.host, ingress_port)
+            self._doors.append(ingress)
+
+    async def _start_mqtt(self) -> None:
+        config = self.config.mqtt
+        if not config.host and not self.supervisor:
+            log.warning("no MQTT broker is configured: chargers are served, nothing is published (set mqtt.host)")
+            return
+        session = MqttSession(
+            config=config,
+            topics=self.topics,
+            client_id=config.client_id or f"ocpp-mqtt-proxy-{self.hub.numbers.instance}",
+            find_broker=self._find_broker,
+            clock=self.clock,
+        )
+        self.mqtt = session
+        states = States(self.hub, self.bus.mailbox("mqtt"), session, self.clock, self.topics, config.show_tags)
+        inbox = Inbox(self.topics, self.dispatcher, session, config.discovery_prefix, self._bridge_verbs())
+        session.subscriptions = inbox.subscriptions()
+        session.take = inbox.take
+        stale = [self._is_stale_state]
+        discovery = await self._discovery(session)
+        if discovery is not None:
+            discovery.announce_all()
+            stale.append(discovery.is_stale)
+            self._room("discovery", discovery.run)
+        session.is_stale = lambda topic, payload: any(judge(topic, payload) for judge in stale)
+        base = self.topics.base
+        filters = [f"{base}/charger/+/+", f"{base}/charger/+/connector/+/+"]
+        session.sweep_filters = [*filters, *(discovery.filters() if discovery else [])]
+        states.publish_all()
+        session.retain(self.topics.bridge("info"), shapes.dump(self._info()))
+        self._room("states", states.run)
+        self._room("mqtt", session.run)
+
+    async def _discovery(self, session: MqttSession) -> Discovery | None:
+        config = self.config.mqtt
+        if config.discovery == "off":
+            return None
+        return Discovery(
+            hub=self.hub,
+            mailbox=self.bus.mailbox("discovery"),
+            publisher=session,
+            topics=self.topics,
+            instance=self.hub.numbers.instance,
+            prefix=config.discovery_prefix,
+            by_device=await self._by_device(),
+        )
+
+    async def _by_device(self) -> bool:
+        """Whether to announce whole devices; only the Supervisor can tell that Home Assistant is too old."""
+        if self.config.mqtt.discovery != "auto":
+            return self.config.mqtt.discovery == "device"
+        version = await self.supervisor.home_assistant_version() if self.supervisor else None
+        return version is None or version >= DEVICE_DISCOVERY_SINCE
+
+    async def _find_broker(self) -> Broker | None:
+        config = self.config.mqtt
+        if config.host:
+            password = config.password.get_secret_value()
+            return Broker(config.host, config.port, config.username, password, config.tls)
+        service = await self.supervisor.mqtt()
+        if service is None:
+            return None
+        return Broker(service.host, service.port, service.username, service.password, service.tls)
+
+    def _is_stale_state(self, topic: str, payload: bytes) -> bool:  # noqa: ARG002
+        """Whether a retained topic in our tree is of nothing any more."""
+        return topic.startswith(f"{self.topics.base}/charger/")
+
+    # Bridge
+
+    def _bridge_verbs(self) -> dict[str, Callable[[dict[str, object]], Awaitable[Outcome]]]:
+        return {
+            "accept_charger": self._accept_charger,
+            "forget_charger": self._forget_charger,
+            "refresh": self._refresh,
+        }
+
+    async def _accept_charger(self, arguments: dict[str, object]) -> Outcome:
+        charger = arguments.get("charger")
+        if not isinstance(charger, str) or not charger:
+            return refused(Reason.INVALID, "charger: the id of a charger that waits")
+        self.gate.accept(charger)
+        return done(f"{charger} may connect")
+
+    async def _forget_charger(self, arguments: dict[str, object]) -> Outcome:
+        charger = arguments.get("charger")
+        try:
+            await self.hub.forget(str(charger))
+        except UnknownCharger as error:
+            return refused(Reason.UNKNOWN_CHARGER, str(error))
+        return done(f"{charger} is forgotten; its sessions stay")
+
+    async def _refresh(self, _: dict[str, object]) -> Outcome:
+        if self.mqtt is not None:
+            self.mqtt.republish()
+        return done("everything retained is sent again")
+
+    # What there is to see
+
+    def _info(self) -> shapes.Json:
+        return {
+            "version": __version__,
+            "instance": self.hub.numbers.instance,
+            "started_at": shapes.time(self.started_at),
+            "ocpp_versions": [str(version) for version in DIALECTS],
+            "configuration": self.config.masked(),
+        }
+
+    def status(self) -> shapes.Json:
+        """Everything live (`GET /status`)."""
+        now = self.clock.now()
+        return {
+            "version": __version__,
+            "started_at": shapes.time(self.started_at),
+            "chargers": {s.id: shapes.charger(s, now) for s in self.hub.stations.values()},
+            "waiting": [
+                {"charger": s.charger_id, "address": s.address, "at": shapes.time(s.at)}
+                for s in self.gate.strangers.values()
+            ],
+            "control": {},
+            "providers": {},
+            "services": {},
+            "presence": "unknown",
+            "mqtt": self._mqtt_status(),
+        }
+
+    def _mqtt_status(self) -> shapes.Json:
+        if self.mqtt is None:
+            return {"connected": False, "broker": None}
+        counters = self.mqtt.counters
+        return {
+            "connected": self.mqtt.connected.is_set(),
+            "broker": self.mqtt.broker_name or None,
+            "protocol": self.mqtt.version,
+            "lost_since": shapes.time(self.mqtt.lost_since),
+            "waiting": self.mqtt.waiting,
+            "published": counters.published,
+            "dropped": counters.dropped,
+            "connects": counters.connects,
+        }
+
+    def health(self) -> shapes.Json:
+        """Counters and queues (`ocpp/bridge/health`)."""
+        links = [present.link.counters for present in self.gate.present.values()]
+        return {
+            "at": shapes.time(self.clock.now()),
+            "faults": self.faults(),
+            "chargers": {"known": len(self.hub.stations), "connected": len(self.hub.links)},
+            "frames": sum(c.frames for c in links),
+            "bad_frames": sum(c.bad_frames for c in links),
+            "schema_violations": sum(c.violations for c in links),
+            "refused_calls": sum(c.refused for c in links),
+            "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.bus.mailboxes},
+            "mqtt": self._mqtt_status(),
+        }
+
+    def faults(self) -> list[str]:
+        """What is not as it should be; empty where all is well."""
+        faults = []
+        if self.store.failure:
+            faults.append(f"store: {self.store.failure}")
+        if self.mqtt is not None and not self.mqtt.connected.is_set():
+            faults.append(f"mqtt: not connected since {shapes.time(self.mqtt.lost_since)}")
+        return faults
+
+    async def _keep_house(self) -> None:
+        """Now and then: publish health, drop what is kept too long."""
+        while True:
+            if self.mqtt is not None:
+                self.mqtt.retain(self.topics.bridge("health"), shapes.dump(self.health()))
+            if days := self.config.database.keep_days:
+                await self.store.prune(self.clock.now() - timedelta(days=days))
+            await asyncio.sleep(HEALTH_SECONDS)
+
+    def _say_what_next(self) -> None:
+        """A first-time user should know what to do."""
+        address = own_address()
+        log.info("ocpp-mqtt-proxy %s serves OCPP %s", __version__, ", ".join(DIALECTS))
+        log.info("point your charger at   ws://%s:%s/charger/<its id>", address, self.port)
+        log.info("see the page at         http://localhost:%s/ (elsewhere: run `ocpp-mqtt-proxy login`)", self.port)
+        log.info("or try one without a car: ocpp-mqtt-proxy simulate --url ws://localhost:%s/charger/SIM1", self.port)
+        for key in not_acted_upon(self.config):
+            log.warning("configured, but not acted upon in this version: %s", key)
+
+
+def _is_charger_path(path: str) -> bool:
+    """Every WebSocket path is a charger's but `/backend` and `/api/…` (contract §4)."""
+    return path != "/backend" and not path.startswith(("/backend/", "/api/"))
+
+
+async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run a room; one that fails by a fault of ours is begun again and costs nobody else anything."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("%s failed and is begun again", name)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+def own_address() -> str:
+    """The machine's address in its network, as far as it can be told without sending anything."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "localhost"

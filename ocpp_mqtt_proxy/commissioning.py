@@ -1,0 +1,161 @@
+"""Making a charger ready once it has booted: what is read, and what is set where it must be.
+
+Quiet by design: one question for all settings, and a write only where a reading would be missing without it.
+Other systems fight over a charger's settings; we do not (peers §0.6).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ocpp_mqtt_proxy.core.commands import (
+    GetConfiguration,
+    GetInventory,
+    Message,
+    SetConfiguration,
+    SetLimit,
+    Target,
+    Trigger,
+)
+from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Status, Version
+from ocpp_mqtt_proxy.core.settings import (
+    MEASURANDS,
+    METER_INTERVAL,
+    PING_INTERVAL,
+    RATE_UNIT,
+    STACK_LEVEL,
+)
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.ports import ChargerLink
+
+log = logging.getLogger(__name__)
+
+WANTED = (ENERGY, POWER, CURRENT, VOLTAGE)
+"""What people look at, the most needed first."""
+
+MOST_STACK_LEVEL = 100
+"""A higher maximum is a charger's fantasy (peers §5: 999)."""
+
+_INVENTORY_REQUEST = 1
+
+
+@dataclass
+class Commissioning:
+    """Reads and sets what we need of a charger."""
+
+    hub: Hub
+
+    async def prepare(self, station: Station, link: ChargerLink, *, booted: bool) -> None:
+        """After a boot, or after a reconnect without one (`booted` False)."""
+        settings = await self._read(link)
+        self._note(station, settings)
+        await self._meter(station, link, settings)
+        await self._ping(station, link, settings)
+        await self._inventory(station, link)
+        if booted:
+            await self._limit(station, link)
+        await self._ask_what_is_unknown(station, link)
+
+    async def refresh(self, station: Station, link: ChargerLink) -> None:
+        """Ask for everything again, known or not."""
+        self._note(station, await self._read(link))
+        if station.version is not Version.V16:
+            await link.send(GetInventory(_INVENTORY_REQUEST))
+        for at in [Target(c.number, c.place) for c in station.ordered()] or [Target()]:
+            await link.send(Trigger(Message.STATUS, at))
+            await link.send(Trigger(Message.METER, at))
+
+    async def _read(self, link: ChargerLink) -> dict[str, str]:
+        names = (METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL)
+        outcome = await link.send(GetConfiguration(names))
+        values = outcome.result.get("values")
+        return values if isinstance(values, dict) else {}
+
+    def _note(self, station: Station, settings: dict[str, str]) -> None:
+        """How the charger takes profiles. Values as either version writes them: `Current,Power`, `A,W`."""
+        units = {unit.strip().lower() for unit in settings.get(RATE_UNIT, "").split(",")} - {""}
+        station.takes_amps = not units or bool(units & {"current", "a"})
+        level = _number(settings.get(STACK_LEVEL))
+        station.max_stack_level = level if level is not None and level <= MOST_STACK_LEVEL else None
+
+    async def _meter(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
+        """Readings often enough, and of what people look at; more than that is not touched."""
+        if station.plan.measurands is None:
+            return
+        interval = _number(settings.get(METER_INTERVAL))
+        if interval is not None and not 0 < interval <= station.plan.meter_interval:
+            await self._set(station, link, METER_INTERVAL, str(station.plan.meter_interval))
+        if MEASURANDS in settings:
+            await self._measurands(station, link, settings[MEASURANDS])
+
+    async def _measurands(self, station: Station, link: ChargerLink, current: str) -> None:
+        have = [name.strip() for name in current.split(",") if name.strip()]
+        wanted = list(station.plan.measurands or WANTED)
+        if set(wanted) <= set(have):
+            return
+        for names in _ever_fewer(have, wanted):
+            if await self._set(station, link, MEASURANDS, ",".join(names)):
+                return
+
+    async def _ping(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
+        """A charger that never pings does not notice that we are gone."""
+        wanted = station.plan.ping_interval
+        interval = _number(settings.get(PING_INTERVAL))
+        if wanted and interval is not None and not 0 < interval <= 4 * wanted:
+            await self._set(station, link, PING_INTERVAL, str(wanted))
+
+    async def _set(self, station: Station, link: ChargerLink, name: str, value: str) -> bool:
+        outcome = await link.send(SetConfiguration(((name, value),)))
+        log.info("%s: set %s to %s: %s %s", station.id, name, value, outcome.status, outcome.message)
+        return outcome.ok
+
+    async def _inventory(self, station: Station, link: ChargerLink) -> None:
+        """The device model, once per firmware: it can be thousands of variables."""
+        memory = station.memory
+        known = memory.inventory and memory.inventory_of == memory.nameplate.firmware
+        if station.version is not Version.V16 and not known:
+            await link.send(GetInventory(_INVENTORY_REQUEST))
+
+    async def _limit(self, station: Station, link: ChargerLink) -> None:
+        """The owner's ceiling again: a charger that was reset or exchanged has lost it."""
+        memory = station.memory
+        if memory.limit is None or memory.form is None:
+            return
+        order = SetLimit(
+            at=Target(),
+            limit=memory.limit,
+            start=self.hub.clock.now() - timedelta(minutes=1),
+            phases=station.plan.phases,
+            form=memory.form,
+        )
+        if (await link.send(order)).ok:
+            self.hub.confirm(station, order)
+
+    async def _ask_what_is_unknown(self, station: Station, link: ChargerLink) -> None:
+        """States and registers that the charger has not told by itself."""
+        if not station.connectors:
+            await link.send(Trigger(Message.STATUS))
+        for connector in station.ordered():
+            at = Target(connector.number, connector.place)
+            if connector.status is Status.UNKNOWN:
+                await link.send(Trigger(Message.STATUS, at))
+            if connector.meter is None:
+                await link.send(Trigger(Message.METER, at))
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(float(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _ever_fewer(have: list[str], wanted: list[str]) -> Iterable[list[str]]:
+    """What to try: all that is there and wanted, then the wanted alone, ever fewer of them."""
+    yield list(dict.fromkeys([*have, *wanted]))
+    for count in range(len(wanted), 0, -1):
+        yield wanted[:count]

@@ -1,0 +1,290 @@
+"""Orders: what somebody wants of a charger, and what became of it.
+
+Orders are in the imperative, whatever the charger's OCPP version. A dialect turns an order into a call
+and the call's answer into an outcome. `connector` is our number, 0 the whole charger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ocpp_mqtt_proxy.core.model import Amps, Place
+
+
+class Reason(StrEnum):
+    """Why something was refused: the closed list of contract §7."""
+
+    SHARING_DISABLED = "sharing_disabled"
+    BLOCKED = "blocked"
+    NOT_ALLOWED = "not_allowed"
+    DISABLED = "disabled"
+    OVERRIDE = "override"
+    PRESENCE = "presence"
+    PRESENCE_UNKNOWN = "presence_unknown"
+    SCHEDULE = "schedule"
+    ROLE = "role"
+    RATE_LIMITED = "rate_limited"
+    HELD_BY_OTHER = "held_by_other"
+    CHARGER_OFFLINE = "charger_offline"
+    CHARGER_FAULTED = "charger_faulted"
+    CHARGER_UNAVAILABLE = "charger_unavailable"
+    NOT_YOURS = "not_yours"
+    UNKNOWN_CHARGER = "unknown_charger"
+    UNKNOWN_CONNECTOR = "unknown_connector"
+    CHARGER_REJECTED = "charger_rejected"
+    TIMEOUT = "timeout"
+    NOT_SUPPORTED = "not_supported"
+    RETAINED = "retained"
+    INVALID = "invalid"
+
+
+class Result(StrEnum):
+    """How an order ended (contract §5)."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an order. `message` is for people; `result` holds what the charger gave back."""
+
+    status: Result
+    reason: Reason | None = None
+    message: str = ""
+    result: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the charger did, or will do, what was asked."""
+        return self.status is Result.OK
+
+
+def done(message: str = "", **result: object) -> Outcome:
+    """The charger has agreed."""
+    return Outcome(Result.OK, None, message, result)
+
+
+def refused(reason: Reason, message: str = "", **result: object) -> Outcome:
+    """The rules or the charger said no."""
+    return Outcome(Result.REFUSED, reason, message, result)
+
+
+def failed(reason: Reason, message: str = "", **result: object) -> Outcome:
+    """It could not be understood or done."""
+    return Outcome(Result.ERROR, reason, message, result)
+
+
+WHOLE = Place(0)
+"""The charger as a whole, as orders have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an order goes, in the charger's own terms; the hub fills it in from our connector number."""
+
+    connector: int = 0
+    place: Place = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class StartCharging:
+    """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction)."""
+
+    at: Target
+    id_tag: str
+    remote_start_id: int
+    limit: Amps | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopCharging:
+    """Stop a transaction, by the id that the charger knows it by."""
+
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileForm:
+    """What form of a charging profile a charger takes: chargers differ, and refuse what others need.
+
+    `in_watts` for those that take only power (ChargingScheduleAllowedChargingRateUnit), `relative` for those
+    that take no start time.
+    """
+
+    stack_level: int = 0
+    in_watts: bool = False
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit:
+    """Limit the current per phase; 0 pauses. Installed as one default profile of ours.
+
+    `start` is where the schedule begins, a little in the past (1.6 §5.16.4). `ceiling`: it is the owner's
+    ceiling, else a pause or its end. With `transaction_id` it holds for that transaction alone.
+    """
+
+    at: Target
+    limit: Amps
+    start: datetime
+    phases: int = 3
+    form: ProfileForm = ProfileForm()
+    ceiling: bool = True
+    transaction_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearLimit:
+    """Take our default profile away."""
+
+    at: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Release the cable."""
+
+    at: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Restart the charger: `hard` at once, else once it is idle (semantics §7, Reset)."""
+
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAvailability:
+    """Put a connector, or with connector 0 the charger, into or out of service."""
+
+    at: Target
+    operative: bool
+
+
+class Message(StrEnum):
+    """What a charger may be asked to send (TriggerMessage)."""
+
+    BOOT = "boot"
+    DIAGNOSTICS = "diagnostics"
+    FIRMWARE = "firmware"
+    HEARTBEAT = "heartbeat"
+    METER = "meter"
+    STATUS = "status"
+    TRANSACTION = "transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Ask the charger to send a message now."""
+
+    message: Message
+    at: Target = Target()
+
+
+@dataclass(frozen=True, slots=True)
+class GetConfiguration:
+    """Read configuration: 1.6 keys, or 2.x variables as `Component.Variable`. Empty: all (1.6)."""
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetConfiguration:
+    """Write configuration keys or variables. 1.6 takes one in a call: the hub sends one by one.
+
+    The outcome's `result["set"]` says for each name what became of it.
+    """
+
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetInventory:
+    """Read a 2.x charger's device model (GetBaseReport); it arrives in InventoryReported parts."""
+
+    request_id: int
+    full: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DataTransfer:
+    """Send a vendor's own message."""
+
+    vendor_id: str
+    message_id: str = ""
+    data: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearCache:
+    """Empty the charger's authorisation cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Keep a connector for a tag until a time."""
+
+    at: Target
+    reservation_id: int
+    id_tag: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReservation:
+    """Give a reserved connector free."""
+
+    reservation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetDiagnostics:
+    """Have the charger upload its log to a URL."""
+
+    request_id: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFirmware:
+    """Have the charger fetch and install firmware from a URL, not before a time."""
+
+    request_id: int
+    url: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RawCall:
+    """Send an OCPP call as it is; the answer comes back in the outcome's `result`."""
+
+    action: str
+    payload: Mapping[str, object]
+
+
+Order = (
+    StartCharging
+    | StopCharging
+    | SetLimit
+    | ClearLimit
+    | Unlock
+    | Reset
+    | ChangeAvailability
+    | Trigger
+    | GetConfiguration
+    | SetConfiguration
+    | GetInventory
+    | DataTransfer
+    | ClearCache
+    | Reserve
+    | CancelReservation
+    | GetDiagnostics
+    | UpdateFirmware
+    | RawCall
+)

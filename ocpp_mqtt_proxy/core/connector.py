@@ -1,0 +1,153 @@
+"""One connector: what it reports, what flows, and the session on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ocpp_mqtt_proxy.core.model import OCCUPIED, Amps, ChargingState, Place, Sample, Status, WattHours
+from ocpp_mqtt_proxy.core.readings import energy_of, metrics_of, pick
+from ocpp_mqtt_proxy.core.register import Register
+from ocpp_mqtt_proxy.core.session import Session
+
+BACKLOG = timedelta(minutes=10)
+"""Readings older than this are a charger's backlog: they count for the session and are not shown as live."""
+
+_PLUGGED = frozenset({Status.PREPARING, Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE, Status.FINISHING})
+_STILL = frozenset({Status.AVAILABLE, Status.PREPARING, Status.FINISHING, Status.RESERVED})
+"""States in which no energy flows, whatever was read last."""
+
+_FLOWS = frozenset({"power", "current", *(f"{f}_l{line}" for f in ("power", "current") for line in (1, 2, 3))})
+
+
+@dataclass(slots=True)
+class Connector:
+    """The live state of one connector.
+
+    `reported` is what the charger last said (a `Status` value or `OCCUPIED`); `status` is what it means.
+    `metrics` are the numbers of contract §5 by name, in W, A, V, %, °C and Hz. `register` is the lifetime
+    energy, which survives restarts. `last_session` is the last
+    one that is over; `finishing` until its cable is out.
+    """
+
+    charger: str
+    number: int
+    place: Place
+    reported: str = Status.UNKNOWN
+    status: Status = Status.UNKNOWN
+    status_at: datetime | None = None
+    error_code: str = "NoError"
+    info: str = ""
+    vendor_error_code: str = ""
+    plugged_in: bool | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    meter: Sample | None = None
+    register: Register = field(default_factory=Register)
+    session: Session | None = None
+    last_session: Session | None = None
+    finishing: bool = False
+    effective_limit: Amps | None = None
+    limited_by: str | None = None
+    problems: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def energy(self) -> WattHours | None:
+        """The lifetime register in Wh; None until a first reading: a 0 made up would be billed."""
+        return WattHours(self.register.total) if self.register.raw is not None else None
+
+    @property
+    def charging(self) -> bool:
+        """Whether a transaction runs here that we do not pause; a full car counts (contract §5)."""
+        return self.session is not None and self.effective_limit != Amps(0)
+
+    @property
+    def shown_session(self) -> Session | None:
+        """The running session, else the last one."""
+        return self.session or self.last_session
+
+    def report(self, status: str, at: datetime) -> None:
+        """Take a status the charger reported and draw from it what follows."""
+        self.reported = status
+        self.status_at = at
+        self.settle()
+
+    def settle(self) -> None:
+        """Work the status out anew, after a status or the session changed (semantics §10.4)."""
+        self.status = self._meaning()
+        if self.status in _PLUGGED:
+            self.plugged_in = True
+        elif self.status is Status.AVAILABLE:
+            self.plugged_in = self.finishing = False
+        if self.session and self.session.charging_state is ChargingState.IDLE:
+            self.plugged_in = False
+        if self.still:
+            self._nothing_flows()
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing can flow, whatever was read last."""
+        return self.session is None and self.status in _STILL
+
+    def value(self, metric: str) -> float | None:
+        """A metric; a flow is 0 where nothing can flow, though nothing was read: idle chargers send none."""
+        return self.metrics.get(metric, 0.0 if self.still and metric in _FLOWS else None)
+
+    def _nothing_flows(self) -> None:
+        for flow in _FLOWS & self.metrics.keys():
+            self.metrics[flow] = 0.0
+
+    def open(self, session: Session) -> None:
+        """A session begins here."""
+        self.session = session
+        self.finishing = False
+        self.settle()
+
+    def finish(self) -> None:
+        """The session here is over."""
+        self.last_session, self.session = self.session, None
+        self.finishing = self.status is not Status.AVAILABLE
+        self._nothing_flows()
+        self.settle()
+
+    def read(self, sample: Sample, now: datetime) -> float | None:
+        """Take readings; the register's Wh where they hold one. Backlog does not change what is live."""
+        at = sample.at or now
+        energy = energy_of(sample.readings)
+        if energy is not None:
+            self.register.read(WattHours(energy), at)
+        if now - at <= BACKLOG and not self._older(at):
+            self.meter = sample
+            self.metrics.update(metrics_of(pick(sample.readings)))
+        return energy
+
+    def _older(self, at: datetime) -> bool:
+        return self.meter is not None and self.meter.at is not None and at < self.meter.at
+
+    def _meaning(self) -> Status:
+        if self.reported != OCCUPIED:
+            return self._in_transaction(Status(self.reported))
+        if self.session is None:
+            return Status.FINISHING if self.finishing else Status.PREPARING
+        return self._of_charging_state(self.session)
+
+    def _in_transaction(self, status: Status) -> Status:
+        """A 2.x connector that never says Occupied is still told by its transaction."""
+        state = self.session.charging_state if self.session else None
+        if state in _FLOWING and status in (Status.AVAILABLE, Status.UNKNOWN):
+            assert self.session is not None
+            return self._of_charging_state(self.session)
+        return status
+
+    def _of_charging_state(self, session: Session) -> Status:
+        match session.charging_state:
+            case ChargingState.CHARGING:
+                return Status.CHARGING
+            case ChargingState.SUSPENDED_EV:
+                return Status.SUSPENDED_EV
+            case ChargingState.SUSPENDED_EVSE:
+                return Status.SUSPENDED_EVSE
+            case _:
+                return Status.SUSPENDED_EVSE if session.offered else Status.PREPARING
+
+
+_FLOWING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE})

@@ -1,0 +1,107 @@
+"""What anything that happens to a charger means: the way into the domain.
+
+`hear` takes a report, `confirm` an order that the charger agreed to, `connect` and `disconnect` its socket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ocpp_mqtt_proxy.core import hearing as reports, transactions
+from ocpp_mqtt_proxy.core.authorization import Decision
+from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetLimit
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.events import (
+    ChargerConnected,
+    ChargerDisconnected,
+    Fact,
+    LimitChanged,
+)
+from ocpp_mqtt_proxy.core.hearing import Change, Hearing
+from ocpp_mqtt_proxy.core.model import OWNER, Version
+from ocpp_mqtt_proxy.core.reports import Answer, Report
+from ocpp_mqtt_proxy.core.station import Station
+
+_RULES = reports.RULES | transactions.RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What follows: the answer, the facts, and what to write down (first, where `durable`)."""
+
+    answer: Answer | None
+    facts: list[Fact] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    durable: bool = False
+
+
+def _heard(hearing: Hearing, answer: Answer | None = None) -> Heard:
+    return Heard(answer, hearing.facts, hearing.changes, hearing.durable)
+
+
+def hear(station: Station, report: Report, now: datetime, numbers: Numbers, decision: Decision | None = None) -> Heard:
+    """Apply a report. `decision` is needed where the report shows a card."""
+    hearing = Hearing(station, now, numbers, decision)
+    station.last_heard = now
+    answer = _RULES[type(report)](hearing, report)
+    transactions.close_stale(hearing)
+    return _heard(hearing, answer)
+
+
+def connect(station: Station, version: Version, address: str, now: datetime, numbers: Numbers) -> Heard:
+    """The charger's socket is open."""
+    hearing = Hearing(station, now, numbers)
+    station.connected = True
+    station.address = address
+    station.connected_since = station.last_heard = now
+    station.connects += 1
+    station.memory.version = version
+    station.memory.first_seen = station.memory.first_seen or now
+    station.memory.last_seen = now
+    hearing.keep(station.memory)
+    hearing.tell(ChargerConnected, address=address)
+    return _heard(hearing)
+
+
+def disconnect(station: Station, reason: str, now: datetime, numbers: Numbers) -> Heard:
+    """The charger's socket is gone. What it did last stays shown; whether it still does nobody knows."""
+    hearing = Hearing(station, now, numbers)
+    station.connected = False
+    station.connected_since = None
+    station.memory.last_seen = now
+    hearing.keep(station.memory)
+    hearing.tell(ChargerDisconnected, address=station.address, reason=reason)
+    return _heard(hearing)
+
+
+def close_session(station: Station, connector: Connector, now: datetime, numbers: Numbers) -> Heard:
+    """The owner says that a session is over."""
+    hearing = Hearing(station, now, numbers)
+    transactions.close_session(hearing, connector)
+    return _heard(hearing)
+
+
+def confirm(station: Station, order: Order, now: datetime, numbers: Numbers) -> Heard:
+    """The charger has done what was asked; only now is it a fact."""
+    hearing = Hearing(station, now, numbers)
+    match order:
+        case SetLimit():
+            _limited(hearing, order)
+        case ChangeAvailability(at=at) if at.connector == 0:
+            reports.set_operative(hearing, operative=order.operative)
+    return _heard(hearing)
+
+
+def _limited(hearing: Hearing, order: SetLimit) -> None:
+    station = hearing.station
+    if order.ceiling:
+        station.memory.limit = order.limit
+    station.memory.form = order.form
+    hearing.keep(station.memory)
+    for connector in station.ordered():
+        if order.at.connector in (0, connector.number):
+            connector.effective_limit = order.limit
+            connector.limited_by = OWNER
+            hearing.tell(LimitChanged, connector, effective=order.limit, by=OWNER)

@@ -1,0 +1,184 @@
+"""One charger: what it is, what it does, and what a report from it changes.
+
+`Station.hear` applies a report and gives back what to answer, which facts follow and what must be written
+down. The rules for each kind of report stand in `hearing.py` and `transactions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ocpp_mqtt_proxy.core.book import Book
+from ocpp_mqtt_proxy.core.commands import ProfileForm
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.errors import UnknownConnector
+from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.tariff import Tariff
+
+MAX_CONNECTORS = 32
+"""Connectors one charger may have; more is a charger that babbles."""
+
+
+REGISTER = "energy"
+"""The lifetime register among the measurands that were ever read."""
+
+
+@dataclass(slots=True)
+class ChargerMemory:
+    """What is remembered of a charger across restarts.
+
+    `accepted` once its boot was accepted. `limit` is the owner's ceiling in A as the charger confirmed it,
+    `form` the form of profile it took. `inventory` is the device model of a 2.x charger as it was read for
+    `inventory_of` (its firmware).
+    `measurands` are the metrics that were ever read. `seq` is the number of its last event; what is written
+    down as such is `seq_reserved`, some ahead.
+    """
+
+    id: str
+    version: Version = Version.V16
+    nameplate: Nameplate = field(default_factory=Nameplate)
+    accepted: bool = False
+    operative: bool = True
+    limit: Amps | None = None
+    form: ProfileForm | None = None
+    inventory: dict[str, Variable] = field(default_factory=dict)
+    inventory_of: str | None = None
+    measurands: set[str] = field(default_factory=set)
+    seq: int = 0
+    seq_reserved: int = 0
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+
+MAX_CURRENT = Amps(32)
+SAFE_CURRENT = Amps(6)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the configuration says of a charger. Currents in A per phase, intervals in seconds."""
+
+    name: str = ""
+    max_current: Amps = MAX_CURRENT
+    safe_current: Amps = SAFE_CURRENT
+    phases: int = 3
+    heartbeat_interval: int = 300
+    ping_interval: int = 30
+    meter_interval: int = 30
+    measurands: tuple[str, ...] | None = ()
+    tariff: Tariff = field(default_factory=Tariff)
+
+
+@dataclass(slots=True)
+class Inventory:
+    """A device model while its parts come in (NotifyReport)."""
+
+    request_id: int
+    variables: dict[str, Variable] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Station:
+    """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these."""
+
+    memory: ChargerMemory
+    plan: Plan = field(default_factory=Plan)
+    connectors: dict[int, Connector] = field(default_factory=dict)
+    book: Book = field(default_factory=Book)
+    connected: bool = False
+    address: str = ""
+    connected_since: datetime | None = None
+    last_heard: datetime | None = None
+    last_heartbeat: datetime | None = None
+    connects: int = 0
+    status: Status = Status.UNKNOWN
+    error_code: str = "NoError"
+    firmware_status: str = ""
+    diagnostics_status: str = ""
+    max_stack_level: int | None = None
+    takes_amps: bool = True
+    collecting: Inventory | None = None
+
+    @property
+    def id(self) -> str:
+        """The charger's id."""
+        return self.memory.id
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version it speaks, or spoke last."""
+        return self.memory.version
+
+    @property
+    def limit(self) -> Amps:
+        """The owner's ceiling in A."""
+        return self.plan.max_current if self.memory.limit is None else self.memory.limit
+
+    @property
+    def faulted(self) -> bool:
+        """Whether the charger or one of its connectors is faulted."""
+        return Status.FAULTED in (self.status, *(c.status for c in self.connectors.values()))
+
+    def ordered(self) -> list[Connector]:
+        """The connectors by number."""
+        return [self.connectors[number] for number in sorted(self.connectors)]
+
+    def sessions(self) -> Iterator[Session]:
+        """The sessions that run."""
+        return (c.session for c in self.connectors.values() if c.session is not None)
+
+    def connector(self, number: int) -> Connector:
+        """The connector of a number. Raises UnknownConnector."""
+        try:
+            return self.connectors[number]
+        except KeyError:
+            have = ", ".join(str(n) for n in sorted(self.connectors)) or "none yet"
+            raise UnknownConnector(f"{self.id} has no connector {number}; it has {have}") from None
+
+    def at(self, place: Place) -> Connector | None:
+        """The connector at a place, made known where it is new; None for the charger as a whole.
+
+        Also None for places that cannot be: negative numbers, connector without EVSE, more than there may be.
+        """
+        if place.evse <= 0 or (place.connector is not None and place.connector < 0):
+            return None
+        spot = Place(place.evse, place.connector or 1)
+        for connector in self.connectors.values():
+            if connector.place == spot or (place.connector is None and connector.place.evse == place.evse):
+                return connector
+        if len(self.connectors) >= MAX_CONNECTORS:
+            return None
+        return self._discover(spot)
+
+    def sole(self) -> Connector | None:
+        """The connector, where there is just one; connector 1 while none was heard of."""
+        if not self.connectors:
+            return self._discover(Place(1, 1))
+        return next(iter(self.connectors.values())) if len(self.connectors) == 1 else None
+
+    def _discover(self, place: Place) -> Connector:
+        """Number a connector: by its EVSE where that is free, else the next. Stable: it is written down."""
+        number = place.evse
+        if number in self.connectors or place.connector != 1:
+            number = max((*self.connectors, 0)) + 1
+        connector = Connector(charger=self.id, number=number, place=place)
+        self.connectors[number] = connector
+        return connector
+
+
+def restore(memory: ChargerMemory, plan: Plan, connectors: Iterable[Connector], sessions: Iterable[Session]) -> Station:
+    """A station as it was when the program stopped: sessions that ran then run on."""
+    station = Station(memory, plan, {connector.number: connector for connector in connectors})
+    for session in sorted(sessions, key=lambda session: session.started_at):
+        station.book.add(session)
+        connector = station.connectors.get(session.connector)
+        if connector is None:
+            continue
+        if session.running:
+            connector.session = session
+        else:
+            connector.last_session = session
+    return station

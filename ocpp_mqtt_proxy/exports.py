@@ -1,0 +1,85 @@
+"""Sessions as CSV and JSON lines, for the API and the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterable, AsyncIterator
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from ocpp_mqtt_proxy import shapes
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.session import Session
+
+COLUMNS = {
+    "timestamp": "started_at",
+    "backend_id": "provider",
+    "duration_s": "duration_s",
+    "energy_kwh": "energy_kwh",
+    "revenue": "revenue",
+    "session_id": "session_id",
+    "charger": "charger",
+    "connector": "connector",
+    "transaction_id": "transaction_id",
+    "id_tag": "id_tag",
+    "ended_at": "ended_at",
+    "meter_start": "meter_start",
+    "meter_stop": "meter_stop",
+    "cost": "cost",
+    "currency": "currency",
+    "reason": "reason",
+}
+"""Columns of the CSV, the first five in this order (contract §4), and the session's field in each."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class BadTime(ProxyError):
+    """A time that cannot be read."""
+
+
+def when(text: str | None, zone: tzinfo, *, end: bool = False) -> datetime | None:
+    """A time of a filter: ISO 8601, or a date, which is that whole day in the zone. Raises BadTime."""
+    if not text:
+        return None
+    try:
+        if len(text) == len("2026-01-31"):
+            day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
+            return datetime.combine(day, time(), zone)
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadTime(f"{text!r} is no time; allowed: 2026-01-31 or 2026-01-31T18:00:00Z") from None
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+async def as_csv(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterator[str]:
+    """CSV, line by line."""
+    yield _line(list(COLUMNS))
+    async for session in sessions:
+        document = shapes.session(session, now)
+        yield _line([_cell(column, document[field]) for column, field in COLUMNS.items()])
+
+
+async def as_json(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterator[str]:
+    """A JSON array, session by session."""
+    before = "[\n"
+    async for session in sessions:
+        yield before + shapes.dump(shapes.session(session, now)).decode()
+        before = ",\n"
+    yield "]\n" if before != "[\n" else "[]\n"
+
+
+def _cell(column: str, value: Any) -> object:  # noqa: ANN401
+    """A cell that no spreadsheet runs as a formula; money with two decimals."""
+    if column in ("cost", "revenue"):
+        return f"{value:.2f}"
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _line(cells: list[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()

@@ -1,0 +1,169 @@
+"""The hub: joins the domain to the ports.
+
+Reports come in from the chargers' sockets and are answered; what follows is written down, then told on the
+bus. It holds every station and every open link, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+
+from ocpp_mqtt_proxy.bus import Bus
+from ocpp_mqtt_proxy.core import rules
+from ocpp_mqtt_proxy.core.authorization import Decision, House
+from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.commands import Order
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.errors import UnknownCharger
+from ocpp_mqtt_proxy.core.events import ChargerForgotten, Fact
+from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.reports import (
+    Answer,
+    AuthorizationRequested,
+    Report,
+    TransactionReported,
+)
+from ocpp_mqtt_proxy.core.rules import Heard
+from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
+from ocpp_mqtt_proxy.ports import ChargerLink, Clock, Ledger, LedgerFailed
+
+log = logging.getLogger(__name__)
+
+SEQ_BLOCK = 1000
+"""Event numbers written down ahead. After a crash numbering goes on past the block: a gap there is true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """An answer that waits for the disk.
+
+    Awaiting raises LedgerFailed where that fails: the charger gets an error, keeps its message and sends it
+    again.
+    """
+
+    answer: Coroutine[None, None, Answer]
+
+
+@dataclass
+class Hub:
+    """Every charger, and what happens to it."""
+
+    clock: Clock
+    bus: Bus
+    ledger: Ledger
+    numbers: Numbers
+    house: House = field(default_factory=House)
+    plan_for: Callable[[str], Plan] = lambda _: Plan()
+    stations: dict[str, Station] = field(default_factory=dict)
+    links: dict[str, ChargerLink] = field(default_factory=dict)
+    _unsaved: dict[str, list[Change]] = field(default_factory=dict)
+
+    def station(self, charger_id: str) -> Station:
+        """The station of a charger. Raises UnknownCharger."""
+        try:
+            return self.stations[charger_id]
+        except KeyError:
+            known = ", ".join(sorted(self.stations)) or "none yet"
+            raise UnknownCharger(f"no charger {charger_id!r}; known: {known}") from None
+
+    def admit(self, charger_id: str) -> Station:
+        """The station of a charger, made where it is new."""
+        station = self.stations.get(charger_id)
+        if station is None:
+            station = Station(ChargerMemory(charger_id), self.plan_for(charger_id))
+            self.stations[charger_id] = station
+        return station
+
+    def connect(self, charger_id: str, link: ChargerLink, address: str) -> None:
+        """A charger's socket is open."""
+        station = self.admit(charger_id)
+        self.links[charger_id] = link
+        heard = rules.connect(station, link.version, address, self.clock.now(), self.numbers)
+        self._conclude(station, heard)
+
+    def disconnect(self, charger_id: str, link: ChargerLink, reason: str) -> None:
+        """A charger's socket is gone; of no consequence where another has taken its place."""
+        if self.links.get(charger_id) is not link:
+            return
+        del self.links[charger_id]
+        station = self.station(charger_id)
+        self._conclude(station, rules.disconnect(station, reason, self.clock.now(), self.numbers))
+
+    def hear(self, charger_id: str, report: Report) -> Answer | Delayed:
+        """Apply a report; the answer at once, or delayed where something must be on disk before it.
+
+        Reports of one charger must be heard in order.
+        """
+        station = self.stations[charger_id]
+        decision = self._decision(report)
+        heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
+        assert heard.answer is not None
+        if heard.durable:
+            return Delayed(self._record_then_answer(station, heard, heard.answer))
+        self._conclude(station, heard)
+        return heard.answer
+
+    def _decision(self, report: Report) -> Decision | None:
+        if isinstance(report, AuthorizationRequested | TransactionReported) and report.token is not None:
+            return self.house.decide(report.token)
+        return None
+
+    async def _record_then_answer(self, station: Station, heard: Heard, answer: Answer) -> Answer:
+        """Acknowledge only what is on disk. What could not be written is written with the next try."""
+        changes = [*self._unsaved.pop(station.id, []), *heard.changes]
+        try:
+            await self.ledger.record(changes)
+        except LedgerFailed:
+            self._unsaved[station.id] = changes
+            raise
+        finally:
+            self._tell(station, heard.facts)
+        return answer
+
+    def _conclude(self, station: Station, heard: Heard) -> None:
+        self.ledger.note(heard.changes)
+        self._tell(station, heard.facts)
+
+    def _tell(self, station: Station, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            if fact.KIND:
+                fact.seq = self._next_seq(station)
+            fact.ocpp_version = station.version
+            self.bus.publish(fact)
+
+    def _next_seq(self, station: Station) -> int:
+        """The number of the charger's next event; a block of them is written down ahead."""
+        memory = station.memory
+        memory.seq += 1
+        if memory.seq >= memory.seq_reserved:
+            memory.seq_reserved = memory.seq + SEQ_BLOCK
+            self.ledger.note([memory])
+        return memory.seq
+
+    def confirm(self, station: Station, order: Order) -> None:
+        """The charger has agreed to an order: what it changes is now a fact."""
+        self._conclude(station, rules.confirm(station, order, self.clock.now(), self.numbers))
+
+    async def close_session(self, station: Station, connector: Connector) -> None:
+        """End a session in our books. Raises LedgerFailed."""
+        heard = rules.close_session(station, connector, self.clock.now(), self.numbers)
+        await self.ledger.record(heard.changes)
+        self._tell(station, heard.facts)
+
+    async def forget(self, charger_id: str) -> None:
+        """Take a charger that is not connected out of our books. Raises UnknownCharger, LedgerFailed."""
+        station = self.station(charger_id)
+        if link := self.links.get(charger_id):
+            link.close("forgotten by the owner")
+        await self.ledger.forget(station.memory)
+        del self.stations[charger_id]
+        fact = ChargerForgotten(charger=charger_id, at=self.clock.now())
+        self.bus.publish(fact)
+
+    def rest(self) -> list[ChargerMemory]:
+        """What to write down at a clean stop: event numbers exactly, so that none is missing after it."""
+        for station in self.stations.values():
+            station.memory.seq_reserved = station.memory.seq
+        return [station.memory for station in self.stations.values()]

@@ -1,0 +1,169 @@
+"""A dialect: one OCPP version as four tables of rows.
+
+    hear[action]   what a charger sends us    payload -> report, answer -> payload
+    say[report]    what we send a CSMS        report -> calls, payload -> answer
+    order[order]   what we ask of a charger   order -> call, payload -> outcome
+    obey[action]   what a CSMS asks of us     payload -> order, outcome -> payload
+
+A charger is heard in one dialect and a CSMS told in another, so translation between versions needs no
+module of its own, and `hear` of what `say` wrote gives the report back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Reason, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.reports import Answer, Report
+from ocpp_mqtt_proxy.ocppj import schema
+from ocpp_mqtt_proxy.ocppj.fields import Object, text
+from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
+from ocpp_mqtt_proxy.ocppj.schema import Violation
+
+Payload = dict[str, object]
+Calls = list[tuple[str, Payload]]
+
+
+class CallRefused(ProxyError):
+    """A call that is answered by a CALLERROR."""
+
+    def __init__(self, code: ErrorCode, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """What a message from a charger means, and how its answer looks.
+
+    `tolerant`: a wrong value in a field does not lose the message; its good part is used, because the charger
+    would send it again for ever. A required field that is missing still does, `forgiven` ones aside.
+    """
+
+    decode: Callable[[Object], Report]
+    reply: Callable[[Any], Payload]
+    tolerant: bool = False
+    forgiven: frozenset[str] = frozenset()
+
+    def bears(self, violation: Violation) -> bool:
+        """Whether a message that breaks its schema this way can be used all the same."""
+        return self.tolerant and violation.missing <= self.forgiven
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """How a report is told to a CSMS, in no, one or several calls, and what the last answer means."""
+
+    encode: Callable[[Any], Calls]
+    read: Callable[[Object], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """How an order is put to a charger, and what its answer means."""
+
+    encode: Callable[[Any], tuple[str, Payload]]
+    read: Callable[[Any, Object], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Obey:
+    """What a call of a CSMS asks for, and how the outcome is answered."""
+
+    decode: Callable[[Object], Order]
+    reply: Callable[[Outcome], Payload]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One OCPP version."""
+
+    version: Version
+    subprotocol: str
+    hear: Mapping[str, Hear] = field(default_factory=dict)
+    say: Mapping[type, Say] = field(default_factory=dict)
+    order: Mapping[type, OrderRow] = field(default_factory=dict)
+    obey: Mapping[str, Obey] = field(default_factory=dict)
+
+    def decode(self, action: str, payload: Object) -> tuple[Report, Violation | None]:
+        """What a charger's call reports, and how it broke its schema where that can be borne.
+
+        Raises CallRefused where it has to be answered by a CALLERROR.
+        """
+        row = self.hear.get(action)
+        if row is None:
+            raise self._unheard(action)
+        violation = schema.check(self.version, action, payload)
+        if violation is not None and not row.bears(violation):
+            raise CallRefused(violation.code, str(violation))
+        return row.decode(payload), violation
+
+    def _unheard(self, action: str) -> CallRefused:
+        if action in schema.actions(self.version):
+            return CallRefused(ErrorCode.NOT_SUPPORTED, f"{action} is sent by the CSMS, not to it")
+        return CallRefused(ErrorCode.NOT_IMPLEMENTED, f"OCPP {self.version} has no {action}")
+
+    def reply(self, action: str, answer: Answer) -> Payload:
+        """The answer to a charger's call, as this version writes it."""
+        return self.hear[action].reply(answer)
+
+    def put(self, order: Order) -> tuple[str, Payload] | None:
+        """An order as a call; None where this version has no such thing."""
+        if isinstance(order, RawCall):
+            return order.action, dict(order.payload)
+        row = self.order.get(type(order))
+        return row.encode(order) if row else None
+
+    def outcome(self, order: Order, payload: Object) -> Outcome:
+        """What a charger's answer to an order means."""
+        if isinstance(order, RawCall):
+            return Outcome(Result.OK, result=payload)
+        return self.order[type(order)].read(order, payload)
+
+
+_UNSUPPORTED = frozenset({"NotSupported", "NotImplemented"})
+
+
+def agreed(payload: Object, *also: str) -> Outcome:
+    """The usual answer: Accepted, or another word that means yes; anything else is the charger's no."""
+    status = text(payload, "status")
+    if status in ("Accepted", *also):
+        return done(charger_status=status)
+    if not status:
+        return failed(Reason.INVALID, "the charger's answer holds no status")
+    reason = Reason.NOT_SUPPORTED if status in _UNSUPPORTED else Reason.CHARGER_REJECTED
+    return refused(reason, f"the charger answered {status}", charger_status=status)
+
+
+SET_STATUS = {
+    "Accepted": "accepted",
+    "RebootRequired": "reboot_required",
+    "Rejected": "rejected",
+}
+"""What became of a setting; any other word of a charger's means that it has no such setting."""
+
+
+def settled(statuses: Mapping[str, str]) -> Outcome:
+    """The outcome of settings written, by what the charger said of each (in OCPP's words)."""
+    became: dict[str, object] = {name: SET_STATUS.get(word, "not_supported") for name, word in statuses.items()}
+    if not became:
+        return failed(Reason.INVALID, "the charger's answer holds no result")
+    worst = [word for word in ("rejected", "not_supported") if word in became.values()]
+    if not worst:
+        return Outcome(Result.OK, result={"set": became, "reboot_required": "reboot_required" in became.values()})
+    reason = Reason.CHARGER_REJECTED if worst[0] == "rejected" else Reason.NOT_SUPPORTED
+    told = ", ".join(f"{name}: {word}" for name, word in became.items())
+    return Outcome(Result.REFUSED, reason, f"the charger answered {told}", {"set": became})
+
+
+def settings_words(outcome: Outcome, unsupported: str = "NotSupported") -> dict[str, str]:
+    """What became of each setting, in OCPP's words: the way back of `settled`."""
+    became = outcome.result.get("set")
+    words = {status: word for word, status in SET_STATUS.items()}
+    known = became if isinstance(became, dict) else {}
+    return {name: words.get(status, unsupported) for name, status in known.items()}

@@ -1,0 +1,61 @@
+"""Our one charging profile, as both versions write it: a default for every transaction, with one period.
+
+Issued as an Absolute schedule that began a minute ago (1.6 §5.16.4), it takes effect at once, in a running
+transaction too (errata 3.8, K01.FR.32).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import floor
+
+from ocpp_mqtt_proxy.core.commands import SetLimit
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.ocppj.fields import without_nothing, zulu
+
+NOMINAL_VOLTAGE = 230
+PROFILE_ID = 7300
+"""Profile ids of ours begin here; the connector's number is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The inner part that the versions share: unit, limit rounded down to 0.1, kind and start."""
+
+    unit: str
+    limit: float
+    kind: str
+    start: datetime | None
+
+
+def schedule(order: SetLimit) -> Schedule:
+    """The schedule of a limit. Watts are the total over the charger's phases (errata 3.68)."""
+    amount: float = order.limit
+    if order.form.in_watts:
+        amount *= order.phases * NOMINAL_VOLTAGE
+    kind = "Relative" if order.form.relative else "Absolute"
+    return Schedule(
+        "W" if order.form.in_watts else "A", down(amount), kind, None if order.form.relative else order.start
+    )
+
+
+def down(amount: float) -> float:
+    """Rounded down to one decimal, which is as fine as OCPP takes it; never up."""
+    return floor(amount * 10 + 1e-6) / 10
+
+
+def body(plan: Schedule) -> dict[str, object]:
+    """A ChargingSchedule, the fields that both versions have."""
+    return without_nothing(
+        chargingRateUnit=plan.unit,
+        chargingSchedulePeriod=[{"startPeriod": 0, "limit": plan.limit}],
+        startSchedule=zulu(plan.start) if plan.start else None,
+    )
+
+
+def amps(limit: object, unit: object, phases: int) -> Amps | None:
+    """A limit of a schedule in A per phase."""
+    if not isinstance(limit, int | float) or isinstance(limit, bool):
+        return None
+    return Amps(limit / (phases * NOMINAL_VOLTAGE)) if unit == "W" else Amps(float(limit))

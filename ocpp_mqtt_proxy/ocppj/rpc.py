@@ -1,0 +1,223 @@
+"""OCPP-J frames: CALL, CALLRESULT, CALLERROR, and the gate that keeps one call open at a time.
+
+References: OCPP-J 1.6 §4, OCPP 2.0.1 Part 4 §4. Nothing of a frame but its shape is judged here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import orjson
+
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.model import Version
+
+CALL: Final = 2
+RESULT: Final = 3
+ERROR: Final = 4
+
+MAX_ID = 36
+"""Characters of a message id (J §4.1.4); longer ones are answered as they are."""
+
+Payload = Mapping[str, object]
+
+
+class ErrorCode(StrEnum):
+    """Why a call could not be answered, as 2.x spells it (Part 4 §4.3); `spelled` gives 1.6 its own."""
+
+    FORMAT_VIOLATION = "FormatViolation"
+    GENERIC_ERROR = "GenericError"
+    INTERNAL_ERROR = "InternalError"
+    MESSAGE_TYPE_NOT_SUPPORTED = "MessageTypeNotSupported"
+    NOT_IMPLEMENTED = "NotImplemented"
+    NOT_SUPPORTED = "NotSupported"
+    OCCURRENCE_CONSTRAINT_VIOLATION = "OccurrenceConstraintViolation"
+    PROPERTY_CONSTRAINT_VIOLATION = "PropertyConstraintViolation"
+    PROTOCOL_ERROR = "ProtocolError"
+    RPC_FRAMEWORK_ERROR = "RpcFrameworkError"
+    SECURITY_ERROR = "SecurityError"
+    TYPE_CONSTRAINT_VIOLATION = "TypeConstraintViolation"
+
+
+_SPELLED_IN_16: Mapping[ErrorCode, str] = {
+    # Both misspellings are frozen in 1.6 (J errata 5.1, 5.2).
+    ErrorCode.FORMAT_VIOLATION: "FormationViolation",
+    ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION: "OccurenceConstraintViolation",
+    ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED: "GenericError",
+    ErrorCode.RPC_FRAMEWORK_ERROR: "FormationViolation",
+}
+_FROM_16 = {spelled: code for code, spelled in _SPELLED_IN_16.items() if code.name.endswith("VIOLATION")}
+
+
+def spelled(code: ErrorCode, version: Version) -> str:
+    """An error code in a version's own spelling."""
+    return _SPELLED_IN_16.get(code, code.value) if version is Version.V16 else code.value
+
+
+def error_code(text: object) -> ErrorCode:
+    """An error code in any spelling; one outside the table is a GenericError."""
+    try:
+        return _FROM_16.get(str(text)) or ErrorCode(str(text))
+    except ValueError:
+        return ErrorCode.GENERIC_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody asks. `payload` is an object; its contents are not judged yet."""
+
+    id: str
+    action: str
+    payload: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """An answer."""
+
+    id: str
+    payload: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """An answer that says why there is none."""
+
+    id: str
+    code: ErrorCode
+    description: str = ""
+    details: Payload = field(default_factory=dict)
+
+
+Frame = Call | CallResult | CallError
+
+
+class BadFrame(ProxyError):
+    """A frame that is none. `answer_id` is the id to answer with, or None to say nothing."""
+
+    def __init__(self, code: ErrorCode, why: str, answer_id: str | None) -> None:
+        super().__init__(why)
+        self.code = code
+        self.why = why
+        self.answer_id = answer_id
+
+
+def parse(data: bytes | str, version: Version) -> Frame:
+    """Read a frame. Raises BadFrame with what to answer, which differs by version.
+
+    A charger that sends nonsense without a readable id is not answered in 1.6 and gets id "-1" in 2.x
+    (Part 4 §4.2.3); message types we do not know are ignored in 1.6 and 2.1 and refused in 2.0.1 (§4.4).
+    """
+    try:
+        frame = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(version, f"not JSON: {error}") from None
+    if not isinstance(frame, list) or len(frame) < 3 or type(frame[0]) is not int:
+        raise _unreadable(version, "not an OCPP-J array [type, id, …]")
+    match frame[0]:
+        case 2:
+            return _call(frame, version)
+        case 3:
+            return CallResult(str(frame[1]), _object(frame[2]))
+        case 4:
+            return _error(frame)
+        case other:
+            answer_id = frame[1] if version is Version.V201 and isinstance(frame[1], str) else None
+            raise BadFrame(ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, f"message type {other}", answer_id)
+
+
+def _unreadable(version: Version, why: str) -> BadFrame:
+    return BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, why, None if version is Version.V16 else "-1")
+
+
+def _call(frame: list[object], version: Version) -> Call:
+    message_id = frame[1]
+    if isinstance(message_id, int) and not isinstance(message_id, bool):
+        message_id = str(message_id)
+    if not isinstance(message_id, str):
+        raise _unreadable(version, "the message id is no string")
+    action = frame[2]
+    if not isinstance(action, str) or len(frame) > 4:
+        raise BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, "a CALL is [2, id, action, payload]", message_id)
+    payload = frame[3] if len(frame) == 4 else None
+    # `null` stands for a message without fields in the prose of both versions; some chargers leave it out.
+    if payload is not None and not isinstance(payload, dict):
+        raise BadFrame(ErrorCode.FORMAT_VIOLATION, "the payload is no object", message_id)
+    return Call(message_id, action, payload or {})
+
+
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _error(frame: list[object]) -> CallError:
+    description = frame[3] if len(frame) > 3 else ""
+    details = _object(frame[4]) if len(frame) > 4 else {}
+    return CallError(str(frame[1]), error_code(frame[2]), str(description), details)
+
+
+def encode_call(call: Call) -> bytes:
+    """A CALL as it goes on the wire."""
+    return orjson.dumps([CALL, call.id, call.action, call.payload])
+
+
+def encode_result(message_id: str, payload: Payload) -> bytes:
+    """A CALLRESULT as it goes on the wire; the id is the call's, byte for byte."""
+    return orjson.dumps([RESULT, message_id, payload])
+
+
+def encode_error(error: CallError, version: Version) -> bytes:
+    """A CALLERROR as it goes on the wire; the description within the 255 characters of 2.x."""
+    code = spelled(error.code, version)
+    return orjson.dumps([ERROR, error.id, code, error.description[:255], error.details])
+
+
+def fresh_id() -> str:
+    """A message id that no other call of ours has: ids are never passed on from anybody (semantics §1.3)."""
+    return str(uuid.uuid4())
+
+
+@dataclass(slots=True)
+class Gate:
+    """Keeps at most one call open towards a peer (J §4.1.1); the others wait in order.
+
+    `ask` enters a call, `next` lets one go when the way is free, `answer` takes an answer that belongs to
+    the open one; any other is late or nobody's and is dropped. The caller keeps the time.
+    """
+
+    open: Call | None = None
+    waiting: deque[Call] = field(default_factory=deque)
+    late: int = 0
+
+    def ask(self, action: str, payload: Payload) -> Call:
+        """Enter a call, with a fresh id."""
+        call = Call(fresh_id(), action, dict(payload))
+        self.waiting.append(call)
+        return call
+
+    def next(self) -> Call | None:
+        """The call to send now, or None while one is open or none waits."""
+        if self.open is not None or not self.waiting:
+            return None
+        self.open = self.waiting.popleft()
+        return self.open
+
+    def answer(self, message_id: str) -> Call | None:
+        """The open call that an answer belongs to, now closed; None for a late or foreign one."""
+        if self.open is None or self.open.id != message_id:
+            self.late += 1
+            return None
+        call, self.open = self.open, None
+        return call
+
+    def give_up(self, call: Call) -> None:
+        """Forget a call that nobody waits for any more, open or waiting."""
+        if self.open is call:
+            self.open = None
+        elif call in self.waiting:
+            self.waiting.remove(call)

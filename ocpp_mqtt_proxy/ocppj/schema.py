@@ -1,0 +1,91 @@
+"""What payloads must look like: the OCPP schemas, compiled when first needed.
+
+The schemas are the `ocpp` package's files; nothing of that package is imported (its classes cost a third of a
+second to load). Formats are not judged: a time without a zone is a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import jsonschema_rs
+import orjson
+
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
+
+_FOLDER = {Version.V16: "v16", Version.V201: "v201", Version.V21: "v21"}
+
+_CODES = {
+    "type": ErrorCode.TYPE_CONSTRAINT_VIOLATION,
+    "required": ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION,
+    "minItems": ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION,
+    "maxItems": ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION,
+    "additionalProperties": ErrorCode.FORMAT_VIOLATION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """How a payload breaks its schema. `missing` where a required field of the message itself is absent."""
+
+    code: ErrorCode
+    path: str
+    message: str
+    missing: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.path or 'payload'}: {self.message}"
+
+
+@cache
+def _folder(version: Version) -> Path:
+    package = find_spec("ocpp")
+    assert package is not None
+    assert package.submodule_search_locations
+    return Path(package.submodule_search_locations[0]) / _FOLDER[version] / "schemas"
+
+
+def _file(version: Version, action: str, *, response: bool) -> Path:
+    request = "" if version is Version.V16 else "Request"
+    return _folder(version) / f"{action}{'Response' if response else request}.json"
+
+
+@cache
+def actions(version: Version) -> frozenset[str]:
+    """Every action that a version knows, in either direction."""
+    names = (file.stem for file in _folder(version).glob("*Response.json"))
+    return frozenset(name.removesuffix("Response") for name in names)
+
+
+@cache
+def _validator(version: Version, action: str, *, response: bool) -> jsonschema_rs.Validator:
+    schema = orjson.loads(_file(version, action, response=response).read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    return jsonschema_rs.validator_for(schema, validate_formats=False)
+
+
+def check(version: Version, action: str, payload: object, *, response: bool = False) -> Violation | None:
+    """How a payload breaks the schema of an action the version knows; None where it does not."""
+    validator = _validator(version, action, response=response)
+    if validator.is_valid(payload):
+        return None
+    return _violation(validator, payload)
+
+
+def _violation(validator: jsonschema_rs.Validator, payload: object) -> Violation:
+    errors = list(validator.iter_errors(payload))
+    first = errors[0]
+    missing = [e for e in errors if e.kind.name == "required" and not e.instance_path]
+    return Violation(
+        code=_CODES.get(first.kind.name, ErrorCode.PROPERTY_CONSTRAINT_VIOLATION),
+        path=".".join(str(step) for step in first.instance_path),
+        message=_short(first.message),
+        missing=frozenset(str(getattr(e.kind, "property", "")) for e in missing),
+    )
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= 160 else message[:157] + "..."

@@ -1,0 +1,180 @@
+"""What OCPP 1.6 charge points send, the security whitepaper's messages included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ocpp_mqtt_proxy.core.model import STATION, IdToken, Nameplate, Status, StopReason, WattHours
+from ocpp_mqtt_proxy.core.reports import (
+    Acknowledged,
+    AuthorizationAnswer,
+    AuthorizationRequested,
+    BootAnswer,
+    BootReported,
+    DataTransferAnswer,
+    DataTransferReported,
+    DiagnosticsReported,
+    FirmwareReported,
+    HeartbeatReported,
+    MeterReported,
+    NoticeReported,
+    Phase,
+    SecurityReported,
+    StatusReported,
+    TransactionAnswer,
+    TransactionReported,
+)
+from ocpp_mqtt_proxy.ocppj.dialect import Hear, Payload
+from ocpp_mqtt_proxy.ocppj.fields import (
+    Object,
+    as_text,
+    choice,
+    identifier,
+    instant,
+    integer,
+    number,
+    text,
+    without_nothing,
+    words,
+    zulu,
+)
+from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.v16.words import REASON, STATUS, connector_id, id_tag_info, place, samples
+
+
+def _boot(payload: Object) -> BootReported:
+    return BootReported(
+        Nameplate(
+            vendor=text(payload, "chargePointVendor"),
+            model=text(payload, "chargePointModel"),
+            serial=text(payload, "chargePointSerialNumber") or text(payload, "chargeBoxSerialNumber"),
+            firmware=text(payload, "firmwareVersion"),
+            iccid=text(payload, "iccid"),
+            imsi=text(payload, "imsi"),
+            meter_type=text(payload, "meterType"),
+            meter_serial=text(payload, "meterSerialNumber"),
+        )
+    )
+
+
+def _boot_answer(answer: BootAnswer) -> Payload:
+    return {"status": "Accepted", "currentTime": zulu(answer.now), "interval": answer.interval}
+
+
+def _status(payload: Object) -> StatusReported:
+    return StatusReported(
+        place=place(connector_id(payload)),
+        status=choice(payload, "status", STATUS, Status.UNKNOWN),
+        at=instant(payload, "timestamp"),
+        error_code=text(payload, "errorCode") or "NoError",
+        info=words(payload, "info"),
+        vendor_error_code=words(payload, "vendorErrorCode"),
+    )
+
+
+def _authorize(payload: Object) -> AuthorizationRequested:
+    return AuthorizationRequested(IdToken(text(payload, "idTag")))
+
+
+def _authorized(answer: AuthorizationAnswer) -> Payload:
+    return {"idTagInfo": id_tag_info(answer.authorization)}
+
+
+def _watt_hours(payload: Object, key: str) -> WattHours | None:
+    value = number(payload.get(key))
+    return None if value is None else WattHours(round(value))
+
+
+def _start(payload: Object) -> TransactionReported:
+    return TransactionReported(
+        phase=Phase.STARTED,
+        transaction_id=None,
+        at=instant(payload, "timestamp"),
+        place=place(connector_id(payload)),
+        token=IdToken(text(payload, "idTag")),
+        meter_start=_watt_hours(payload, "meterStart"),
+        reservation_id=integer(payload, "reservationId"),
+    )
+
+
+def _started(answer: TransactionAnswer) -> Payload:
+    info = id_tag_info(answer.authorization) if answer.authorization else {"status": "Accepted"}
+    return {"transactionId": int(answer.transaction_id), "idTagInfo": info}
+
+
+def _stop(payload: Object) -> TransactionReported:
+    tag = text(payload, "idTag")
+    return TransactionReported(
+        phase=Phase.ENDED,
+        transaction_id=identifier(payload, "transactionId"),
+        at=instant(payload, "timestamp"),
+        token=IdToken(tag) if tag else None,
+        meter_stop=_watt_hours(payload, "meterStop"),
+        samples=samples(payload, "transactionData"),
+        stop_reason=choice(payload, "reason", REASON, StopReason.LOCAL),
+    )
+
+
+def _stopped(answer: TransactionAnswer) -> Payload:
+    return {"idTagInfo": id_tag_info(answer.authorization)} if answer.authorization else {}
+
+
+def _meter(payload: Object) -> MeterReported:
+    return MeterReported(
+        place=place(connector_id(payload)),
+        samples=samples(payload, "meterValue"),
+        transaction_id=identifier(payload, "transactionId"),
+    )
+
+
+def _firmware(payload: Object) -> FirmwareReported:
+    return FirmwareReported(snake(text(payload, "status")), integer(payload, "requestId"))
+
+
+def _diagnostics(payload: Object) -> DiagnosticsReported:
+    return DiagnosticsReported(snake(text(payload, "status")), integer(payload, "requestId"))
+
+
+def _security(payload: Object) -> SecurityReported:
+    return SecurityReported(text(payload, "type"), instant(payload, "timestamp"), text(payload, "techInfo"))
+
+
+def _data_transfer(payload: Object) -> DataTransferReported:
+    return DataTransferReported(text(payload, "vendorId"), text(payload, "messageId"), payload.get("data"))
+
+
+def _data_transferred(answer: DataTransferAnswer) -> Payload:
+    return without_nothing(status=pascal(answer.status), data=as_text(answer.data))
+
+
+def _notice(action: str) -> Callable[[Object], NoticeReported]:
+    return lambda payload: NoticeReported(action, payload, STATION)
+
+
+def _nothing(_: Acknowledged) -> Payload:
+    return {}
+
+
+def _rejected(_: Acknowledged) -> Payload:
+    return {"status": "Rejected"}
+
+
+_TIME = frozenset({"timestamp"})
+
+HEAR = {
+    "Authorize": Hear(_authorize, _authorized),
+    "BootNotification": Hear(_boot, _boot_answer, tolerant=True),
+    "DataTransfer": Hear(_data_transfer, _data_transferred, tolerant=True),
+    "DiagnosticsStatusNotification": Hear(_diagnostics, _nothing),
+    "FirmwareStatusNotification": Hear(_firmware, _nothing),
+    "Heartbeat": Hear(lambda _: HeartbeatReported(), lambda a: {"currentTime": zulu(a.now)}, tolerant=True),
+    "LogStatusNotification": Hear(_diagnostics, _nothing),
+    "MeterValues": Hear(_meter, _nothing, tolerant=True),
+    "SecurityEventNotification": Hear(_security, _nothing),
+    # We sign nothing yet: a charger keeps the certificate it has (A02).
+    "SignCertificate": Hear(_notice("SignCertificate"), _rejected),
+    "SignedFirmwareStatusNotification": Hear(_firmware, _nothing),
+    "StartTransaction": Hear(_start, _started, tolerant=True, forgiven=_TIME),
+    "StatusNotification": Hear(_status, _nothing, tolerant=True),
+    "StopTransaction": Hear(_stop, _stopped, tolerant=True, forgiven=_TIME),
+}

@@ -1,0 +1,204 @@
+"""What we ask of OCPP 1.6 charge points."""
+
+from __future__ import annotations
+
+from ocpp_mqtt_proxy.core.commands import (
+    CancelReservation,
+    ChangeAvailability,
+    ClearCache,
+    ClearLimit,
+    DataTransfer,
+    GetConfiguration,
+    GetDiagnostics,
+    Message,
+    Outcome,
+    Reserve,
+    Reset,
+    SetConfiguration,
+    SetLimit,
+    StartCharging,
+    StopCharging,
+    Target,
+    Trigger,
+    Unlock,
+    UpdateFirmware,
+    done,
+)
+from ocpp_mqtt_proxy.ocppj import settings
+from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
+from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, children, flag, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
+
+Asked = tuple[str, Payload]
+
+TRIGGERS = {
+    Message.BOOT: "BootNotification",
+    Message.DIAGNOSTICS: "DiagnosticsStatusNotification",
+    Message.FIRMWARE: "FirmwareStatusNotification",
+    Message.HEARTBEAT: "Heartbeat",
+    Message.METER: "MeterValues",
+    Message.STATUS: "StatusNotification",
+    Message.TRANSACTION: "MeterValues",
+}
+"""1.6 has no transaction event; its meter values are the nearest (semantics §10.2)."""
+
+
+def _connector(at: Target) -> int:
+    return at.place.evse
+
+
+def _start(order: StartCharging) -> Asked:
+    payload = without_nothing(connectorId=_connector(order.at) or None, idTag=order.id_tag)
+    if order.limit is not None:
+        # Without transactionId: the transaction does not exist yet (errata 3.41).
+        plan = Schedule("A", float(order.limit), "Relative", None)
+        payload["chargingProfile"] = _profile(order.at, "TxProfile", 0, plan, None)
+    return "RemoteStartTransaction", payload
+
+
+def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
+    return without_nothing(
+        chargingProfileId=PROFILE_ID + at.connector,
+        transactionId=int(transaction_id) if transaction_id else None,
+        stackLevel=level,
+        chargingProfilePurpose=purpose,
+        chargingProfileKind=plan.kind,
+        chargingSchedule=body(plan),
+    )
+
+
+def _stop(order: StopCharging) -> Asked:
+    return "RemoteStopTransaction", {"transactionId": int(order.transaction_id)}
+
+
+def _limit(order: SetLimit) -> Asked:
+    purpose = "TxProfile" if order.transaction_id else "TxDefaultProfile"
+    profile = _profile(order.at, purpose, order.form.stack_level, schedule(order), order.transaction_id)
+    return "SetChargingProfile", {"connectorId": _connector(order.at), "csChargingProfiles": profile}
+
+
+def _clear_limit(order: ClearLimit) -> Asked:
+    return "ClearChargingProfile", {"id": PROFILE_ID + order.at.connector}
+
+
+def _unlock(order: Unlock) -> Asked:
+    return "UnlockConnector", {"connectorId": _connector(order.at)}
+
+
+def _reset(order: Reset) -> Asked:
+    return "Reset", {"type": "Hard" if order.hard else "Soft"}
+
+
+def _availability(order: ChangeAvailability) -> Asked:
+    kind = "Operative" if order.operative else "Inoperative"
+    return "ChangeAvailability", {"connectorId": _connector(order.at), "type": kind}
+
+
+def _trigger(order: Trigger) -> Asked:
+    connector = _connector(order.at) or None
+    return "TriggerMessage", without_nothing(requestedMessage=TRIGGERS[order.message], connectorId=connector)
+
+
+def _get_configuration(order: GetConfiguration) -> Asked:
+    return "GetConfiguration", {"key": [settings.key(n) for n in order.names]} if order.names else {}
+
+
+def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
+    """Values by the names they were asked by; chargers return keys in any case."""
+    asked = {settings.key(name).lower(): name for name in order.names}
+    values, readonly = {}, []
+    for item in children(payload, "configurationKey"):
+        key = text(item, "key")
+        name = asked.get(key.lower(), key)
+        values[name] = text(item, "value")
+        if flag(item, "readonly"):
+            readonly.append(name)
+    unknown = sorted(set(order.names) - values.keys())
+    return done(values=values, readonly=readonly, unknown=unknown)
+
+
+def _set_configuration(order: SetConfiguration) -> Asked:
+    ((name, value),) = order.values
+    return "ChangeConfiguration", {"key": settings.key(name), "value": value}
+
+
+def _data_transfer(order: DataTransfer) -> Asked:
+    data = as_text(order.data)
+    return "DataTransfer", without_nothing(vendorId=order.vendor_id, messageId=order.message_id, data=data)
+
+
+def _data_transferred(_: DataTransfer, payload: Object) -> Outcome:
+    outcome = agreed(payload)
+    return done(data=payload.get("data")) if outcome.ok else outcome
+
+
+def _reserve(order: Reserve) -> Asked:
+    return "ReserveNow", {
+        "connectorId": _connector(order.at),
+        "expiryDate": zulu(order.until),
+        "idTag": order.id_tag,
+        "reservationId": order.reservation_id,
+    }
+
+
+def _cancel_reservation(order: CancelReservation) -> Asked:
+    return "CancelReservation", {"reservationId": order.reservation_id}
+
+
+def _diagnostics(order: GetDiagnostics) -> Asked:
+    return "GetDiagnostics", {"location": order.url}
+
+
+def _diagnostics_sent(_: GetDiagnostics, payload: Object) -> Outcome:
+    name = text(payload, "fileName")
+    return done(file_name=name) if name else done("the charger has nothing to upload")
+
+
+def _firmware(order: UpdateFirmware) -> Asked:
+    return "UpdateFirmware", {"location": order.url, "retrieveDate": zulu(order.at)}
+
+
+def _usual(_: object, payload: Object) -> Outcome:
+    return agreed(payload)
+
+
+def _unlocked(_: Unlock, payload: Object) -> Outcome:
+    return agreed(payload, "Unlocked")
+
+
+def _scheduled(_: ChangeAvailability, payload: Object) -> Outcome:
+    """Scheduled is a promise: it becomes a fact when the status says so (1.6 §5.2)."""
+    return agreed(payload, "Scheduled")
+
+
+def _changed(order: SetConfiguration, payload: Object) -> Outcome:
+    status = text(payload, "status")
+    return settled({order.values[0][0]: status} if status else {})
+
+
+def _cleared(_: ClearLimit, payload: Object) -> Outcome:
+    return agreed(payload, "Unknown")
+
+
+def _agreed_without_a_word(_: UpdateFirmware, __: Object) -> Outcome:
+    return done()
+
+
+ORDER = {
+    StartCharging: OrderRow(_start, _usual),
+    StopCharging: OrderRow(_stop, _usual),
+    SetLimit: OrderRow(_limit, _usual),
+    ClearLimit: OrderRow(_clear_limit, _cleared),
+    Unlock: OrderRow(_unlock, _unlocked),
+    Reset: OrderRow(_reset, _usual),
+    ChangeAvailability: OrderRow(_availability, _scheduled),
+    Trigger: OrderRow(_trigger, _usual),
+    GetConfiguration: OrderRow(_get_configuration, _configuration),
+    SetConfiguration: OrderRow(_set_configuration, _changed),
+    DataTransfer: OrderRow(_data_transfer, _data_transferred),
+    ClearCache: OrderRow(lambda _: ("ClearCache", {}), _usual),
+    Reserve: OrderRow(_reserve, _usual),
+    CancelReservation: OrderRow(_cancel_reservation, _usual),
+    GetDiagnostics: OrderRow(_diagnostics, _diagnostics_sent),
+    UpdateFirmware: OrderRow(_firmware, _agreed_without_a_word),
+}

@@ -1,0 +1,167 @@
+"""What we tell an OCPP 1.6 Central System, as a charge point."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ocpp_mqtt_proxy.core.model import OCCUPIED, Place, StopReason
+from ocpp_mqtt_proxy.core.reports import (
+    Acknowledged,
+    AuthorizationAnswer,
+    AuthorizationRequested,
+    BootAnswer,
+    BootReported,
+    DataTransferAnswer,
+    DataTransferReported,
+    DiagnosticsReported,
+    FirmwareReported,
+    HeartbeatReported,
+    MeterReported,
+    Phase,
+    SecurityReported,
+    StatusReported,
+    TimeAnswer,
+    TransactionAnswer,
+    TransactionReported,
+)
+from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, Say
+from ocpp_mqtt_proxy.ocppj.fields import (
+    Object,
+    as_text,
+    identifier,
+    instant,
+    integer,
+    text,
+    without_nothing,
+    zulu,
+)
+from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.v16.words import REASON_WORD, STATUS_WORD, authorization, meter_values
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _boot(report: BootReported) -> Calls:
+    plate = report.nameplate
+    payload = without_nothing(
+        chargePointVendor=plate.vendor[:20] or "unknown",
+        chargePointModel=plate.model[:20] or "unknown",
+        chargePointSerialNumber=plate.serial[:25],
+        firmwareVersion=plate.firmware[:50],
+        iccid=plate.iccid[:20],
+        imsi=plate.imsi[:20],
+        meterType=plate.meter_type[:25],
+        meterSerialNumber=plate.meter_serial[:25],
+    )
+    return [("BootNotification", payload)]
+
+
+def _boot_answer(payload: Object) -> BootAnswer:
+    return BootAnswer(instant(payload, "currentTime") or EPOCH, integer(payload, "interval") or 0)
+
+
+def _connector(place: Place | None) -> int:
+    return place.evse if place else 0
+
+
+def _status(report: StatusReported) -> Calls:
+    word = "Preparing" if report.status == OCCUPIED else STATUS_WORD.get(report.status, "Unavailable")
+    payload = without_nothing(
+        connectorId=_connector(report.place),
+        status=word,
+        errorCode=report.error_code,
+        info=report.info[:50],
+        vendorErrorCode=report.vendor_error_code[:50],
+        timestamp=zulu(report.at) if report.at else None,
+    )
+    return [("StatusNotification", payload)]
+
+
+def _authorize(report: AuthorizationRequested) -> Calls:
+    return [("Authorize", {"idTag": report.token.tag})]
+
+
+def _transaction(report: TransactionReported) -> Calls:
+    """Started and ended have messages of their own; what is between shows in meter values, if at all (§10.6)."""
+    match report.phase:
+        case Phase.STARTED:
+            return [("StartTransaction", _start(report))]
+        case Phase.ENDED:
+            return [("StopTransaction", _stop(report))]
+        case _:
+            return [("MeterValues", _meter_payload(report))] if report.samples else []
+
+
+def _start(report: TransactionReported) -> Payload:
+    return without_nothing(
+        connectorId=_connector(report.place),
+        idTag=report.token.tag if report.token else "unknown",
+        meterStart=round(report.meter_start or 0),
+        reservationId=report.reservation_id,
+        timestamp=zulu(report.at or EPOCH),
+    )
+
+
+def _stop(report: TransactionReported) -> Payload:
+    reason = REASON_WORD.get(report.stop_reason or StopReason.LOCAL, "Other")
+    return without_nothing(
+        transactionId=int(report.transaction_id or -1),
+        idTag=report.token.tag if report.token else None,
+        meterStop=round(report.meter_stop or 0),
+        timestamp=zulu(report.at or EPOCH),
+        reason=reason,
+        transactionData=meter_values(report.samples) or None,
+    )
+
+
+def _meter(report: MeterReported) -> Calls:
+    return [("MeterValues", _meter_payload(report))]
+
+
+def _meter_payload(report: MeterReported | TransactionReported) -> Payload:
+    return without_nothing(
+        connectorId=_connector(report.place),
+        transactionId=int(report.transaction_id) if report.transaction_id else None,
+        meterValue=meter_values(report.samples),
+    )
+
+
+def _transaction_answer(payload: Object) -> TransactionAnswer:
+    verdict = authorization(payload) if "idTagInfo" in payload else None
+    return TransactionAnswer(identifier(payload, "transactionId") or "", verdict)
+
+
+def _firmware(report: FirmwareReported) -> Calls:
+    return [("FirmwareStatusNotification", {"status": pascal(report.status)})]
+
+
+def _diagnostics(report: DiagnosticsReported) -> Calls:
+    return [("DiagnosticsStatusNotification", {"status": pascal(report.status)})]
+
+
+def _security(report: SecurityReported) -> Calls:
+    payload = without_nothing(type=report.type, timestamp=zulu(report.at or EPOCH), techInfo=report.info[:255])
+    return [("SecurityEventNotification", payload)]
+
+
+def _data_transfer(report: DataTransferReported) -> Calls:
+    payload = without_nothing(vendorId=report.vendor_id, messageId=report.message_id, data=as_text(report.data))
+    return [("DataTransfer", payload)]
+
+
+def _nothing(_: Object) -> Acknowledged:
+    return Acknowledged()
+
+
+SAY = {
+    BootReported: Say(_boot, _boot_answer),
+    HeartbeatReported: Say(lambda _: [("Heartbeat", {})], lambda p: TimeAnswer(instant(p, "currentTime") or EPOCH)),
+    StatusReported: Say(_status, _nothing),
+    AuthorizationRequested: Say(_authorize, lambda p: AuthorizationAnswer(authorization(p))),
+    TransactionReported: Say(_transaction, _transaction_answer),
+    MeterReported: Say(_meter, _nothing),
+    FirmwareReported: Say(_firmware, _nothing),
+    DiagnosticsReported: Say(_diagnostics, _nothing),
+    SecurityReported: Say(_security, _nothing),
+    DataTransferReported: Say(_data_transfer, lambda p: DataTransferAnswer(snake(text(p, "status")), p.get("data"))),
+}

@@ -1,0 +1,153 @@
+"""Words and shapes of OCPP 1.6 beside the domain's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ocpp_mqtt_proxy.core.model import ENERGY, OCCUPIED, Place, Reading, Sample, Status, StopReason, Verdict
+from ocpp_mqtt_proxy.core.readings import to_base
+from ocpp_mqtt_proxy.core.reports import Authorization
+from ocpp_mqtt_proxy.ocppj.fields import (
+    Object,
+    child,
+    children,
+    choice,
+    instant,
+    integer,
+    number,
+    text,
+    without_nothing,
+    zulu,
+)
+
+STATUS: Mapping[str, str] = {
+    "Available": Status.AVAILABLE,
+    "Preparing": Status.PREPARING,
+    "Charging": Status.CHARGING,
+    "SuspendedEV": Status.SUSPENDED_EV,
+    "SuspendedEVSE": Status.SUSPENDED_EVSE,
+    "Finishing": Status.FINISHING,
+    "Reserved": Status.RESERVED,
+    "Unavailable": Status.UNAVAILABLE,
+    "Faulted": Status.FAULTED,
+    "Occupied": OCCUPIED,
+}
+"""`Occupied` is 2.x; chargers that were updated say it on a 1.6 socket."""
+
+STATUS_WORD = {status: word for word, status in STATUS.items()}
+
+REASON: Mapping[str, StopReason] = {
+    "DeAuthorized": StopReason.DEAUTHORIZED,
+    "EmergencyStop": StopReason.EMERGENCY_STOP,
+    "EVDisconnected": StopReason.EV_DISCONNECTED,
+    "HardReset": StopReason.IMMEDIATE_RESET,
+    "Local": StopReason.LOCAL,
+    "Other": StopReason.OTHER,
+    "PowerLoss": StopReason.POWER_LOSS,
+    "Reboot": StopReason.REBOOT,
+    "Remote": StopReason.REMOTE,
+    "SoftReset": StopReason.SOFT_RESET,
+    "UnlockCommand": StopReason.UNLOCK_COMMAND,
+}
+REASON_WORD = {reason: word for word, reason in REASON.items()} | {
+    StopReason.MASTER_PASS: "DeAuthorized",
+}
+"""Reasons of 2.x without a word in 1.6 are `Other` (semantics §10.5)."""
+
+VERDICT: Mapping[str, Verdict] = {
+    "Accepted": Verdict.ACCEPTED,
+    "Blocked": Verdict.BLOCKED,
+    "Expired": Verdict.EXPIRED,
+    "Invalid": Verdict.INVALID,
+    "ConcurrentTx": Verdict.CONCURRENT_TX,
+}
+VERDICT_WORD = {verdict: word for word, verdict in VERDICT.items()} | {Verdict.NO_CREDIT: "Blocked"}
+"""Verdicts of 2.x without a word in 1.6 are `Invalid`; NoCredit must not be cached as such (§10.7)."""
+
+CONTEXT_REPAIRED = {"Transaction.Start": "Transaction.Begin"}
+
+SPELLED: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
+"""Base units that 1.6 spells out."""
+
+_UNITS_OF_SCHEMA = frozenset({"Wh", "varh", "W", "VA", "var", "A", "V", "K", "Celsius", "Percent", "Hertz"})
+
+
+def place(connector_id: int | None) -> Place:
+    """Where a 1.6 connector is: number n is EVSE n, connector 1; 0 is the charger (§10.3)."""
+    number_ = connector_id or 0
+    return Place(0, 0) if number_ == 0 else Place(number_, 1)
+
+
+def samples(payload: Object, key: str) -> tuple[Sample, ...]:
+    """A list of MeterValue."""
+    found = []
+    for value in children(payload, key):
+        readings = tuple(r for v in children(value, "sampledValue") if (r := reading(v)) is not None)
+        found.append(Sample(instant(value, "timestamp"), readings))
+    return tuple(found)
+
+
+def reading(value: Object) -> Reading | None:
+    """One sampledValue in base units, with 1.6's defaults (§7.43); None where it holds no number."""
+    amount = number(value.get("value"))
+    if amount is None or value.get("format") == "SignedData":
+        return None
+    measurand = text(value, "measurand") or ENERGY
+    unit, amount = to_base(measurand, amount, text(value, "unit") or None)
+    context = text(value, "context") or "Sample.Periodic"
+    return Reading(
+        measurand,
+        amount,
+        unit,
+        text(value, "phase") or None,
+        CONTEXT_REPAIRED.get(context, context),
+        text(value, "location") or None,
+    )
+
+
+def meter_values(given: tuple[Sample, ...]) -> list[object]:
+    """Samples as a list of MeterValue."""
+    return [
+        {
+            "timestamp": zulu(sample.at) if sample.at else "",
+            "sampledValue": [sampled_value(r) for r in sample.readings],
+        }
+        for sample in given
+    ]
+
+
+def sampled_value(given: Reading) -> dict[str, object]:
+    """A reading as a sampledValue. A unit that the schema lacks is left out."""
+    unit = SPELLED.get(given.unit, given.unit)
+    return without_nothing(
+        value=f"{given.value:.10g}",
+        measurand=given.measurand,
+        unit=unit if unit in _UNITS_OF_SCHEMA else None,
+        phase=given.phase,
+        context=given.context,
+        location=given.location,
+    )
+
+
+def id_tag_info(authorization: Authorization) -> dict[str, object]:
+    """A verdict as IdTagInfo."""
+    return without_nothing(
+        status=VERDICT_WORD.get(authorization.verdict, "Invalid"),
+        parentIdTag=(authorization.group or "")[:20],
+        expiryDate=zulu(authorization.expires) if authorization.expires else None,
+    )
+
+
+def authorization(payload: Object) -> Authorization:
+    """An IdTagInfo as a verdict."""
+    info = child(payload, "idTagInfo")
+    return Authorization(
+        choice(info, "status", VERDICT, Verdict.INVALID),
+        text(info, "parentIdTag") or None,
+        instant(info, "expiryDate"),
+    )
+
+
+def connector_id(payload: Object) -> int:
+    """The connector of a payload; 0 where it is left out."""
+    return integer(payload, "connectorId") or 0

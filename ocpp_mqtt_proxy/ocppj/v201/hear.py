@@ -1,0 +1,241 @@
+"""What OCPP 2.0.1 charging stations send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ocpp_mqtt_proxy.core.model import STATION, IdToken, Nameplate, Place, Status
+from ocpp_mqtt_proxy.core.reports import (
+    Acknowledged,
+    AuthorizationAnswer,
+    AuthorizationRequested,
+    BootAnswer,
+    BootReported,
+    DataTransferAnswer,
+    DataTransferReported,
+    DiagnosticsReported,
+    EventsReported,
+    FirmwareReported,
+    HeartbeatReported,
+    InventoryReported,
+    MeterReported,
+    NoticeReported,
+    Phase,
+    ProblemReported,
+    ReservationReported,
+    SecurityReported,
+    StatusReported,
+    TransactionAnswer,
+    TransactionReported,
+)
+from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Hear, Payload
+from ocpp_mqtt_proxy.ocppj.fields import (
+    Object,
+    child,
+    children,
+    choice,
+    flag,
+    identifier,
+    instant,
+    integer,
+    text,
+    without_nothing,
+    zulu,
+)
+from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
+from ocpp_mqtt_proxy.ocppj.v201.variables import reported
+from ocpp_mqtt_proxy.ocppj.v201.words import (
+    CHARGING_STATE,
+    PHASE,
+    REASON,
+    STATUS,
+    id_token_info,
+    place,
+    samples,
+    token,
+)
+
+
+def _boot(payload: Object) -> BootReported:
+    station = child(payload, "chargingStation")
+    modem = child(station, "modem")
+    plate = Nameplate(
+        vendor=text(station, "vendorName"),
+        model=text(station, "model"),
+        serial=text(station, "serialNumber"),
+        firmware=text(station, "firmwareVersion"),
+        iccid=text(modem, "iccid"),
+        imsi=text(modem, "imsi"),
+    )
+    return BootReported(plate, snake(text(payload, "reason")) or "unknown")
+
+
+def _boot_answer(answer: BootAnswer) -> Payload:
+    return {"status": "Accepted", "currentTime": zulu(answer.now), "interval": answer.interval}
+
+
+def _status(payload: Object) -> StatusReported:
+    evse, connector = integer(payload, "evseId") or 0, integer(payload, "connectorId") or None
+    return StatusReported(
+        place=Place(evse, connector) if evse else STATION,
+        status=choice(payload, "connectorStatus", STATUS, Status.UNKNOWN),
+        at=instant(payload, "timestamp"),
+    )
+
+
+def _authorize(payload: Object) -> AuthorizationRequested:
+    return AuthorizationRequested(token(payload) or IdToken(""))
+
+
+def _authorized(answer: AuthorizationAnswer) -> Payload:
+    return {"idTokenInfo": id_token_info(answer.authorization)}
+
+
+def _transaction(payload: Object) -> TransactionReported:
+    info = child(payload, "transactionInfo")
+    transaction_id = identifier(info, "transactionId")
+    if transaction_id is None:
+        raise CallRefused(ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION, "transactionInfo.transactionId: is missing")
+    return TransactionReported(
+        phase=choice(payload, "eventType", PHASE, Phase.UPDATED),
+        transaction_id=transaction_id,
+        at=instant(payload, "timestamp"),
+        place=place(payload),
+        token=token(payload),
+        trigger=snake(text(payload, "triggerReason")),
+        charging_state=choice(info, "chargingState", CHARGING_STATE, None),
+        seq_no=integer(payload, "seqNo"),
+        offline=flag(payload, "offline"),
+        samples=samples(payload),
+        stop_reason=REASON.get(text(info, "stoppedReason")),
+        reservation_id=integer(payload, "reservationId"),
+        remote_start_id=integer(info, "remoteStartId"),
+    )
+
+
+def _kept(answer: TransactionAnswer) -> Payload:
+    return {"idTokenInfo": id_token_info(answer.authorization)} if answer.authorization else {}
+
+
+def _meter(payload: Object) -> MeterReported:
+    return MeterReported(Place(integer(payload, "evseId") or 0), samples(payload))
+
+
+def _report(payload: Object) -> InventoryReported:
+    return InventoryReported(
+        request_id=integer(payload, "requestId") or 0,
+        seq_no=integer(payload, "seqNo") or 0,
+        more=flag(payload, "tbc"),
+        variables=tuple(reported(item) for item in children(payload, "reportData")),
+    )
+
+
+def _events(payload: Object) -> EventsReported:
+    items = list(children(payload, "eventData"))
+    return EventsReported(tuple(_problems(items)), tuple(_states(items)))
+
+
+def _problems(items: list[Object]) -> Iterator[ProblemReported]:
+    for item in items:
+        component, variable = child(item, "component"), text(child(item, "variable"), "name")
+        if variable != "Problem":
+            continue
+        yield ProblemReported(
+            place=place(component) or STATION,
+            component=text(component, "name"),
+            variable=variable,
+            value=text(item, "actualValue"),
+            cleared=flag(item, "cleared") or text(item, "actualValue").lower() == "false",
+            code=text(item, "techCode"),
+            info=text(item, "techInfo"),
+            at=instant(item, "timestamp"),
+        )
+
+
+def _states(items: list[Object]) -> Iterator[StatusReported]:
+    """Some stations report a connector's state as an event instead of a StatusNotification (G01)."""
+    for item in items:
+        component = child(item, "component")
+        if text(child(item, "variable"), "name") == "AvailabilityState" and text(component, "name") == "Connector":
+            status = choice(item, "actualValue", STATUS, Status.UNKNOWN)
+            yield StatusReported(place(component) or STATION, status, instant(item, "timestamp"))
+
+
+def _firmware(payload: Object) -> FirmwareReported:
+    return FirmwareReported(snake(text(payload, "status")), integer(payload, "requestId"))
+
+
+def _log(payload: Object) -> DiagnosticsReported:
+    return DiagnosticsReported(snake(text(payload, "status")), integer(payload, "requestId"))
+
+
+def _security(payload: Object) -> SecurityReported:
+    return SecurityReported(text(payload, "type"), instant(payload, "timestamp"), text(payload, "techInfo"))
+
+
+def _reservation(payload: Object) -> ReservationReported:
+    status = snake(text(payload, "reservationUpdateStatus"))
+    return ReservationReported(integer(payload, "reservationId") or 0, status)
+
+
+def _data_transfer(payload: Object) -> DataTransferReported:
+    return DataTransferReported(text(payload, "vendorId"), text(payload, "messageId"), payload.get("data"))
+
+
+def _data_transferred(answer: DataTransferAnswer) -> Payload:
+    return without_nothing(status=pascal(answer.status), data=answer.data)
+
+
+def _notice(action: str) -> Callable[[Object], NoticeReported]:
+    return lambda payload: NoticeReported(action, payload)
+
+
+def _nothing(_: Acknowledged) -> Payload:
+    return {}
+
+
+def answered(status: str, **fields: object) -> Callable[[Acknowledged], Payload]:
+    """An answer that is always the same."""
+    return lambda _: {"status": status, **fields}
+
+
+def noted(action: str, reply: Callable[[Acknowledged], Payload] = _nothing) -> tuple[str, Hear]:
+    """A row for a message that changes nothing of ours."""
+    return action, Hear(_notice(action), reply)
+
+
+HEAR = {
+    "Authorize": Hear(_authorize, _authorized),
+    "BootNotification": Hear(_boot, _boot_answer, tolerant=True),
+    "DataTransfer": Hear(_data_transfer, _data_transferred),
+    "FirmwareStatusNotification": Hear(_firmware, _nothing),
+    "Heartbeat": Hear(lambda _: HeartbeatReported(), lambda a: {"currentTime": zulu(a.now)}),
+    "LogStatusNotification": Hear(_log, _nothing),
+    "MeterValues": Hear(_meter, _nothing, tolerant=True),
+    "NotifyEvent": Hear(_events, _nothing),
+    "NotifyReport": Hear(_report, _nothing),
+    "ReservationStatusUpdate": Hear(_reservation, _nothing),
+    "SecurityEventNotification": Hear(_security, _nothing),
+    "StatusNotification": Hear(_status, _nothing, tolerant=True, forgiven=frozenset({"timestamp"})),
+    "TransactionEvent": Hear(
+        _transaction, _kept, tolerant=True, forgiven=frozenset({"timestamp", "triggerReason", "seqNo"})
+    ),
+    **dict(
+        (
+            noted("ClearedChargingLimit"),
+            noted("NotifyChargingLimit"),
+            noted("NotifyCustomerInformation"),
+            noted("NotifyDisplayMessages"),
+            noted("NotifyEVChargingSchedule", answered("Accepted")),
+            noted("NotifyMonitoringReport"),
+            noted("PublishFirmwareStatusNotification"),
+            noted("ReportChargingProfiles"),
+            # Not offered: ISO 15118 schedules (K15), certificates (A02, M01, M06). The station goes on without.
+            noted("NotifyEVChargingNeeds", answered("Rejected")),
+            noted("Get15118EVCertificate", answered("Failed", exiResponse="")),
+            noted("GetCertificateStatus", answered("Failed")),
+            noted("SignCertificate", answered("Rejected")),
+        )
+    ),
+}

@@ -1,0 +1,206 @@
+"""What we ask of OCPP 2.0.1 charging stations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ocpp_mqtt_proxy.core.commands import (
+    CancelReservation,
+    ChangeAvailability,
+    ClearCache,
+    ClearLimit,
+    DataTransfer,
+    GetConfiguration,
+    GetDiagnostics,
+    GetInventory,
+    Message,
+    Outcome,
+    Reserve,
+    Reset,
+    SetConfiguration,
+    SetLimit,
+    StartCharging,
+    StopCharging,
+    Target,
+    Trigger,
+    Unlock,
+    UpdateFirmware,
+    done,
+)
+from ocpp_mqtt_proxy.core.model import IdToken, TokenKind
+from ocpp_mqtt_proxy.ocppj import settings
+from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
+from ocpp_mqtt_proxy.ocppj.fields import Object, children, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
+from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
+from ocpp_mqtt_proxy.ocppj.v201.words import evse, id_token
+
+Asked = tuple[str, Payload]
+
+TRIGGERS = {
+    Message.BOOT: "BootNotification",
+    Message.DIAGNOSTICS: "LogStatusNotification",
+    Message.FIRMWARE: "FirmwareStatusNotification",
+    Message.HEARTBEAT: "Heartbeat",
+    Message.METER: "MeterValues",
+    Message.STATUS: "StatusNotification",
+    Message.TRANSACTION: "TransactionEvent",
+}
+
+
+def _remote_token(tag: str) -> Payload:
+    return id_token(IdToken(tag, TokenKind.CENTRAL))
+
+
+def _start(order: StartCharging) -> Asked:
+    payload = without_nothing(
+        evseId=order.at.place.evse or None,
+        remoteStartId=order.remote_start_id,
+        idToken=_remote_token(order.id_tag),
+    )
+    if order.limit is not None:
+        # Without transactionId: the transaction does not exist yet (F01.FR.11).
+        plan = Schedule("A", float(order.limit), "Relative", None)
+        payload["chargingProfile"] = _profile(order.at, "TxProfile", 0, plan, None)
+    return "RequestStartTransaction", payload
+
+
+def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
+    return without_nothing(
+        id=PROFILE_ID + at.connector,
+        stackLevel=level,
+        chargingProfilePurpose=purpose,
+        chargingProfileKind=plan.kind,
+        chargingSchedule=[{"id": PROFILE_ID + at.connector, **body(plan)}],
+        transactionId=transaction_id,
+    )
+
+
+def _limit(order: SetLimit) -> Asked:
+    purpose = "TxProfile" if order.transaction_id else "TxDefaultProfile"
+    profile = _profile(order.at, purpose, order.form.stack_level, schedule(order), order.transaction_id)
+    return "SetChargingProfile", {"evseId": order.at.place.evse, "chargingProfile": profile}
+
+
+def _unlock(order: Unlock) -> Asked:
+    at = order.at.place
+    return "UnlockConnector", {"evseId": at.evse, "connectorId": at.connector or 1}
+
+
+def _reset(order: Reset) -> Asked:
+    return "Reset", {"type": "Immediate" if order.hard else "OnIdle"}
+
+
+def _availability(order: ChangeAvailability) -> Asked:
+    status = "Operative" if order.operative else "Inoperative"
+    return "ChangeAvailability", without_nothing(evse=evse(order.at.place), operationalStatus=status)
+
+
+def _trigger(order: Trigger) -> Asked:
+    return "TriggerMessage", without_nothing(requestedMessage=TRIGGERS[order.message], evse=evse(order.at.place))
+
+
+def _get_configuration(order: GetConfiguration) -> Asked:
+    return "GetVariables", {"getVariableData": [addressed(settings.variable(n)) for n in order.names]}
+
+
+def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
+    """Values by the names they were asked by; results come back in any order."""
+    asked = {settings.variable(name).lower(): name for name in order.names}
+    values = {}
+    for item in children(payload, "getVariableResult"):
+        if text(item, "attributeStatus") == "Accepted":
+            name = name_of(item)
+            values[asked.get(name.lower(), name)] = text(item, "attributeValue")
+    unknown = sorted(set(order.names) - values.keys())
+    return done(values=values, readonly=[], unknown=unknown)
+
+
+def _set_configuration(order: SetConfiguration) -> Asked:
+    return "SetVariables", {
+        "setVariableData": [
+            {**addressed(settings.variable(name)), "attributeValue": value} for name, value in order.values
+        ]
+    }
+
+
+def _changed(order: SetConfiguration, payload: Object) -> Outcome:
+    asked = {settings.variable(name).lower(): name for name, _ in order.values}
+    statuses = {}
+    for item in children(payload, "setVariableResult"):
+        name = name_of(item)
+        statuses[asked.get(name.lower(), name)] = text(item, "attributeStatus")
+    return settled(statuses)
+
+
+def _inventory(order: GetInventory) -> Asked:
+    base = "FullInventory" if order.full else "ConfigurationInventory"
+    return "GetBaseReport", {"requestId": order.request_id, "reportBase": base}
+
+
+def _data_transfer(order: DataTransfer) -> Asked:
+    return "DataTransfer", without_nothing(vendorId=order.vendor_id, messageId=order.message_id, data=order.data)
+
+
+def _data_transferred(_: DataTransfer, payload: Object) -> Outcome:
+    outcome = agreed(payload)
+    return done(data=payload.get("data")) if outcome.ok else outcome
+
+
+def _reserve(order: Reserve) -> Asked:
+    return "ReserveNow", without_nothing(
+        id=order.reservation_id,
+        expiryDateTime=zulu(order.until),
+        idToken=_remote_token(order.id_tag),
+        evseId=order.at.place.evse or None,
+    )
+
+
+def _diagnostics(order: GetDiagnostics) -> Asked:
+    return "GetLog", {
+        "logType": "DiagnosticsLog",
+        "requestId": order.request_id,
+        "log": {"remoteLocation": order.url},
+    }
+
+
+def _diagnostics_sent(_: GetDiagnostics, payload: Object) -> Outcome:
+    outcome = agreed(payload, "AcceptedCanceled")
+    return done(file_name=text(payload, "filename")) if outcome.ok else outcome
+
+
+def _firmware(order: UpdateFirmware) -> Asked:
+    firmware = {"location": order.url, "retrieveDateTime": zulu(order.at)}
+    return "UpdateFirmware", {"requestId": order.request_id, "firmware": firmware}
+
+
+def _usual(_: object, payload: Object) -> Outcome:
+    return agreed(payload)
+
+
+def _or(*also: str) -> Callable[[object, Object], Outcome]:
+    """Agreed by one of these words too."""
+    return lambda _, payload: agreed(payload, *also)
+
+
+ORDER = {
+    StartCharging: OrderRow(_start, _usual),
+    StopCharging: OrderRow(lambda o: ("RequestStopTransaction", {"transactionId": o.transaction_id}), _usual),
+    SetLimit: OrderRow(_limit, _usual),
+    ClearLimit: OrderRow(
+        lambda o: ("ClearChargingProfile", {"chargingProfileId": PROFILE_ID + o.at.connector}), _or("Unknown")
+    ),
+    Unlock: OrderRow(_unlock, _or("Unlocked")),
+    Reset: OrderRow(_reset, _or("Scheduled")),
+    ChangeAvailability: OrderRow(_availability, _or("Scheduled")),
+    Trigger: OrderRow(_trigger, _usual),
+    GetConfiguration: OrderRow(_get_configuration, _configuration),
+    SetConfiguration: OrderRow(_set_configuration, _changed),
+    GetInventory: OrderRow(_inventory, _or("EmptyResultSet")),
+    DataTransfer: OrderRow(_data_transfer, _data_transferred),
+    ClearCache: OrderRow(lambda _: ("ClearCache", {}), _usual),
+    Reserve: OrderRow(_reserve, _usual),
+    CancelReservation: OrderRow(lambda o: ("CancelReservation", {"reservationId": o.reservation_id}), _usual),
+    GetDiagnostics: OrderRow(_diagnostics, _diagnostics_sent),
+    UpdateFirmware: OrderRow(_firmware, _or("AcceptedCanceled")),
+}

@@ -1,0 +1,205 @@
+"""What we tell an OCPP 2.0.1 CSMS, as a charging station."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ocpp_mqtt_proxy.core.model import Place, Reading, Sample
+from ocpp_mqtt_proxy.core.reports import (
+    Acknowledged,
+    AuthorizationAnswer,
+    AuthorizationRequested,
+    BootAnswer,
+    BootReported,
+    DataTransferAnswer,
+    DataTransferReported,
+    DiagnosticsReported,
+    EventsReported,
+    FirmwareReported,
+    HeartbeatReported,
+    InventoryReported,
+    MeterReported,
+    ReservationReported,
+    SecurityReported,
+    StatusReported,
+    TimeAnswer,
+    TransactionAnswer,
+    TransactionReported,
+)
+from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, Say
+from ocpp_mqtt_proxy.ocppj.fields import Object, instant, integer, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.v201.variables import report
+from ocpp_mqtt_proxy.ocppj.v201.words import (
+    CHARGING_STATE_WORD,
+    PHASE_WORD,
+    REASON_WORD,
+    STATUS_WORD,
+    authorization,
+    evse,
+    id_token,
+    meter_values,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNTOLD = frozenset({"Temperature", "RPM"})
+_TRIGGER_WORD = {
+    "ev_communication_lost": "EVCommunicationLost",
+    "ev_connect_timeout": "EVConnectTimeout",
+    "ev_departed": "EVDeparted",
+    "ev_detected": "EVDetected",
+}
+
+
+def _boot(said: BootReported) -> Calls:
+    plate = said.nameplate
+    modem = without_nothing(iccid=plate.iccid[:20], imsi=plate.imsi[:20])
+    station = without_nothing(
+        vendorName=plate.vendor[:50] or "unknown",
+        model=plate.model[:20] or "unknown",
+        serialNumber=plate.serial[:25],
+        firmwareVersion=plate.firmware[:50],
+        modem=modem or None,
+    )
+    return [("BootNotification", {"reason": pascal(said.reason), "chargingStation": station})]
+
+
+def _boot_answer(payload: Object) -> BootAnswer:
+    return BootAnswer(instant(payload, "currentTime") or EPOCH, integer(payload, "interval") or 0)
+
+
+def _status(said: StatusReported) -> Calls:
+    payload: Payload = {
+        "timestamp": zulu(said.at or EPOCH),
+        "connectorStatus": STATUS_WORD.get(said.status, "Occupied"),
+        "evseId": said.place.evse,
+        "connectorId": said.place.connector or 0,
+    }
+    return [("StatusNotification", payload)]
+
+
+def _transaction(said: TransactionReported) -> Calls:
+    info = without_nothing(
+        transactionId=said.transaction_id,
+        chargingState=CHARGING_STATE_WORD[said.charging_state] if said.charging_state else None,
+        stoppedReason=REASON_WORD[said.stop_reason] if said.stop_reason else None,
+        remoteStartId=said.remote_start_id,
+    )
+    payload = without_nothing(
+        eventType=PHASE_WORD[said.phase],
+        timestamp=zulu(said.at or EPOCH),
+        triggerReason=_TRIGGER_WORD.get(said.trigger) or pascal(said.trigger),
+        seqNo=said.seq_no or 0,
+        offline=said.offline or None,
+        transactionInfo=info,
+        evse=evse(said.place) if said.place else None,
+        idToken=id_token(said.token) if said.token else None,
+        meterValue=meter_values(_told(said.samples)),
+        reservationId=said.reservation_id,
+    )
+    return [("TransactionEvent", payload)]
+
+
+def _told(given: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    return tuple(Sample(s.at, tuple(r for r in s.readings if _has_measurand(r))) for s in given)
+
+
+def _has_measurand(reading: Reading) -> bool:
+    return reading.measurand not in _UNTOLD
+
+
+def _transaction_answer(payload: Object) -> TransactionAnswer:
+    return TransactionAnswer("", authorization(payload) if "idTokenInfo" in payload else None)
+
+
+def _meter(said: MeterReported) -> Calls:
+    values = meter_values(_told(said.samples))
+    return [("MeterValues", {"evseId": said.place.evse, "meterValue": values})] if values else []
+
+
+def _inventory(said: InventoryReported) -> Calls:
+    payload = without_nothing(
+        requestId=said.request_id,
+        generatedAt=zulu(datetime.now(UTC)),
+        seqNo=said.seq_no,
+        tbc=said.more,
+        reportData=[report(v) for v in said.variables] or None,
+    )
+    return [("NotifyReport", payload)]
+
+
+def _events(said: EventsReported) -> Calls:
+    items = [
+        without_nothing(
+            eventId=number,
+            timestamp=zulu(problem.at or EPOCH),
+            trigger="Alerting",
+            actualValue=problem.value,
+            techCode=problem.code[:50],
+            techInfo=problem.info[:500],
+            cleared=problem.cleared,
+            component=_component(problem.component, problem.place),
+            variable={"name": problem.variable},
+            eventNotificationType="HardWiredNotification",
+        )
+        for number, problem in enumerate(said.problems, 1)
+    ]
+    if not items:
+        return []
+    at = zulu(said.problems[0].at or EPOCH)
+    return [("NotifyEvent", {"generatedAt": at, "seqNo": 0, "tbc": False, "eventData": items})]
+
+
+def _component(name: str, place: Place) -> Payload:
+    return without_nothing(name=name, evse=evse(place))
+
+
+def _firmware(said: FirmwareReported) -> Calls:
+    payload = without_nothing(status=pascal(said.status), requestId=said.request_id)
+    return [("FirmwareStatusNotification", payload)]
+
+
+def _log(said: DiagnosticsReported) -> Calls:
+    return [("LogStatusNotification", without_nothing(status=pascal(said.status), requestId=said.request_id))]
+
+
+def _security(said: SecurityReported) -> Calls:
+    payload = without_nothing(type=said.type, timestamp=zulu(said.at or EPOCH), techInfo=said.info[:255])
+    return [("SecurityEventNotification", payload)]
+
+
+def _reservation(said: ReservationReported) -> Calls:
+    payload: Payload = {
+        "reservationId": said.reservation_id,
+        "reservationUpdateStatus": pascal(said.status),
+    }
+    return [("ReservationStatusUpdate", payload)]
+
+
+def _data_transfer(said: DataTransferReported) -> Calls:
+    payload = without_nothing(vendorId=said.vendor_id, messageId=said.message_id, data=said.data)
+    return [("DataTransfer", payload)]
+
+
+def _nothing(_: Object) -> Acknowledged:
+    return Acknowledged()
+
+
+SAY = {
+    BootReported: Say(_boot, _boot_answer),
+    HeartbeatReported: Say(lambda _: [("Heartbeat", {})], lambda p: TimeAnswer(instant(p, "currentTime") or EPOCH)),
+    StatusReported: Say(_status, _nothing),
+    AuthorizationRequested: Say(
+        lambda r: [("Authorize", {"idToken": id_token(r.token)})],
+        lambda p: AuthorizationAnswer(authorization(p)),
+    ),
+    TransactionReported: Say(_transaction, _transaction_answer),
+    MeterReported: Say(_meter, _nothing),
+    InventoryReported: Say(_inventory, _nothing),
+    EventsReported: Say(_events, _nothing),
+    FirmwareReported: Say(_firmware, _nothing),
+    DiagnosticsReported: Say(_log, _nothing),
+    SecurityReported: Say(_security, _nothing),
+    ReservationReported: Say(_reservation, _nothing),
+    DataTransferReported: Say(_data_transfer, lambda p: DataTransferAnswer(snake(text(p, "status")), p.get("data"))),
+}

@@ -1,0 +1,85 @@
+"""Device-model variables by one name: `Component(instance)@evse:connector.Variable(instance)`.
+
+Instances and the place are left out where there are none: `OCPPCommCtrlr.HeartbeatInterval`,
+`OCPPCommCtrlr.MessageAttempts(TransactionEvent)`, `Connector@1:1.Available`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ocpp_mqtt_proxy.core.model import Place, Variable
+from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, text, without_nothing
+from ocpp_mqtt_proxy.ocppj.v201.words import evse, place
+
+_NAME = re.compile(
+    r"(?P<component>[^.@()]+)(?:\((?P<component_instance>[^)]*)\))?"
+    r"(?:@(?P<evse>\d+)(?::(?P<connector>\d+))?)?"
+    r"(?:\.(?P<variable>[^()]+)(?:\((?P<variable_instance>[^)]*)\))?)?"
+)
+
+
+def addressed(name: str) -> dict[str, object]:
+    """The `component` and `variable` that a name stands for.
+
+    A name without a component is taken for a variable of a component of that very name, so that a vendor's
+    1.6 key can be tried as it is (semantics §10.8).
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return {"component": {"name": name[:50]}, "variable": {"name": name[:50]}}
+    spot = Place(int(match["evse"]), int(match["connector"] or 0) or None) if match["evse"] else None
+    return {
+        "component": without_nothing(
+            name=match["component"][:50],
+            instance=match["component_instance"],
+            evse=evse(spot) if spot else None,
+        ),
+        "variable": without_nothing(
+            name=(match["variable"] or match["component"])[:50], instance=match["variable_instance"]
+        ),
+    }
+
+
+def name_of(item: Object) -> str:
+    """The name of a `component` and `variable`."""
+    component, variable = child(item, "component"), child(item, "variable")
+    return f"{_with_instance(component)}{_at(component)}.{_with_instance(variable)}"
+
+
+def _with_instance(item: Object) -> str:
+    instance = text(item, "instance")
+    return text(item, "name") + (f"({instance})" if instance else "")
+
+
+def _at(component: Object) -> str:
+    spot = place(component)
+    if spot is None:
+        return ""
+    return f"@{spot.evse}:{spot.connector}" if spot.connector else f"@{spot.evse}"
+
+
+def reported(item: Object) -> Variable:
+    """A ReportDataType as a variable, with its Actual attribute."""
+    attributes = list(children(item, "variableAttribute"))
+    actual = next((a for a in attributes if text(a, "type") in ("", "Actual")), attributes[0] if attributes else {})
+    component = child(item, "component")
+    value = actual.get("value")
+    return Variable(
+        name=name_of(item),
+        value=None if value is None else text(actual, "value"),
+        readonly=text(actual, "mutability") == "ReadOnly",
+        unit=text(child(item, "variableCharacteristics"), "unit") or None,
+        component=text(component, "name"),
+        place=place(component),
+    )
+
+
+def report(variable: Variable) -> dict[str, object]:
+    """A variable as ReportDataType."""
+    attribute = without_nothing(value=variable.value, mutability="ReadOnly" if variable.readonly else "ReadWrite")
+    characteristics = without_nothing(dataType="string", unit=variable.unit, supportsMonitoring=False)
+    return addressed(variable.name) | {
+        "variableAttribute": [attribute],
+        "variableCharacteristics": characteristics,
+    }

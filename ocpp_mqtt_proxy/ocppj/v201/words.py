@@ -1,0 +1,223 @@
+"""Words and shapes of OCPP 2.0.1 beside the domain's; 2.1 shares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ocpp_mqtt_proxy.core.model import (
+    ENERGY,
+    OCCUPIED,
+    ChargingState,
+    IdToken,
+    Place,
+    Reading,
+    Sample,
+    Status,
+    StopReason,
+    TokenKind,
+    Verdict,
+)
+from ocpp_mqtt_proxy.core.readings import to_base
+from ocpp_mqtt_proxy.core.reports import Authorization, Phase
+from ocpp_mqtt_proxy.ocppj.fields import (
+    Object,
+    child,
+    children,
+    choice,
+    instant,
+    integer,
+    number,
+    text,
+    without_nothing,
+    zulu,
+)
+
+STATUS: Mapping[str, str] = {
+    "Available": Status.AVAILABLE,
+    "Occupied": OCCUPIED,
+    "Reserved": Status.RESERVED,
+    "Unavailable": Status.UNAVAILABLE,
+    "Faulted": Status.FAULTED,
+    # 1.6 words, from chargers whose firmware mixes the versions.
+    "Preparing": Status.PREPARING,
+    "Charging": Status.CHARGING,
+    "SuspendedEV": Status.SUSPENDED_EV,
+    "SuspendedEVSE": Status.SUSPENDED_EVSE,
+    "Finishing": Status.FINISHING,
+}
+STATUS_WORD: Mapping[str, str] = {
+    Status.AVAILABLE: "Available",
+    Status.RESERVED: "Reserved",
+    Status.UNAVAILABLE: "Unavailable",
+    Status.FAULTED: "Faulted",
+    Status.UNKNOWN: "Unavailable",
+}
+"""Every other state is Occupied; the transaction tells which (semantics §10.4)."""
+
+PHASE: Mapping[str, Phase] = {"Started": Phase.STARTED, "Updated": Phase.UPDATED, "Ended": Phase.ENDED}
+PHASE_WORD = {phase: word for word, phase in PHASE.items()}
+
+CHARGING_STATE: Mapping[str, ChargingState | None] = {
+    "Charging": ChargingState.CHARGING,
+    "EVConnected": ChargingState.EV_CONNECTED,
+    "SuspendedEV": ChargingState.SUSPENDED_EV,
+    "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
+    "Idle": ChargingState.IDLE,
+}
+CHARGING_STATE_WORD = {state: word for word, state in CHARGING_STATE.items()}
+
+REASON: Mapping[str, StopReason] = {
+    "DeAuthorized": StopReason.DEAUTHORIZED,
+    "EmergencyStop": StopReason.EMERGENCY_STOP,
+    "EnergyLimitReached": StopReason.ENERGY_LIMIT_REACHED,
+    "EVDisconnected": StopReason.EV_DISCONNECTED,
+    "GroundFault": StopReason.GROUND_FAULT,
+    "ImmediateReset": StopReason.IMMEDIATE_RESET,
+    "Local": StopReason.LOCAL,
+    "LocalOutOfCredit": StopReason.LOCAL_OUT_OF_CREDIT,
+    "MasterPass": StopReason.MASTER_PASS,
+    "Other": StopReason.OTHER,
+    "OvercurrentFault": StopReason.OVERCURRENT_FAULT,
+    "PowerLoss": StopReason.POWER_LOSS,
+    "PowerQuality": StopReason.POWER_QUALITY,
+    "Reboot": StopReason.REBOOT,
+    "Remote": StopReason.REMOTE,
+    "SOCLimitReached": StopReason.SOC_LIMIT_REACHED,
+    "StoppedByEV": StopReason.STOPPED_BY_EV,
+    "TimeLimitReached": StopReason.TIME_LIMIT_REACHED,
+    "Timeout": StopReason.TIMEOUT,
+}
+REASON_WORD = {reason: word for word, reason in REASON.items()} | {
+    # 1.6 reasons without a word of their own (semantics §10.5).
+    StopReason.SOFT_RESET: "Reboot",
+    StopReason.UNLOCK_COMMAND: "Remote",
+}
+
+VERDICT: Mapping[str, Verdict] = {
+    "Accepted": Verdict.ACCEPTED,
+    "Blocked": Verdict.BLOCKED,
+    "ConcurrentTx": Verdict.CONCURRENT_TX,
+    "Expired": Verdict.EXPIRED,
+    "Invalid": Verdict.INVALID,
+    "NoCredit": Verdict.NO_CREDIT,
+    "NotAllowedTypeEVSE": Verdict.NOT_ALLOWED_TYPE_EVSE,
+    "NotAtThisLocation": Verdict.NOT_AT_THIS_LOCATION,
+    "NotAtThisTime": Verdict.NOT_AT_THIS_TIME,
+    "Unknown": Verdict.UNKNOWN,
+}
+VERDICT_WORD = {verdict: word for word, verdict in VERDICT.items()}
+
+_KINDS: Mapping[str, TokenKind | None] = {kind.value: kind for kind in TokenKind}
+_SYMBOLS: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
+
+
+def place(payload: Object, key: str = "evse") -> Place | None:
+    """An EVSEType; None where it is left out. A connector 0 on an EVSE is none at all."""
+    evse = payload.get(key)
+    if not isinstance(evse, dict):
+        return None
+    number_ = integer(evse, "id")
+    return Place(number_ or 0, integer(evse, "connectorId") or None)
+
+
+def evse(at: Place) -> dict[str, object] | None:
+    """A place as EVSEType; None for the charging station as a whole."""
+    return without_nothing(id=at.evse, connectorId=at.connector) if at.evse else None
+
+
+def token(payload: Object, key: str = "idToken") -> IdToken | None:
+    """An IdTokenType; None where it is left out."""
+    given = payload.get(key)
+    if not isinstance(given, dict):
+        return None
+    return IdToken(text(given, "idToken"), choice(given, "type", _KINDS, None))
+
+
+def id_token(given: IdToken) -> dict[str, object]:
+    """A token as IdTokenType; one without a kind gets one by its form (semantics §5.9)."""
+    return {"idToken": given.tag, "type": (given.kind or guess(given.tag)).value}
+
+
+def guess(tag: str) -> TokenKind:
+    """What a 1.6 tag is, by its form."""
+    if all(character in "0123456789abcdefABCDEF" for character in tag):
+        if len(tag) in (8, 14):
+            return TokenKind.ISO14443
+        if len(tag) == 16:
+            return TokenKind.ISO15693
+    return TokenKind.LOCAL
+
+
+def samples(payload: Object, key: str = "meterValue") -> tuple[Sample, ...]:
+    """A list of MeterValueType."""
+    found = []
+    for value in children(payload, key):
+        readings = tuple(r for v in children(value, "sampledValue") if (r := reading(v)) is not None)
+        found.append(Sample(instant(value, "timestamp"), readings))
+    return tuple(found)
+
+
+def reading(value: Object) -> Reading | None:
+    """One SampledValueType in base units; None where it holds no number."""
+    amount = number(value.get("value"))
+    if amount is None:
+        return None
+    measurand = text(value, "measurand") or ENERGY
+    given = child(value, "unitOfMeasure")
+    if multiplier := integer(given, "multiplier"):
+        amount *= 10.0 ** max(-30, min(30, multiplier))
+    unit, amount = to_base(measurand, amount, text(given, "unit") or None)
+    return Reading(
+        measurand,
+        amount,
+        unit,
+        text(value, "phase") or None,
+        text(value, "context") or "Sample.Periodic",
+        text(value, "location") or None,
+        text(child(value, "signedMeterValue"), "signedMeterData") or None,
+    )
+
+
+def meter_values(given: tuple[Sample, ...]) -> list[object] | None:
+    """Samples as a list of MeterValueType; None for none, because empty lists are not allowed."""
+    return [
+        {
+            "timestamp": zulu(sample.at) if sample.at else "",
+            "sampledValue": [sampled_value(r) for r in sample.readings],
+        }
+        for sample in given
+        if sample.readings
+    ] or None
+
+
+def sampled_value(given: Reading) -> dict[str, object]:
+    """A reading as SampledValueType. Temperature and RPM have no measurand in 2.x (semantics §10.7)."""
+    unit = _SYMBOLS.get(given.unit, given.unit)
+    return without_nothing(
+        value=given.value,
+        measurand=given.measurand,
+        unitOfMeasure={"unit": unit} if unit else None,
+        phase=given.phase,
+        context=given.context,
+        location=given.location,
+    )
+
+
+def id_token_info(authorization: Authorization) -> dict[str, object]:
+    """A verdict as IdTokenInfoType."""
+    group = authorization.group
+    return without_nothing(
+        status=VERDICT_WORD[authorization.verdict],
+        groupIdToken={"idToken": group[:36], "type": TokenKind.CENTRAL.value} if group else None,
+        cacheExpiryDateTime=zulu(authorization.expires) if authorization.expires else None,
+    )
+
+
+def authorization(payload: Object) -> Authorization:
+    """An IdTokenInfoType as a verdict."""
+    info = child(payload, "idTokenInfo")
+    return Authorization(
+        choice(info, "status", VERDICT, Verdict.UNKNOWN),
+        text(child(info, "groupIdToken"), "idToken") or None,
+        instant(info, "cacheExpiryDateTime"),
+    )

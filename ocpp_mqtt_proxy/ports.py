@@ -1,0 +1,68 @@
+"""What the hub needs of the outside, as protocols. Adapters fulfil them; tests have fakes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from ocpp_mqtt_proxy.core.commands import Order, Outcome
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.station import ChargerMemory
+
+
+class LedgerFailed(ProxyError):
+    """Something could not be written down; nothing of it was."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """The time, UTC, aware."""
+
+
+class ChargerLink(Protocol):
+    """One charger's open socket."""
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version spoken on it."""
+
+    async def send(self, order: Order) -> Outcome:
+        """Put an order to the charger and wait for its answer, at most 60 s from when it is asked.
+
+        Never raises for what a charger does: silence, refusal and a closed socket are outcomes. Waits for
+        the boot answer, except with a trigger for a boot.
+        """
+
+    def close(self, reason: str) -> None:
+        """Close the socket; does not wait."""
+
+
+class Ledger(Protocol):
+    """What is written down."""
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        """Write down, all or nothing, and return once it is on disk. Raises LedgerFailed."""
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Write down within a second; of several states of one thing the last."""
+
+    async def forget(self, charger: ChargerMemory) -> None:
+        """Take a charger out of the books. Its sessions stay."""
+
+
+class Publisher(Protocol):
+    """Where MQTT messages go. Nothing here waits for the broker."""
+
+    def retain(self, topic: str, payload: str | bytes) -> None:
+        """Have the broker keep this as the topic's state."""
+
+    def clear(self, topic: str) -> None:
+        """Have the broker forget a topic."""
+
+    def emit(self, topic: str, payload: bytes) -> None:
+        """Send a message that is not kept."""

@@ -1,0 +1,282 @@
+"""How the domain looks from outside: the JSON and text of contract §4 to 6, the same on every face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import orjson
+
+from ocpp_mqtt_proxy.core import events
+from ocpp_mqtt_proxy.core.commands import Outcome
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.events import Fact
+from ocpp_mqtt_proxy.core.model import Sample
+from ocpp_mqtt_proxy.core.readings import pick
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.station import Station
+
+Json = dict[str, Any]
+
+CENT = Decimal("0.01")
+
+
+def dump(value: object) -> bytes:
+    """JSON as it goes out."""
+    return orjson.dumps(value)
+
+
+def time(at: datetime | None) -> str | None:
+    """ISO 8601 with Z, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
+def kwh(watt_hours: float) -> float:
+    """Energy in kWh, to the Wh."""
+    return round(watt_hours / 1000, 3)
+
+
+def money(amount: Decimal) -> float:
+    """Money with two decimals."""
+    return float(amount.quantize(CENT, ROUND_HALF_UP))
+
+
+def masked(tag: str | None) -> str | None:
+    """An id tag that tells cards apart without giving them away: `***C3`."""
+    return None if tag is None else f"***{tag[-2:]}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as plain text, without needless zeros."""
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def session(given: Session, now: datetime, *, show_tag: bool = True) -> Json:
+    """A session, wherever shown (contract §4). Money is the owner's cost; revenue is a provider's."""
+    energy = kwh(given.energy)
+    return {
+        "session_id": given.session_id,
+        "charger": given.charger,
+        "connector": given.connector,
+        "transaction_id": given.transaction_id,
+        "provider": given.provider,
+        "id_tag": given.id_tag if show_tag else masked(given.id_tag),
+        "started_at": time(given.started_at),
+        "ended_at": time(given.ended_at),
+        "duration_s": round(given.duration(now)),
+        "meter_start": _rounded(given.meter_start),
+        "meter_stop": _rounded(given.meter_stop),
+        "energy_kwh": energy,
+        "cost": money(given.cost),
+        "revenue": 0.0,
+        "currency": given.currency,
+        "reason": given.reason,
+        "parts": [
+            {
+                "provider": given.provider,
+                "from": time(given.started_at),
+                "to": time(given.ended_at),
+                "energy_kwh": energy,
+                "revenue": 0.0,
+            }
+        ],
+    }
+
+
+def _rounded(watt_hours: float | None) -> int | None:
+    return None if watt_hours is None else round(watt_hours)
+
+
+def nameplate(station: Station) -> Json:
+    """What is retained under `info`."""
+    plate = station.memory.nameplate
+    return {
+        "id": station.id,
+        "name": station.plan.name or station.id,
+        "vendor": plate.vendor,
+        "model": plate.model,
+        "serial": plate.serial,
+        "firmware": plate.firmware,
+        "ocpp_version": station.version,
+        "connectors": [
+            {"connector": c.number, "evse": c.place.evse, "evse_connector": c.place.connector}
+            for c in station.ordered()
+        ],
+        "connected_since": time(station.connected_since),
+    }
+
+
+def meter(sample: Sample) -> Json:
+    """The last readings: per measurand its total, where there is one, and its phases."""
+    shown: Json = {"at": time(sample.at)}
+    units = {reading.measurand: reading.unit for reading in sample.readings}
+    for measurand, phases in pick(sample.readings).items():
+        entry: Json = {"unit": units[measurand]}
+        if None in phases:
+            entry["total"] = phases[None]
+        if lines := {phase: value for phase, value in phases.items() if phase is not None}:
+            entry["phases"] = lines
+        shown[measurand] = entry
+    return shown
+
+
+def connector(given: Connector, now: datetime, *, show_tag: bool = True) -> Json:
+    """A connector, live."""
+    shown = given.shown_session
+    return {
+        "connector": given.number,
+        "evse": given.place.evse,
+        "status": given.status,
+        "error": given.error_code,
+        "info": given.info,
+        "plugged_in": given.plugged_in,
+        "charging": given.charging,
+        "energy_kwh": None if given.energy is None else kwh(given.energy),
+        "effective_limit": given.effective_limit,
+        "limited_by": given.limited_by,
+        **{name: round(value, 3) for name, value in given.metrics.items()},
+        "session": session(shown, now, show_tag=show_tag) if shown else None,
+    }
+
+
+def charger(station: Station, now: datetime) -> Json:
+    """A charger, live, as in `/status`."""
+    return nameplate(station) | {
+        "connected": station.connected,
+        "address": station.address,
+        "available": station.memory.operative,
+        "current_limit": station.limit,
+        "max_current": station.plan.max_current,
+        "last_heard": time(station.last_heard),
+        "connectors": [connector(c, now) for c in station.ordered()],
+    }
+
+
+# Events
+
+
+def event(fact: Fact, *, show_tags: bool) -> Json:
+    """A fact as an event (contract §6)."""
+    envelope: Json = {
+        "event": fact.KIND,
+        "event_type": fact.KIND,
+        "charger": fact.charger,
+        "connector": fact.connector,
+        "evse": fact.place.evse if fact.place else 0,
+        "at": time(fact.at),
+        "seq": fact.seq,
+        "ocpp_version": fact.ocpp_version,
+    }
+    return envelope | _FIELDS[type(fact)](fact, masked if not show_tags else _shown)
+
+
+def _shown(tag: str | None) -> str | None:
+    return tag
+
+
+Mask = Callable[[str | None], str | None]
+
+
+def _same(*names: str) -> Callable[[Any, Mask], Json]:
+    """Fields shown as they are."""
+    return lambda fact, _: {name: getattr(fact, name) for name in names}
+
+
+def _boot(fact: events.ChargerBooted, _: Mask) -> Json:
+    plate = fact.nameplate
+    return {
+        "vendor": plate.vendor,
+        "model": plate.model,
+        "serial": plate.serial,
+        "firmware": plate.firmware,
+        "reason": fact.reason,
+    }
+
+
+def _meter(fact: events.MeterRead, _: Mask) -> Json:
+    return {
+        "transaction_id": fact.transaction_id,
+        "context": fact.context,
+        "readings": [
+            {"measurand": r.measurand, "phase": r.phase, "value": r.value, "unit": r.unit, "location": r.location}
+            for r in fact.readings
+        ],
+    }
+
+
+def _authorization(fact: events.CardDecided, mask: Mask) -> Json:
+    return {"id_tag": mask(fact.id_tag), "verdict": fact.verdict, "by": fact.by}
+
+
+def _started(fact: events.SessionStarted, mask: Mask) -> Json:
+    given = fact.session
+    return {
+        "transaction_id": given.transaction_id,
+        "session_id": given.session_id,
+        "id_tag": mask(given.id_tag),
+        "meter_start": _rounded(given.meter_start),
+        "provider": given.provider,
+        "reservation_id": given.reservation_id,
+    }
+
+
+def _updated(fact: events.SessionUpdated, _: Mask) -> Json:
+    return {
+        "transaction_id": fact.session.transaction_id,
+        "charging_state": fact.charging_state,
+        "trigger": fact.trigger,
+    }
+
+
+def _ended(fact: events.SessionEnded, _: Mask) -> Json:
+    given = fact.session
+    return {
+        "transaction_id": given.transaction_id,
+        "session_id": given.session_id,
+        "meter_stop": _rounded(given.meter_stop),
+        "energy_kwh": kwh(given.energy),
+        "duration_s": round(given.duration(fact.at)),
+        "reason": given.reason,
+        "provider": given.provider,
+        "revenue": 0.0,
+        "currency": given.currency,
+    }
+
+
+def _security(fact: events.SecurityNoticed, _: Mask) -> Json:
+    return {"type": fact.type, "timestamp": time(fact.noticed_at), "tech_info": fact.info}
+
+
+_FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
+    events.ChargerConnected: _same("address", "reason"),
+    events.ChargerDisconnected: _same("address", "reason"),
+    events.ChargerBooted: _boot,
+    events.HeartbeatHeard: _same(),
+    events.StatusChanged: _same("status", "error_code", "info", "vendor_error_code"),
+    events.MeterRead: _meter,
+    events.CardDecided: _authorization,
+    events.SessionStarted: _started,
+    events.SessionUpdated: _updated,
+    events.SessionEnded: _ended,
+    events.FaultChanged: _same("status", "error_code", "info", "cleared"),
+    events.LimitChanged: _same("effective", "by", "verified"),
+    events.ReservationEnded: _same("reservation_id", "status"),
+    events.FirmwareChanged: _same("status", "request_id"),
+    events.DiagnosticsChanged: _same("status", "request_id"),
+    events.SecurityNoticed: _security,
+    events.DataTransferred: _same("vendor_id", "message_id", "data"),
+}
+
+
+def answer(request_id: object, outcome: Outcome) -> Json:
+    """The answer to a request (contract §5)."""
+    return {
+        "id": request_id,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "result": dict(outcome.result),
+    }

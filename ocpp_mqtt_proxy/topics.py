@@ -1,0 +1,46 @@
+"""The MQTT topics (contract §5), by name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@lru_cache(maxsize=4096)
+def slug(charger_id: str) -> str:
+    """A charger's id as it stands in topics: `[A-Za-z0-9_-]`, stable, and different for different ids.
+
+    An id with other characters gets a few digits of its hash, so that `CP 1` and `CP_1` stay apart.
+    """
+    fit = _UNFIT.sub("_", charger_id)
+    if fit == charger_id:
+        return fit
+    return f"{fit}-{hashlib.sha256(charger_id.encode()).hexdigest()[:6]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Every topic under one base."""
+
+    base: str = "ocpp"
+
+    @property
+    def bridge_state(self) -> str:
+        """Online | offline, retained; the will."""
+        return f"{self.base}/bridge/state"
+
+    def bridge(self, *path: str) -> str:
+        """A topic of the bridge."""
+        return "/".join((self.base, "bridge", *path))
+
+    def charger(self, charger_id: str, *path: str) -> str:
+        """A topic of a charger."""
+        return "/".join((self.base, "charger", slug(charger_id), *path))
+
+    def connector(self, charger_id: str, number: int, *path: str) -> str:
+        """A topic of a connector."""
+        return self.charger(charger_id, "connector", str(number), *path)

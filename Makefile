@@ -1,0 +1,100 @@
+# Everything a developer or CI does. `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+UV := $(BIN)/uv
+PYTEST := $(BIN)/pytest
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' ocpp_mqtt_proxy/__init__.py)
+ADDON := addon/ocpp_mqtt_proxy
+# The fallback broker is needed only where neither Docker nor mosquitto is.
+HAS_BROKER = PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v mosquitto >/dev/null || docker info >/dev/null 2>&1
+export CONFIG
+ifdef CONFIG
+export OCPP_MQTT_PROXY_CONFIG := $(CONFIG)
+endif
+
+.PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage test-home-assistant \
+	lint format bench clean addon docker-build docker-run broker fallback-broker
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+install: .venv/.installed ## make .venv with the command in .venv/bin
+
+.venv/.installed: pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3 with venv is needed (Debian: apt install python3-venv)"; exit 1; }
+	@test -x $(UV) && $(UV) --version | grep -q "uv $(UV_VERSION)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(UV) sync --quiet --frozen --inexact --extra fast
+	@touch $@
+
+broker: install
+	@$(HAS_BROKER) || $(MAKE) --no-print-directory fallback-broker
+
+fallback-broker: .venv-broker/.installed ## the small broker for machines without mosquitto
+
+.venv-broker/.installed: uv.lock | .venv/.installed
+	@test -x .venv-broker/bin/python || $(BIN)/python -m venv .venv-broker
+	@UV_PROJECT_ENVIRONMENT=.venv-broker $(UV) sync --quiet --frozen --only-group broker
+	@touch $@
+
+run: broker ## serve, with the broker there is (CONFIG=file for a configuration of your own)
+	@$(BIN)/python -m ocpp_mqtt_proxy.demo run
+
+demo: broker ## the same with simulated chargers, so that every screen shows life
+	@$(BIN)/python -m ocpp_mqtt_proxy.demo demo
+
+test: broker ## every test
+	$(PYTEST)
+
+test-unit: install ## what needs neither sockets nor files
+	$(PYTEST) -m "not integration and not e2e"
+
+test-integration: broker ## what needs sockets, SQLite or a broker
+	$(PYTEST) -m integration
+
+test-e2e: broker ## whole journeys
+	$(PYTEST) -m e2e
+
+test-quick: install ## the unit tests, until the first that fails
+	$(PYTEST) -q -x -m "not integration and not e2e"
+
+test-coverage: broker ## every test, with branch coverage: htmlcov/index.html
+	$(PYTEST) --cov --cov-report=term --cov-report=html
+	$(BIN)/coverage report --include='ocpp_mqtt_proxy/core/*,ocpp_mqtt_proxy/ocppj/*' --fail-under=95 --format=total
+
+test-home-assistant: broker ## against a real Home Assistant, where the rig for it lies beside the project
+	$(PYTEST) --home-assistant tests/home_assistant
+
+lint: install ## ruff, mypy, the lock file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(UV) lock --check --quiet
+
+format: install ## let ruff put things right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: broker ## speed, against a bare relay in the same run
+	$(BIN)/python -m tests.bench
+
+addon: install ## make addon/ocpp_mqtt_proxy a self-contained folder: wheel, pinned requirements, version
+	@rm -f $(ADDON)/*.whl
+	@$(UV) build --quiet --wheel --out-dir $(ADDON)
+	@rm -f $(ADDON)/.gitignore
+	@$(UV) export --quiet --frozen --no-dev --no-emit-project --extra fast --output-file $(ADDON)/requirements.txt >/dev/null
+	@sed -i.bak 's/^version: .*/version: "$(VERSION)"/' $(ADDON)/config.yaml && rm -f $(ADDON)/config.yaml.bak
+	@echo "$(ADDON) is ready: $$(ls $(ADDON)/*.whl)"
+
+docker-build: addon ## the add-on's image, for use without Home Assistant too
+	docker build --tag ocpp-mqtt-proxy:$(VERSION) --tag ocpp-mqtt-proxy:latest $(ADDON)
+
+docker-run: addon ## the service and a Mosquitto beside it
+	docker compose up --build
+
+clean: ## remove what was made here
+	rm -rf .venv .venv-broker dist build htmlcov .coverage* coverage.xml run .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f $(ADDON)/*.whl $(ADDON)/requirements.txt
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,101 @@
+"""`python -m ocpp_mqtt_proxy.demo [run|demo]`: the service with a broker, and for `demo` with chargers to look at.
+
+The broker is the configured one, else what listens on this machine's port 1883, else one started for the while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ocpp_mqtt_proxy import config_file
+from ocpp_mqtt_proxy.config_file import BadConfiguration
+from ocpp_mqtt_proxy.demo import broker
+from ocpp_mqtt_proxy.demo.broker import NoBroker
+
+STANDARD_PORT = 1883
+CHARGERS = (("1.6", "GARAGE"), ("2.0.1", "DRIVEWAY"))
+DEMO_OPTIONS = {"OCPP_MQTT_PROXY_ACCEPT_UNKNOWN_CHARGERS": "true", "OCPP_MQTT_PROXY_DATABASE__PATH": "run/demo.db"}
+STOP_SECONDS = 15
+
+
+def main(arguments: list[str]) -> int:
+    """Run until interrupted; the service's exit code."""
+    demo = "demo" in arguments
+    with tempfile.TemporaryDirectory() as folder, _broker(Path(folder)) as found:
+        environment = DEMO_OPTIONS | found if demo else found
+        if demo:
+            Path("run").mkdir(exist_ok=True)
+        port = environment.get("OCPP_MQTT_PROXY_HTTP__PORT", "9000")
+        with contextlib.ExitStack() as stack:
+            service = stack.enter_context(_process(["run"], environment))
+            for version, charger in CHARGERS if demo else ():
+                stack.enter_context(_process(_simulate(version, charger, port), environment))
+            return _wait(service)
+
+
+def _simulate(version: str, charger: str, port: str) -> list[str]:
+    url = f"ws://127.0.0.1:{port}/charger"
+    return ["simulate", "--url", url, "--version", version, "--id", charger, "--speed", "20", "--show"]
+
+
+@contextlib.contextmanager
+def _broker(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment in which the service finds a broker."""
+    environment = dict(os.environ)
+    if _configured(environment):
+        yield environment
+    elif broker.answers("127.0.0.1", STANDARD_PORT):
+        print(f"MQTT: the broker on this machine's port {STANDARD_PORT}", flush=True)
+        yield environment | {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(STANDARD_PORT)}
+    else:
+        started = broker.start(folder, STANDARD_PORT)
+        print(f"MQTT: {started.name} on 127.0.0.1:{STANDARD_PORT}, for this run only", flush=True)
+        try:
+            yield environment | {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(STANDARD_PORT)}
+        finally:
+            started.stop()
+
+
+def _configured(environment: dict[str, str]) -> bool:
+    config = config_file.load(config_file.find(None, environment), environment)
+    return bool(config.mqtt.host)
+
+
+@contextlib.contextmanager
+def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A command of ours while this runs. It gets its own group: an interrupt reaches it through us, once."""
+    command = [sys.executable, "-m", "ocpp_mqtt_proxy", *arguments]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(service: subprocess.Popen[bytes]) -> int:
+    """Wait for the service; an interrupt or a SIGTERM asks it to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: service.terminate())
+    return service.wait()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BadConfiguration as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except (NoBroker, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)

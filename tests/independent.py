@@ -1,0 +1,428 @@
+"""Chargers that are not ours: the `ocpp` package's charge points, one per version.
+
+They know nothing of our dialects, so a message that we write or read wrongly shows here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ocpp.routing import after, on
+from ocpp.v16 import ChargePoint as ChargePoint16, call as call16, call_result as result16
+from ocpp.v201 import ChargePoint as ChargePoint201, call as call201, call_result as result201
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+@dataclass
+class Meter:
+    """What flows: three phases at 230 V, a register in Wh."""
+
+    register: float = 250_000.0
+    offered: float = 16.0
+    flowing: bool = False
+    configuration: dict[str, str] = field(
+        default_factory=lambda: {
+            "MeterValueSampleInterval": "60",
+            "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage",
+            "WebSocketPingInterval": "60",
+            "ChargeProfileMaxStackLevel": "8",
+            "ChargingScheduleAllowedChargingRateUnit": "Current",
+        }
+    )
+
+    @property
+    def current(self) -> float:
+        return self.offered if self.flowing and self.offered >= 6 else 0.0
+
+    @property
+    def power(self) -> float:
+        return self.current * 3 * 230
+
+    def readings(self) -> list[tuple[str, str | None, str, float]]:
+        """Measurand, phase, unit, value."""
+        rows: list[tuple[str, str | None, str, float]] = [
+            ("Energy.Active.Import.Register", None, "Wh", self.register),
+            ("Power.Active.Import", None, "W", self.power),
+        ]
+        for line in ("L1", "L2", "L3"):
+            rows.append(("Current.Import", line, "A", self.current))
+            rows.append(("Voltage", f"{line}-N", "V", 230.0))
+        return rows
+
+
+class Charger16(ChargePoint16):
+    """A 1.6 charge point with one connector."""
+
+    version = "1.6"
+
+    def __init__(self, charger_id: str, connection: Any) -> None:
+        super().__init__(charger_id, connection, response_timeout=10)
+        self.meter = Meter()
+        self.transaction: int | None = None
+        self.status = "Available"
+        self.seen: list[str] = []
+
+    async def boot(self) -> Any:
+        request = call16.BootNotification(
+            "ABB", "Terra AC", firmware_version="1.8.21", charge_point_serial_number="A16"
+        )
+        return await self.call(request)
+
+    async def tell_status(self, status: str, error_code: str = "NoError", connector_id: int = 1) -> None:
+        self.status = status
+        await self.call(
+            call16.StatusNotification(connector_id=connector_id, error_code=error_code, status=status, timestamp=now())
+        )
+
+    async def begin(self, tag: str = "04A1B2C3") -> int:
+        answer = await self.call(
+            call16.StartTransaction(connector_id=1, id_tag=tag, meter_start=round(self.meter.register), timestamp=now())
+        )
+        self.transaction = answer.transaction_id
+        self.meter.flowing = True
+        await self.tell_status("Charging")
+        return int(answer.transaction_id)
+
+    async def end(self, reason: str = "Local") -> None:
+        self.meter.flowing = False
+        request = call16.StopTransaction(
+            meter_stop=round(self.meter.register), timestamp=now(), transaction_id=self.transaction, reason=reason
+        )
+        self.transaction = None
+        await self.call(request)
+        await self.tell_status("Finishing")
+
+    async def tell_meter(self) -> None:
+        samples = [
+            {
+                "value": f"{value:.1f}",
+                "measurand": measurand,
+                "unit": unit,
+                "context": "Sample.Periodic",
+                **({"phase": phase} if phase else {}),
+            }
+            for measurand, phase, unit, value in self.meter.readings()
+        ]
+        await self.call(
+            call16.MeterValues(
+                connector_id=1,
+                meter_value=[{"timestamp": now(), "sampledValue": samples}],
+                transaction_id=self.transaction,
+            )
+        )
+
+    @on("RemoteStartTransaction")
+    async def _on_start(self, **_: Any) -> Any:
+        self.seen.append("start")
+        return result16.RemoteStartTransaction("Accepted" if self.transaction is None else "Rejected")
+
+    @after("RemoteStartTransaction")
+    async def _after_start(self, id_tag: str, **_: Any) -> None:
+        if self.transaction is None:
+            await self.begin(id_tag)
+
+    @on("RemoteStopTransaction")
+    async def _on_stop(self, transaction_id: int) -> Any:
+        self.seen.append("stop")
+        return result16.RemoteStopTransaction("Accepted" if transaction_id == self.transaction else "Rejected")
+
+    @after("RemoteStopTransaction")
+    async def _after_stop(self, transaction_id: int) -> None:
+        if transaction_id == self.transaction:
+            await self.end("Remote")
+
+    @on("SetChargingProfile")
+    async def _on_profile(self, cs_charging_profiles: dict[str, Any], **_: Any) -> Any:
+        self.seen.append("profile")
+        schedule = cs_charging_profiles["charging_schedule"]
+        self.meter.offered = schedule["charging_schedule_period"][0]["limit"]
+        return result16.SetChargingProfile("Accepted")
+
+    @on("GetConfiguration")
+    async def _on_get(self, key: list[str] | None = None) -> Any:
+        values = self.meter.configuration
+        known = [{"key": k, "readonly": False, "value": values[k]} for k in key or values if k in values]
+        return result16.GetConfiguration(known, [k for k in key or [] if k not in values])
+
+    @on("ChangeConfiguration")
+    async def _on_change(self, key: str, value: str) -> Any:
+        self.seen.append(f"{key}={value}")
+        self.meter.configuration[key] = value
+        return result16.ChangeConfiguration("Accepted")
+
+    @on("TriggerMessage")
+    async def _on_trigger(self, requested_message: str, **_: Any) -> Any:
+        self.seen.append(f"trigger {requested_message}")
+        return result16.TriggerMessage("Accepted")
+
+    @after("TriggerMessage")
+    async def _after_trigger(self, requested_message: str, **_: Any) -> None:
+        tell: dict[str, Callable[[], Awaitable[Any]]] = {
+            "BootNotification": self.boot,
+            "StatusNotification": lambda: self.tell_status(self.status),
+            "MeterValues": self.tell_meter,
+        }
+        if requested_message in tell:
+            await tell[requested_message]()
+
+    @on("ChangeAvailability")
+    async def _on_availability(self, type: str, **_: Any) -> Any:  # noqa: A002 (OCPP's word)
+        self.status = "Unavailable" if type == "Inoperative" else "Available"
+        return result16.ChangeAvailability("Accepted")
+
+    @after("ChangeAvailability")
+    async def _after_availability(self, **_: Any) -> None:
+        await self.tell_status(self.status)
+
+    @on("Reset")
+    async def _on_reset(self, type: str) -> Any:  # noqa: A002
+        self.seen.append(f"reset {type}")
+        return result16.Reset("Accepted")
+
+    @on("UnlockConnector")
+    async def _on_unlock(self, **_: Any) -> Any:
+        return result16.UnlockConnector("Unlocked")
+
+    @on("ClearCache")
+    async def _on_clear(self) -> Any:
+        return result16.ClearCache("Accepted")
+
+    @on("DataTransfer")
+    async def _on_data(self, vendor_id: str, data: str | None = None, **_: Any) -> Any:
+        return (
+            result16.DataTransfer("Accepted", data=data)
+            if vendor_id == "ABB"
+            else result16.DataTransfer("UnknownVendorId")
+        )
+
+
+class Charger201(ChargePoint201):
+    """A 2.0.1 charging station with one EVSE and connector."""
+
+    version = "2.0.1"
+
+    def __init__(self, charger_id: str, connection: Any) -> None:
+        super().__init__(charger_id, connection, response_timeout=10)
+        self.meter = Meter()
+        self.transaction: str | None = None
+        self.plugged = False
+        self.sequence = 0
+        self.count = 0
+        self.variables = {
+            ("SampledDataCtrlr", "TxUpdatedInterval"): "60",
+            (
+                "SampledDataCtrlr",
+                "TxUpdatedMeasurands",
+            ): "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage",
+            ("OCPPCommCtrlr", "WebSocketPingInterval"): "60",
+            ("SmartChargingCtrlr", "RateUnit"): "A",
+            ("SmartChargingCtrlr", "ProfileStackLevel"): "8",
+        }
+        self.seen: list[str] = []
+
+    async def boot(self, reason: str = "PowerUp") -> Any:
+        station = {"vendorName": "Alfen", "model": "Eve Single", "serialNumber": "A201", "firmwareVersion": "6.5.0"}
+        return await self.call(call201.BootNotification(charging_station=station, reason=reason))
+
+    async def tell_status(self, status: str) -> None:
+        self.plugged = status == "Occupied"
+        await self.call(call201.StatusNotification(now(), status, evse_id=1, connector_id=1))
+
+    async def event(self, kind: str, trigger: str, **more: Any) -> Any:
+        info: dict[str, Any] = {"transactionId": self.transaction, **more.pop("info", {})}
+        request = call201.TransactionEvent(
+            event_type=kind,
+            timestamp=now(),
+            trigger_reason=trigger,
+            seq_no=self.sequence,
+            transaction_info=info,
+            **more,
+        )
+        self.sequence += 1
+        return await self.call(request)
+
+    def samples(self, context: str = "Sample.Periodic") -> list[dict[str, Any]]:
+        values = [
+            {
+                "value": value,
+                "measurand": measurand,
+                "unitOfMeasure": {"unit": unit},
+                "context": context,
+                **({"phase": phase} if phase else {}),
+            }
+            for measurand, phase, unit, value in self.meter.readings()
+        ]
+        return [{"timestamp": now(), "sampledValue": values}]
+
+    async def begin(self, tag: str = "04A1B2C3", remote_start_id: int | None = None) -> str:
+        self.count += 1
+        self.transaction = f"tx-{self.id}-{self.count}"
+        self.sequence = 0
+        self.meter.flowing = True
+        info: dict[str, Any] = {"chargingState": "Charging"}
+        if remote_start_id is not None:
+            info["remoteStartId"] = remote_start_id
+        await self.event(
+            "Started",
+            "RemoteStart" if remote_start_id is not None else "Authorized",
+            evse={"id": 1, "connectorId": 1},
+            id_token={"idToken": tag, "type": "ISO14443"},
+            info=info,
+            meter_value=self.samples("Transaction.Begin"),
+        )
+        return self.transaction
+
+    async def end(self, reason: str = "Local") -> None:
+        self.meter.flowing = False
+        await self.event(
+            "Ended",
+            "RemoteStop" if reason == "Remote" else "StopAuthorized",
+            info={"stoppedReason": reason},
+            meter_value=self.samples("Transaction.End"),
+        )
+        self.transaction = None
+
+    async def tell_meter(self) -> None:
+        if self.transaction is None:
+            await self.call(call201.MeterValues(evse_id=1, meter_value=self.samples()))
+        else:
+            state = "Charging" if self.meter.current else "SuspendedEVSE"
+            await self.event("Updated", "MeterValuePeriodic", info={"chargingState": state}, meter_value=self.samples())
+
+    @on("RequestStartTransaction")
+    async def _on_start(self, **_: Any) -> Any:
+        self.seen.append("start")
+        return result201.RequestStartTransaction("Accepted" if self.transaction is None else "Rejected")
+
+    @after("RequestStartTransaction")
+    async def _after_start(self, id_token: dict[str, Any], remote_start_id: int, **_: Any) -> None:
+        if self.transaction is None:
+            await self.begin(id_token["id_token"], remote_start_id)
+
+    @on("RequestStopTransaction")
+    async def _on_stop(self, transaction_id: str) -> Any:
+        self.seen.append("stop")
+        return result201.RequestStopTransaction("Accepted" if transaction_id == self.transaction else "Rejected")
+
+    @after("RequestStopTransaction")
+    async def _after_stop(self, transaction_id: str) -> None:
+        if transaction_id == self.transaction:
+            await self.end("Remote")
+
+    @on("SetChargingProfile")
+    async def _on_profile(self, charging_profile: dict[str, Any], **_: Any) -> Any:
+        self.seen.append("profile")
+        period = charging_profile["charging_schedule"][0]["charging_schedule_period"][0]
+        self.meter.offered = period["limit"]
+        return result201.SetChargingProfile("Accepted")
+
+    @on("GetVariables")
+    async def _on_get(self, get_variable_data: list[dict[str, Any]]) -> Any:
+        results = []
+        for item in get_variable_data:
+            component, variable = item["component"], item["variable"]
+            value = self.variables.get((component["name"], variable["name"]))
+            found = {"component": component, "variable": variable}
+            status = {"attributeStatus": "Accepted", "attributeValue": value} if value else {}
+            results.append(found | (status or {"attributeStatus": "UnknownVariable"}))
+        return result201.GetVariables(results)
+
+    @on("SetVariables")
+    async def _on_set(self, set_variable_data: list[dict[str, Any]]) -> Any:
+        results = []
+        for item in set_variable_data:
+            component, variable = item["component"], item["variable"]
+            self.seen.append(f"{variable['name']}={item['attribute_value']}")
+            self.variables[component["name"], variable["name"]] = item["attribute_value"]
+            results.append({"attributeStatus": "Accepted", "component": component, "variable": variable})
+        return result201.SetVariables(results)
+
+    @on("GetBaseReport")
+    async def _on_report(self, **_: Any) -> Any:
+        self.seen.append("report")
+        return result201.GetBaseReport("Accepted")
+
+    @after("GetBaseReport")
+    async def _after_report(self, request_id: int, **_: Any) -> None:
+        rows = [
+            {
+                "component": {"name": component},
+                "variable": {"name": variable},
+                "variableAttribute": [{"value": value}],
+            }
+            for (component, variable), value in self.variables.items()
+        ]
+        connector = {
+            "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
+            "variable": {"name": "AvailabilityState"},
+            "variableAttribute": [{"value": "Available", "mutability": "ReadOnly"}],
+        }
+        for number, part in enumerate(([connector], rows)):
+            await self.call(call201.NotifyReport(request_id, now(), seq_no=number, report_data=part, tbc=number == 0))
+
+    @on("TriggerMessage")
+    async def _on_trigger(self, requested_message: str, **_: Any) -> Any:
+        self.seen.append(f"trigger {requested_message}")
+        return result201.TriggerMessage("Accepted")
+
+    @after("TriggerMessage")
+    async def _after_trigger(self, requested_message: str, **_: Any) -> None:
+        tell: dict[str, Callable[[], Awaitable[Any]]] = {
+            "BootNotification": lambda: self.boot("Triggered"),
+            "StatusNotification": lambda: self.tell_status("Occupied" if self.plugged else "Available"),
+            "MeterValues": self.tell_meter,
+        }
+        if requested_message in tell:
+            await tell[requested_message]()
+
+    @on("ChangeAvailability")
+    async def _on_availability(self, operational_status: str, **_: Any) -> Any:
+        self._next_status = "Unavailable" if operational_status == "Inoperative" else "Available"
+        return result201.ChangeAvailability("Accepted")
+
+    @after("ChangeAvailability")
+    async def _after_availability(self, **_: Any) -> None:
+        await self.tell_status(self._next_status)
+
+    @on("Reset")
+    async def _on_reset(self, type: str, **_: Any) -> Any:  # noqa: A002
+        self.seen.append(f"reset {type}")
+        return result201.Reset("Accepted")
+
+    @on("UnlockConnector")
+    async def _on_unlock(self, **_: Any) -> Any:
+        return result201.UnlockConnector("Unlocked")
+
+    @on("ClearCache")
+    async def _on_clear(self) -> Any:
+        return result201.ClearCache("Accepted")
+
+
+Independent = Charger16 | Charger201
+CHARGERS: dict[str, type[Charger16 | Charger201]] = {"1.6": Charger16, "2.0.1": Charger201}
+
+
+@contextlib.asynccontextmanager
+async def independent_charger(url: str, version: str, charger_id: str, *, boot: bool = True) -> AsyncIterator[Any]:
+    """An independent charger, connected; booted and available where wanted."""
+    async with connect(f"{url}/{charger_id}", subprotocols=[Subprotocol(f"ocpp{version}")]) as socket:
+        charger = CHARGERS[version](charger_id, socket)
+        reader = asyncio.create_task(charger.start())
+        try:
+            if boot:
+                await charger.boot()
+                await charger.tell_status("Available")
+            yield charger
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint as ChargePoint16, call as call16, call_result as result16
@@ -217,7 +218,6 @@ class Charger201(ChargePoint201):
         self.transaction: str | None = None
         self.plugged = False
         self.sequence = 0
-        self.count = 0
         self.variables = {
             ("SampledDataCtrlr", "TxUpdatedInterval"): "60",
             (
@@ -265,8 +265,7 @@ class Charger201(ChargePoint201):
         return [{"timestamp": now(), "sampledValue": values}]
 
     async def begin(self, tag: str = "04A1B2C3", remote_start_id: int | None = None) -> str:
-        self.count += 1
-        self.transaction = f"tx-{self.id}-{self.count}"
+        self.transaction = str(uuid4())
         self.sequence = 0
         self.meter.flowing = True
         info: dict[str, Any] = {"chargingState": "Charging"}

@@ -62,7 +62,8 @@ test-quick: install ## the unit tests, until the first that fails
 
 test-coverage: broker ## every test, with branch coverage: htmlcov/index.html
 	$(PYTEST) --cov --cov-report=term --cov-report=html
-	$(BIN)/coverage report --include='ocpp_mqtt_proxy/core/*,ocpp_mqtt_proxy/ocppj/*' --fail-under=95 --format=total
+	@$(BIN)/coverage json --quiet -o htmlcov/coverage.json
+	@$(BIN)/python -m tests.coverage_gate htmlcov/coverage.json
 
 test-home-assistant: broker ## against a real Home Assistant, where the rig for it lies beside the project
 	$(PYTEST) --home-assistant tests/home_assistant

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,8 +32,8 @@ BACKOFF_MAX = 30.0
 MAX_EVENTS = 5_000
 """Messages that may wait for the broker."""
 
-AT_ONCE = 100
-"""Messages under way to the broker at once."""
+AT_ONCE = 20
+"""Messages under way to the broker at once: what brokers commonly take (MQTT 5 Receive Maximum) and paho sends."""
 
 MAX_INCOMING = 1_000
 BIRTH_DELAY = (1.0, 10.0)
@@ -59,13 +59,14 @@ class Broker:
     tls: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Outgoing:
-    """A message that is not retained."""
+    """A message on its way."""
 
     topic: str
     payload: bytes
     correlation: bytes | None = None
+    retain: bool = False
 
 
 @dataclass(slots=True)
@@ -112,8 +113,9 @@ class MqttSession:
     broker_name: str = ""
     protocol: ProtocolVersion = ProtocolVersion.V5
     _retained: dict[str, bytes] = field(default_factory=dict)
-    _dirty: dict[str, None] = field(default_factory=dict)
+    _dirty: OrderedDict[str, None] = field(default_factory=OrderedDict)
     _events: deque[Outgoing] = field(default_factory=deque)
+    _under_way: dict[Outgoing, None] = field(default_factory=dict)
     _work: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _sweeping: bool = False
@@ -173,7 +175,7 @@ class MqttSession:
     @property
     def waiting(self) -> int:
         """Messages not yet with the broker."""
-        return len(self._dirty) + len(self._events)
+        return len(self._dirty) + len(self._events) + len(self._under_way)
 
     # Session
 
@@ -197,6 +199,7 @@ class MqttSession:
             self._note_loss(broker, _first(errors))
         finally:
             self.connected.clear()
+            self._take_back()
             self.lost_since = self.lost_since or self.clock.now()
         return self.counters.connects > before
 
@@ -219,11 +222,11 @@ class MqttSession:
             self.counters.connects += 1
             self.broker_name = f"{broker.host}:{broker.port}"
             await self._subscribe(client)
-            self._dirty = dict.fromkeys(self._retained)
+            self.republish()
             self.connected.set()
             self.lost_since = None
             log.info("MQTT connected to %s (MQTT %s)", self.broker_name, self.version)
-            tasks.create_task(self._publish_for_ever(client))
+            tasks.create_task(self._publish_for_ever(client, tasks))
             tasks.create_task(self._sweep(client))
             await self._receive_for_ever(client, tasks)
 
@@ -273,7 +276,7 @@ class MqttSession:
 
     def republish(self) -> None:
         """Send everything retained again."""
-        self._dirty = dict.fromkeys(self._retained) | self._dirty
+        self._dirty = OrderedDict.fromkeys(self._retained) | self._dirty
         self._wake()
 
     # Clearing what is gone
@@ -295,39 +298,50 @@ class MqttSession:
 
     # Publishing
 
-    async def _publish_for_ever(self, client: aiomqtt.Client) -> None:
-        """Rounds of what has changed; `online` comes last in the first, once the states are there."""
-        await self._drain(client)
-        await client.publish(self.topics.bridge_state, b"online", qos=1, retain=True)
+    async def _publish_for_ever(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        """Send what waits; `online` once the states are on their way.
+
+        A sliding window, not rounds: a broker's acknowledgements are held back by its TCP until more comes
+        from us, so to wait for the last of a round takes 40 ms.
+        """
+        greeted = False
         while True:
             await self._work.wait()
-            await self._drain(client)
-
-    async def _drain(self, client: aiomqtt.Client) -> None:
-        """Send all that waits: the last value of each retained topic, then the other messages in order.
-
-        What was under way when the session broke is sent again in the next one.
-        """
-        while self._dirty or self._events:
             self._work.clear()
-            topics = list(self._dirty)[:AT_ONCE]
-            events = [self._events.popleft() for _ in range(min(len(self._events), AT_ONCE - len(topics)))]
-            for topic in topics:
-                del self._dirty[topic]
-            try:
-                await self._send(client, topics, events)
-            except (MqttError, asyncio.CancelledError):
-                self._dirty = dict.fromkeys(topics) | self._dirty
-                self._events.extendleft(reversed(events))
-                raise
-        self._idle.set()
+            self._fill_window(client, tasks)
+            if not greeted and not self._dirty:
+                greeted = True
+                tasks.create_task(client.publish(self.topics.bridge_state, b"online", qos=1, retain=True))
 
-    async def _send(self, client: aiomqtt.Client, topics: list[str], events: list[Outgoing]) -> None:
+    def _fill_window(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        while len(self._under_way) < AT_ONCE and (self._dirty or self._events):
+            message = self._next()
+            self._under_way[message] = None
+            tasks.create_task(self._send(client, message))
+
+    def _next(self) -> Outgoing:
+        """What goes next: the last value of each retained topic, then the other messages in order."""
+        if not self._dirty:
+            return self._events.popleft()
+        topic, _ = self._dirty.popitem(last=False)
+        return Outgoing(topic, self._retained.get(topic, b""), retain=True)
+
+    async def _send(self, client: aiomqtt.Client, message: Outgoing) -> None:
+        properties = self._properties(message)
         qos = self.config.qos
-        retained = (client.publish(topic, self._retained.get(topic, b""), qos=qos, retain=True) for topic in topics)
-        others = (client.publish(e.topic, e.payload, qos=qos, properties=self._properties(e)) for e in events)
-        await asyncio.gather(*retained, *others)
-        self.counters.published += len(topics) + len(events)
+        await client.publish(message.topic, message.payload, qos=qos, retain=message.retain, properties=properties)
+        del self._under_way[message]
+        self.counters.published += 1
+        if self._dirty or self._events:
+            self._work.set()
+        elif not self._under_way:
+            self._idle.set()
+
+    def _take_back(self) -> None:
+        """What was under way when the session broke is sent again in the next one."""
+        lost, self._under_way = list(self._under_way), {}
+        self._dirty = OrderedDict.fromkeys(message.topic for message in lost if message.retain) | self._dirty
+        self._events.extendleft(message for message in reversed(lost) if not message.retain)
 
     def _properties(self, message: Outgoing) -> Properties | None:
         if message.correlation is None or self.protocol is not ProtocolVersion.V5:

@@ -1,8 +1,10 @@
 """The front door: one listening socket for chargers, API and page (contract §4).
 
 A connection is looked at until its first request head is whole. An upgrade to WebSocket goes to `websockets`,
-everything else to uvicorn's HTTP protocol; from then on neither costs anything of ours per byte. What does
-not finish its head in time is cut.
+everything else to uvicorn's HTTP protocol; from then on neither costs anything of ours per byte. What is no
+HTTP, or does not finish its head in time, is cut.
+
+What `websockets` would log of a handshake may hold a password or token, so it logs nothing: we do.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import uvicorn
@@ -37,11 +38,17 @@ MAX_FRAME = 1024 * 1024
 CLOSE_SECONDS = 3.0
 """How long a peer may take to close before it is cut, so that a stop ends in time."""
 
-PONG_SECONDS = 30.0
-"""How long a pong may take before a link counts as dead."""
-
 MAX_HTTP = 100
 """HTTP connections at once."""
+
+MAX_KNOCKING = 1000
+"""Connections without a whole head at once; the longest wait is cut for the next."""
+
+TLS_RECORD = 0x16
+"""What a TLS client says first."""
+
+_SILENT = logging.getLogger(f"{__name__}.websockets")
+_SILENT.disabled = True
 
 Admit = Callable[[ServerConnection, Request], Awaitable[Response | None]]
 Converse = Callable[[ServerConnection], Awaitable[None]]
@@ -63,8 +70,9 @@ class Door:
     app: Any
     routes: list[SocketRoute] = field(default_factory=list)
     head_seconds: float = HEAD_SECONDS
-    knocking: set[Doorman] = field(default_factory=set)
+    knocking: dict[Doorman, None] = field(default_factory=dict)
     _taken: WeakKeyDictionary[ServerConnection, SocketRoute] = field(default_factory=WeakKeyDictionary)
+    _talking: set[ServerConnection] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         config = uvicorn.Config(
@@ -84,40 +92,52 @@ class Door:
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen; the port, which is the one asked for unless that was 0. Raises OSError."""
-        quiet = logging.getLogger("websockets.server")
-        quiet.setLevel(logging.ERROR)  # it tells of every server and connection
         self._server: Server = await serve(
             self._converse,
             host,
             port,
             ssl=tls,
             process_request=self._admit,
+            process_response=self._answered,
             select_subprotocol=_the_one_left,
             compression=None,
             server_header=None,
             open_timeout=HEAD_SECONDS,
-            ping_interval=30,
-            ping_timeout=PONG_SECONDS,
+            ping_interval=None,  # the routes see to their links
             close_timeout=CLOSE_SECONDS,
             max_size=MAX_FRAME,
-            logger=quiet,
+            logger=_SILENT,
             create_connection=cast("Any", self._doorman),
             backlog=2048,
         )
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Take nobody in any more and close every connection: WebSockets with 1001, stalled peers after 3 s."""
+        """Take nobody in any more and close every connection: WebSockets with 1001; who stalls is cut after 4 s."""
         self._server.close()
         for knocking in list(self.knocking):
             knocking.cut()
         for protocol in list(self._http_state.connections):
             protocol.shutdown()
+        if not await self._closed():
+            self._cut()
+            await self._closed()
+
+    async def _closed(self) -> bool:
         try:
             async with asyncio.timeout(CLOSE_SECONDS + 1):
                 await self._server.wait_closed()
         except TimeoutError:
-            log.warning("some connections did not close in time")
+            return False
+        return True
+
+    def _cut(self) -> None:
+        """Leave those that do not even read: nothing can be written to them, so nothing ends by itself."""
+        log.warning("%d connections did not close in time and are cut", len(self._talking))
+        for connection in self._talking:
+            connection.transport.abort()
+        for protocol in list(self._http_state.connections):
+            protocol.transport.abort()
 
     def _doorman(self, *args: Any, **kwargs: Any) -> Doorman:  # noqa: ANN401
         """What `websockets` takes for its connection: it may yet become one."""
@@ -128,18 +148,38 @@ class Door:
         return H11Protocol(self._http_config, self._http_state, {})
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = urlsplit(request.path).path
-        for route in self.routes:
-            if route.matches(path):
-                self._taken[connection] = route
-                refusal = await route.admit(connection, request)
-                if refusal is not None:
-                    del self._taken[connection]
-                return refusal
-        return connection.respond(404, "no WebSocket is served here\n")
+        path = plain_path(request.path)
+        route = next((route for route in self.routes if route.matches(path)), None)
+        if route is None:
+            return connection.respond(404, "no WebSocket is served here\n")
+        try:
+            refusal = await route.admit(connection, request)
+        except Exception:
+            log.exception("a fault of ours: nobody comes in at %r", path)
+            return connection.respond(500, "a fault of the server's\n")
+        if refusal is None:
+            self._taken[connection] = route
+        return refusal
+
+    def _answered(self, connection: ServerConnection, _: Request, response: Response) -> None:
+        """Say why a handshake came to nothing that was not refused."""
+        if connection in self._taken and response.status_code != 101:
+            log.warning("no WebSocket with %s: %s", connection.remote_address, connection.protocol.handshake_exc)
 
     async def _converse(self, connection: ServerConnection) -> None:
-        await self._taken.pop(connection).converse(connection)
+        self._talking.add(connection)
+        try:
+            await self._taken.pop(connection).converse(connection)
+        except Exception:
+            log.exception("a fault of ours: a conversation is closed")
+            raise
+        finally:
+            self._talking.discard(connection)
+
+
+def plain_path(target: str) -> str:
+    """The path of a request's target, extra slashes in front forgiven."""
+    return "/" + target.partition("?")[0].lstrip("/")
 
 
 def _the_one_left(_: ServerConnection, offered: Any) -> Subprotocol | None:  # noqa: ANN401
@@ -160,16 +200,26 @@ class Doorman(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody knocks; they have a while to say what they want."""
         self._transport = cast("asyncio.Transport", transport)
-        self._door.knocking.add(self)
+        if len(self._door.knocking) >= MAX_KNOCKING:
+            next(iter(self._door.knocking)).cut()
+        self._door.knocking[self] = None
         self._deadline = asyncio.get_running_loop().call_later(self._door.head_seconds, self.cut)
 
     def data_received(self, data: bytes) -> None:
-        """Gather the head."""
+        """Gather the head. What does not begin with a method's letter is no HTTP."""
         self._head += data
-        if b"\r\n\r\n" in self._head:
+        if not self._head[:1].isalpha():
+            self._turn_away()
+        elif b"\r\n\r\n" in self._head:
             self._hand_over()
         elif len(self._head) > MAX_HEAD:
             self.cut()
+
+    def _turn_away(self) -> None:
+        if self._head[0] == TLS_RECORD and self._transport is not None:
+            peer = self._transport.get_extra_info("peername")
+            log.warning("%s speaks TLS to a port without: the charger's address must begin with ws://", peer)
+        self.cut()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """They left."""
@@ -183,7 +233,7 @@ class Doorman(asyncio.Protocol):
 
     def _leave(self) -> None:
         self._deadline.cancel()
-        self._door.knocking.discard(self)
+        self._door.knocking.pop(self, None)
 
     def _hand_over(self) -> None:
         assert self._transport is not None

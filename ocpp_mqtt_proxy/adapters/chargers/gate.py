@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from ocpp_mqtt_proxy.adapters.chargers.handshake import Credentials, Visit, possible_id, visit
 from ocpp_mqtt_proxy.adapters.chargers.link import Link, Timing
@@ -22,15 +24,18 @@ from ocpp_mqtt_proxy.adapters.chargers.passwords import Checker
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.hub import Hub
-from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS, SUBPROTOCOLS
 
 log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0
+"""Seconds a socket has to close before it is cut."""
 
 MAX_WAITING = 20
 """Unknown chargers remembered for a click."""
 
-PING_TIMEOUT = 5.0
-"""Seconds an open socket has to prove that it lives, when another claims its charger."""
+PING_INTERVAL = 30
+"""Seconds between pings to a charger that is not configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,13 @@ class ChargerGate:
         refusal = await self._judge(guest, connection)
         if refusal is not None:
             status, why = refusal
-            log.warning("%s: refused from %s: %s %s", guest.charger_id, address_of(connection), status.value, why)
+            shown = guest.charger_id if possible_id(guest.charger_id) else repr(guest.charger_id)
+            log.warning("%s: refused from %s: %s %s", shown, address_of(connection), status.value, why)
             response = connection.respond(status, f"{why}\n")
             if status is HTTPStatus.UNAUTHORIZED:
                 response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
             return response
-        self._smooth(request, guest)
-        configured = self.config.charger(guest.charger_id)
-        connection.ping_interval = (configured.ping_interval if configured else 30) or None
+        _smooth(request, guest)
         self._visits[connection] = guest
         return None
 
@@ -93,8 +97,6 @@ class ChargerGate:
         if not self._is_welcome(guest.charger_id, address_of(connection)):
             self._remember(guest.charger_id, address_of(connection))
             return HTTPStatus.NOT_FOUND, "unknown charger; accept it on the page or configure it"
-        if self.config.strict_subprotocol and guest.subprotocol is None and not guest.unspoken:
-            return HTTPStatus.BAD_REQUEST, "a subprotocol must be offered (strict_subprotocol)"
         if not await self._may_replace(guest, connection, trusted=authenticated is True):
             return HTTPStatus.CONFLICT, "this charger is connected already, and answers"
         return None
@@ -115,8 +117,12 @@ class ChargerGate:
             return True
         policy = self.config.accept_unknown_chargers
         if policy == "first":
-            return not self.config.chargers and not self.hub.stations and is_private(address)
+            others = self.config.chargers or self.hub.stations or self._others_come_in(charger_id)
+            return not others and is_private(address)
         return policy
+
+    def _others_come_in(self, charger_id: str) -> bool:
+        return any(guest.charger_id != charger_id for guest in self._visits.values())
 
     def _remember(self, charger_id: str, address: str) -> None:
         self.strangers.pop(charger_id, None)
@@ -140,29 +146,15 @@ class ChargerGate:
             return True
         if present.address == address_of(connection) and not guest.anonymous:
             return True
-        return not await _answers_ping(present.connection)
-
-    def _smooth(self, request: Request, guest: Visit) -> None:
-        """Make a sloppy request one that the handshake takes: exactly the subprotocol to confirm."""
-        del request.headers["Sec-WebSocket-Protocol"]
-        if guest.subprotocol is not None:
-            request.headers["Sec-WebSocket-Protocol"] = guest.subprotocol
-        if "upgrade" not in request.headers.get("Connection", "").lower():
-            # Some chargers leave it out (peers §5).
-            del request.headers["Connection"]
-            request.headers["Connection"] = "Upgrade"
+        return not await _answers_ping(present.connection, self.timing.proof)
 
     # Inside
 
     async def converse(self, connection: ServerConnection) -> None:
         """Hold a charger's conversation until its socket closes."""
         guest = self._visits.pop(connection)
-        if guest.unspoken:
-            log.warning(
-                "%s: offers only %s, which we do not speak here; closed",
-                guest.charger_id,
-                ", ".join(guest.offered),
-            )
+        if why := self._nothing_to_speak(guest):
+            log.warning("%s: closed: %s", guest.charger_id, why)
             await connection.close(CloseCode.PROTOCOL_ERROR, "no common subprotocol")
             return
         self._replace(guest.charger_id)
@@ -171,13 +163,40 @@ class ChargerGate:
         self.present[guest.charger_id] = Present(link, connection, address)
         self.hub.connect(guest.charger_id, link, address)
         log.info("%s: connected from %s, OCPP %s", guest.charger_id, address, guest.version)
-        closer = asyncio.create_task(_close_when_told(link, connection))
+        helpers = [
+            asyncio.create_task(_close_when_told(link, connection)),
+            asyncio.create_task(self._ping(link, connection)),
+        ]
         try:
-            await link.run()
-        except ConnectionClosed as closed:
-            await self._ended(guest.charger_id, link, closed)
+            with suppress(ConnectionClosed):
+                await link.run()
         finally:
-            closer.cancel()
+            for helper in helpers:
+                helper.cancel()
+            self._left(guest.charger_id, link)
+        if link.counters.frames == link.counters.bad_frames:
+            await self._forget_passer_by(guest.charger_id)
+        else:
+            self.welcome.discard(guest.charger_id)  # known now; if it is forgotten, it has to be accepted anew
+
+    def _nothing_to_speak(self, guest: Visit) -> str:
+        """Why there is no language in common; empty where there is."""
+        if guest.subprotocol is not None:
+            return ""
+        if guest.offered:
+            spoken = f"OCPP {guest.version}" if guest.pinned else ", ".join(SUBPROTOCOLS)
+            return f"it offers only {', '.join(guest.offered)}; spoken with it: {spoken}"
+        return "it offers no subprotocol, which strict_subprotocol asks for" if self.config.strict_subprotocol else ""
+
+    async def _ping(self, link: Link, connection: ServerConnection) -> None:
+        """Cut a charger that does not answer pings: its network is gone, or it does not even read."""
+        configured = self.config.charger(link.charger_id)
+        interval = configured.ping_interval if configured else PING_INTERVAL
+        while interval:
+            await asyncio.sleep(interval)
+            if not await _answers_ping(connection, self.timing.pong) and connection.state is State.OPEN:
+                link.lose(f"no pong within {self.timing.pong:g} s")
+                connection.transport.abort()
 
     def _link(self, guest: Visit, connection: ServerConnection) -> Link:
         return Link(
@@ -196,31 +215,47 @@ class ChargerGate:
             log.info("%s: a new socket takes the old one's place", charger_id)
             old.link.close("another socket of the same charger took its place")
 
-    async def _ended(self, charger_id: str, link: Link, closed: ConnectionClosed) -> None:
+    def _left(self, charger_id: str, link: Link) -> None:
         present = self.present.get(charger_id)
         if present is not None and present.link is link:
             del self.present[charger_id]
-        reason = link.closing or str(closed)
+        reason = link.closing or "a fault of ours"
         log.info("%s: disconnected: %s", charger_id, reason)
         self.hub.disconnect(charger_id, link, reason)
-        if link.counters.frames == link.counters.bad_frames:
-            await self._forget_passer_by(charger_id)
 
     async def _forget_passer_by(self, charger_id: str) -> None:
         """What never sent one OCPP frame was no charger: it must not stay for the first one."""
         station = self.hub.stations.get(charger_id)
-        if station is not None and not station.memory.accepted and not self.config.charger(charger_id):
+        if station is None or charger_id in self.present or self.config.charger(charger_id):
+            return
+        if not station.memory.accepted and not station.connectors:
             await self.hub.forget(charger_id)
 
 
+def _smooth(request: Request, guest: Visit) -> None:
+    """Make a sloppy request one that the handshake takes: exactly the subprotocol to confirm."""
+    del request.headers["Sec-WebSocket-Protocol"]
+    if guest.subprotocol is not None:
+        request.headers["Sec-WebSocket-Protocol"] = guest.subprotocol
+    if "upgrade" not in ",".join(request.headers.get_all("Connection")).lower():
+        # Some chargers leave it out (peers §5).
+        del request.headers["Connection"]
+        request.headers["Connection"] = "Upgrade"
+
+
 async def _close_when_told(link: Link, connection: ServerConnection) -> None:
+    """Close a socket, by force where its peer does not even read."""
     reason = await link.wait_closing()
-    await connection.close(CloseCode.GOING_AWAY, reason[:100])
-
-
-async def _answers_ping(connection: ServerConnection) -> bool:
     try:
-        async with asyncio.timeout(PING_TIMEOUT):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await connection.close(CloseCode.GOING_AWAY, reason[:100])
+    except TimeoutError:
+        connection.transport.abort()
+
+
+async def _answers_ping(connection: ServerConnection, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
             await (await connection.ping())
     except (TimeoutError, ConnectionClosed):
         return False
@@ -236,6 +271,7 @@ def address_of(connection: ServerConnection) -> str:
 def is_private(address: str) -> bool:
     """Whether an address is of a private network or this machine."""
     try:
-        return ip_address(address.partition("%")[0]).is_private
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    return ((ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip).is_private

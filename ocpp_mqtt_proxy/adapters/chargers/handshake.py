@@ -6,12 +6,11 @@ Pure: a request's path and headers in, a `Visit` out.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.model import RESERVED_IDS, Version
@@ -22,8 +21,9 @@ ANONYMOUS = "charger"
 
 MAX_ID = 255
 
-_VERSION_WORD = re.compile(r"(?:ocpp|v)?(?P<digits>1\.?6j?|2\.?0\.?1|2\.?1)", re.IGNORECASE)
+_VERSION_WORD = re.compile(r"(?P<prefix>ocpp|v)?(?P<digits>1\.?6j?|2\.?0\.?1|2\.?1)", re.IGNORECASE)
 _VERSIONS = {"16": Version.V16, "201": Version.V201, "21": Version.V21}
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 class Headers(Protocol):
@@ -45,48 +45,45 @@ class Credentials:
 class Visit:
     """A charger at the door.
 
-    `subprotocol` is the one to confirm, in the charger's own spelling, or None. `unspoken` where it offers
-    only such that we do not speak.
+    `subprotocol` is the one to confirm, in the charger's own spelling, or None. `version` is the one to speak
+    with it, `pinned` where the configuration says so. `credentials` are never shown.
     """
 
     charger_id: str
     version: Version
     subprotocol: str | None
     offered: tuple[str, ...]
-    credentials: Credentials | None
+    credentials: Credentials | None = field(repr=False)
     anonymous: bool = False
-    unspoken: bool = False
+    pinned: bool = False
 
 
 def version_word(word: str) -> Version | None:
-    """The version that a word in a path, query or header names: `v2.0.1`, `ocpp16`, `1.6` …"""
+    """The version that a word in a query or header names: `v2.0.1`, `ocpp16`, `1.6`, `201` …"""
     match = _VERSION_WORD.fullmatch(word.strip())
     return _VERSIONS[match["digits"].lower().replace(".", "").rstrip("j")] if match else None
 
 
+def version_segment(segment: str) -> Version | None:
+    """The version that a segment of a path names. Bare digits name none: `/charger/21` is a charger's number."""
+    return None if segment.isdecimal() else version_word(segment)
+
+
 def visit(target: str, headers: Headers, config: Config) -> Visit:
     """Read an upgrade request."""
-    parts = urlsplit("http://host/" + target.lstrip("/"))
-    segments = [unquote(segment) for segment in parts.path.split("/") if segment]
+    path, _, query = target.partition("?")
+    segments = [unquote(segment) for segment in path.split("/") if segment]
     credentials = basic(headers)
     charger_id, anonymous = _charger_id(segments, credentials, config)
-    offered = offers(headers)
-    hints = [*_header_hints(headers), *_query_hints(parts.query), *segments]
-    version, subprotocol = _version(charger_id, offered, hints, config)
-    return Visit(
-        charger_id,
-        version,
-        subprotocol,
-        offered,
-        credentials,
-        anonymous,
-        unspoken=bool(offered) and subprotocol is None,
-    )
+    offered, pinned = offers(headers), _configured(charger_id, config)
+    version, subprotocol = _agreed(offered, pinned)
+    version = version or _hinted(_hints(headers, query, segments), config)
+    return Visit(charger_id, version, subprotocol, offered, credentials, anonymous, pinned is not None)
 
 
 def _charger_id(segments: list[str], credentials: Credentials | None, config: Config) -> tuple[str, bool]:
     """The last segment that is no version and not `charger`; else the one configured, the user, or nobody."""
-    named = [s for s in segments if s != "charger" and version_word(s) is None]
+    named = [s for s in segments if s != "charger" and version_segment(s) is None]
     if named:
         return named[-1], False
     if len(config.chargers) == 1:
@@ -98,7 +95,8 @@ def _charger_id(segments: list[str], credentials: Credentials | None, config: Co
 
 def possible_id(charger_id: str) -> bool:
     """Whether a charger may be called so."""
-    return len(charger_id) <= MAX_ID and charger_id.isprintable() and charger_id.lower() not in RESERVED_IDS
+    readable = charger_id.isprintable() and not charger_id.isspace() and _UNREADABLE not in charger_id
+    return readable and len(charger_id) <= MAX_ID and charger_id.lower() not in RESERVED_IDS
 
 
 def offers(headers: Headers) -> tuple[str, ...]:
@@ -107,28 +105,38 @@ def offers(headers: Headers) -> tuple[str, ...]:
     return tuple(word for word in words if word)
 
 
-def _header_hints(headers: Headers) -> list[str]:
-    return [*headers.get_all("X-OCPP-Version"), *headers.get_all("OCPP-Version")]
+def _hints(headers: Headers, query: str, segments: list[str]) -> Iterator[Version | None]:
+    """The versions hinted at, in the contract's order."""
+    fields = parse_qs(query)
+    words = [
+        *headers.get_all("X-OCPP-Version"),
+        *headers.get_all("OCPP-Version"),
+        *fields.get("version", []),
+        *fields.get("ocpp_version", []),
+    ]
+    yield from map(version_word, words)
+    yield from map(version_segment, segments)
 
 
-def _query_hints(query: str) -> list[str]:
-    fields: Mapping[str, list[str]] = parse_qs(query)
-    return [*fields.get("version", []), *fields.get("ocpp_version", [])]
-
-
-def _version(charger_id: str, offered: tuple[str, ...], hints: list[str], config: Config) -> tuple[Version, str | None]:
-    """The version, in the contract's order, and the subprotocol to confirm."""
+def _configured(charger_id: str, config: Config) -> Version | None:
+    """The version that the configuration says a charger speaks."""
     configured = config.charger(charger_id)
-    fixed = Version(configured.version) if configured and configured.version != "auto" else None
+    return Version(configured.version) if configured and configured.version != "auto" else None
+
+
+def _agreed(offered: tuple[str, ...], pinned: Version | None) -> tuple[Version | None, str | None]:
+    """The version and subprotocol of the first offer that we speak, or speak with this charger."""
     for word in offered:
         version = SUBPROTOCOLS.get(word.lower())
-        if version is not None and fixed in (None, version):
+        if version is not None and pinned in (None, version):
             return version, word
-    if fixed is not None:
-        return fixed, None
-    hinted = (version_word(hint) for hint in hints) if config.auto_detect_ocpp_version else ()
-    spoken = (version for version in hinted if version is not None and version in DIALECTS)
-    return next(spoken, Version(config.ocpp_version)), None
+    return pinned, None
+
+
+def _hinted(hints: Iterator[Version | None], config: Config) -> Version:
+    """The version hinted at, where hints count; else the one to assume."""
+    counting = hints if config.auto_detect_ocpp_version else ()
+    return next((version for version in counting if version in DIALECTS), None) or Version(config.ocpp_version)
 
 
 def basic(headers: Headers) -> Credentials | None:
@@ -139,7 +147,7 @@ def basic(headers: Headers) -> Credentials | None:
             continue
         try:
             user, _, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             return None
         return Credentials(user.decode("utf-8", "replace"), password)
     return None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 
+from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed, refused
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.reports import Answer, BootReported
+from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
@@ -21,9 +22,6 @@ from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, Err
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
 log = logging.getLogger(__name__)
-
-MAX_WAITING = 50
-"""Calls that may wait for the open one."""
 
 MAX_UNANSWERED = 8
 """Calls of a charger that may wait for the disk at once; the next is read when one is answered."""
@@ -40,7 +38,8 @@ class Timing:
 
     `boot_grace` for a boot to come by itself, `boot_patience` for a triggered one, `calm` between a boot's
     answer and our first question, `call` for a charger's answer (Mennekes needs nearly a minute), `silence`
-    without a frame before we ask whether anybody is there.
+    without a frame before we ask whether anybody is there, `pong` for a pong before a link counts as dead,
+    `proof` for one when another socket claims the charger.
     """
 
     boot_grace: float = 5
@@ -48,6 +47,8 @@ class Timing:
     calm: float = 2
     call: float = 60
     silence: float = 3600
+    pong: float = 30
+    proof: float = 5
 
 
 class Socket(Protocol):
@@ -68,19 +69,6 @@ class Counters:
     bad_frames: int = 0
     violations: int = 0
     refused: int = 0
-
-
-def _future() -> asyncio.Future[CallResult | CallError | None]:
-    return asyncio.get_running_loop().create_future()
-
-
-@dataclass(slots=True)
-class Pending:
-    """A call of ours: `sent` when its turn has come, `answer` None where the link was lost."""
-
-    call: Call
-    sent: asyncio.Event = field(default_factory=asyncio.Event)
-    answer: asyncio.Future[CallResult | CallError | None] = field(default_factory=_future)
 
 
 class Link:
@@ -106,10 +94,10 @@ class Link:
         self._commissioning = commissioning
         self._timing = timing
         self._log_frames = log_frames
-        self._gate = rpc.Gate()
-        self._pending: dict[str, Pending] = {}
+        self._calls = Calls(charger_id, dialect, self._send, timing.call)
         self._ready = asyncio.Event()
         self._booted = asyncio.Event()
+        self._introduced = asyncio.Event()
         self._closed = asyncio.Event()
         self._asked_to_boot = False
         self._unanswered: set[asyncio.Task[None]] = set()
@@ -128,6 +116,9 @@ class Link:
         try:
             while True:
                 await self._receive(await self._socket.recv(decode=False))
+        except ConnectionClosed as closed:
+            self.lose(str(closed))
+            raise
         finally:
             care.cancel()
             self._hang_up()
@@ -139,8 +130,12 @@ class Link:
 
     def close(self, reason: str) -> None:
         """Have the socket closed, for a reason; does not wait."""
-        self.closing = self.closing or reason
+        self.lose(reason)
         self._closed.set()
+
+    def lose(self, reason: str) -> None:
+        """The socket is, or will be, gone: why. The first reason counts."""
+        self.closing = self.closing or reason
 
     async def wait_closing(self) -> str:
         """Wait until somebody wants the socket closed; why."""
@@ -160,7 +155,7 @@ class Link:
             case Call():
                 await self._hear(frame)
             case CallResult() | CallError():
-                self._resolve(frame)
+                self._calls.take(frame)
 
     async def _refuse_frame(self, error: BadFrame) -> None:
         self.counters.bad_frames += 1
@@ -171,26 +166,28 @@ class Link:
     async def _hear(self, call: Call) -> None:
         """Answer a call: at once where nothing has to be waited for, which is nearly always."""
         try:
-            report, violation = self.dialect.decode(call.action, call.payload)
-            if violation is not None:
-                self.counters.violations += 1
-                log.info(
-                    "%s: %s breaks its schema, used as far as it goes: %s", self.charger_id, call.action, violation
-                )
+            report = self._understand(call)
             answer = self._hub.hear(self.charger_id, report)
+            if isinstance(answer, Delayed):
+                await self._answer_later(call, answer)
+                return
+            await self._answer(call, answer)
         except CallRefused as refusal:
             await self._refuse(call, refusal.code, refusal.why)
-            return
         except Exception:
             log.exception("%s: %s could not be handled", self.charger_id, call.action)
             await self._own_fault(call)
-            return
-        if isinstance(answer, Delayed):
-            await self._answer_later(call, answer)
         else:
-            await self._answer(call, answer)
             if isinstance(report, BootReported):
                 self._boot_answered(report)
+
+    def _understand(self, call: Call) -> Report:
+        """What a call reports. Raises CallRefused."""
+        report, violation = self.dialect.decode(call.action, call.payload)
+        if violation is not None:
+            self.counters.violations += 1
+            log.info("%s: %s breaks its schema, used as far as it goes: %s", self.charger_id, call.action, violation)
+        return report
 
     async def _answer_later(self, call: Call, answer: Delayed) -> None:
         """Answer once the disk has it; frames go on being read, since our own calls are answered there too."""
@@ -206,6 +203,9 @@ class Link:
         except LedgerFailed as error:
             # The charger keeps its message and sends it again (1.6 §3.7.1, E13).
             await self._refuse(call, ErrorCode.INTERNAL_ERROR, f"it could not be written down: {error}")
+        except Exception:
+            log.exception("%s: %s could not be handled", self.charger_id, call.action)
+            await self._own_fault(call)
 
     async def _answer(self, call: Call, answer: Answer) -> None:
         await self._send(rpc.encode_result(call.id, self.dialect.reply(call.action, answer)))
@@ -216,6 +216,7 @@ class Link:
         await self._send_error(CallError(call.id, code, why))
 
     async def _own_fault(self, call: Call) -> None:
+        """A message that we fail on must cost the charger neither its answer nor its socket."""
         await self._send_error(CallError(call.id, ErrorCode.INTERNAL_ERROR, "the proxy failed on this message"))
 
     async def _send_error(self, error: CallError) -> None:
@@ -239,11 +240,9 @@ class Link:
 
     def _boot_answered(self, report: BootReported) -> None:
         """From now on the charger may be asked things: not before, or some reboot for ever (peers §5)."""
-        solicited = self._asked_to_boot or report.reason == "triggered"
-        self._asked_to_boot = False
-        if solicited:
-            self._ready.set()
-        else:
+        solicited = report.reason == "triggered" if report.reason else self._asked_to_boot
+        self._introduced.set()
+        if not solicited:
             self._booted.set()
 
     async def _care(self) -> None:
@@ -263,9 +262,10 @@ class Link:
         if await _within(self._timing.boot_grace, self._booted):
             return True
         self._asked_to_boot = True
-        await self._call_out(Trigger(Message.BOOT))
-        await _within(self._timing.boot_patience, self._ready)
-        return False
+        if (await self._calls.put(Trigger(Message.BOOT))).ok:
+            await _within(self._timing.boot_patience, self._introduced)
+        self._asked_to_boot = False
+        return self._booted.is_set()
 
     async def _watch(self) -> None:
         """Return when the charger boots again. Long silence is asked about, and nothing at all is the end.
@@ -274,14 +274,17 @@ class Link:
         deadline is far beyond any heartbeat (peers §3.13).
         """
         heard = self.counters.frames
-        while not await _within(self._timing.silence, self._booted):
+        while not await _within(self._longest_silence(), self._booted):
             if heard == self.counters.frames and await self._is_silent():
                 self.close("not a word for too long")
             heard = self.counters.frames
 
+    def _longest_silence(self) -> float:
+        return max(self._timing.silence, 3 * self._hub.station(self.charger_id).plan.heartbeat_interval)
+
     async def _is_silent(self) -> bool:
         heard = self.counters.frames
-        await self._call_out(Trigger(Message.HEARTBEAT))
+        await self._calls.put(Trigger(Message.HEARTBEAT))
         return self.counters.frames == heard
 
     # Calls of ours
@@ -290,64 +293,13 @@ class Link:
         """Put an order to the charger and wait for its answer. Nothing goes out before it is ready."""
         if not await _within(self._timing.call, self._ready):
             return failed(Reason.TIMEOUT, "the charger has not booted yet")
-        return await self._call_out(order)
-
-    async def _call_out(self, order: Order) -> Outcome:
-        asked = self.dialect.put(order)
-        if asked is None:
-            return refused(Reason.NOT_SUPPORTED, f"OCPP {self.version} has no such thing")
-        if len(self._gate.waiting) >= MAX_WAITING:
-            return failed(Reason.TIMEOUT, "too many calls wait for the charger")
-        pending = Pending(self._gate.ask(*asked))
-        self._pending[pending.call.id] = pending
-        try:
-            answer = await self._exchange(pending)
-        except TimeoutError:
-            return failed(Reason.TIMEOUT, f"the charger did not answer {asked[0]} in {self._timing.call:g} s")
-        finally:
-            del self._pending[pending.call.id]
-            self._gate.give_up(pending.call)
-            await self._send_next()
-        if answer is None:
-            return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
-        return self._outcome(order, answer)
-
-    async def _exchange(self, pending: Pending) -> CallResult | CallError | None:
-        """Wait for a call's turn, then for its answer; None where the link is lost. Raises TimeoutError."""
-        await self._send_next()
-        async with asyncio.timeout(self._timing.call * 2):
-            await pending.sent.wait()
-        async with asyncio.timeout(self._timing.call):
-            return await pending.answer
-
-    async def _send_next(self) -> None:
-        call = self._gate.next() if self.closing is None else None
-        if call is not None:
-            self._pending[call.id].sent.set()
-            await self._send(rpc.encode_call(call))
-
-    def _resolve(self, answer: CallResult | CallError) -> None:
-        if self._gate.answer(answer.id) is None:
-            log.info("%s: an answer that nobody waits for (%s)", self.charger_id, answer.id)
-            return
-        pending = self._pending[answer.id]
-        if not pending.answer.done():
-            pending.answer.set_result(answer)
-
-    def _outcome(self, order: Order, answer: CallResult | CallError) -> Outcome:
-        if isinstance(answer, CallResult):
-            return self.dialect.outcome(order, answer.payload)
-        unable = answer.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED)
-        reason = Reason.NOT_SUPPORTED if unable else Reason.CHARGER_REJECTED
-        return refused(reason, f"the charger answered {answer.code} {answer.description}".strip())
+        return await self._calls.put(order)
 
     def _hang_up(self) -> None:
-        """Nobody will answer any more."""
-        self.closing = self.closing or "the socket closed"
-        for pending in self._pending.values():
-            pending.sent.set()
-            if not pending.answer.done():
-                pending.answer.set_result(None)
+        """Nobody will answer any more, nor boot."""
+        self.lose("the socket closed")
+        self._calls.hang_up()
+        self._ready.set()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
+_OURS = re.compile(r"-{2,}")
+"""`--` sets apart what we append to an id, so no id keeps one."""
 
 
 @lru_cache(maxsize=4096)
 def slug(charger_id: str) -> str:
     """A charger's id as it stands in topics: `[A-Za-z0-9_-]`, stable, and different for different ids.
 
-    An id with other characters gets a few digits of its hash, so that `CP 1` and `CP_1` stay apart.
+    An id that cannot stand as it is gets a few digits of its hash: `CP 1` becomes `CP_1--03fdde`, apart
+    from `CP_1`.
     """
-    fit = _UNFIT.sub("_", charger_id)
-    if fit == charger_id:
+    fit = _OURS.sub("-", _UNFIT.sub("_", charger_id))
+    if fit and fit == charger_id:
         return fit
-    return f"{fit}-{hashlib.sha256(charger_id.encode()).hexdigest()[:6]}"
+    return f"{fit}--{hashlib.sha256(charger_id.encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,19 +63,23 @@ class BooksOf:
     store: Store
     clock: SystemClock
 
-    async def page(self, *, cursor: str | None = None, **wanted: Any) -> Page:  # noqa: ANN401
+    async def page(self, **wanted: Any) -> Page:  # noqa: ANN401
         """A page of sessions."""
         await self.store.flush()
-        chosen = Filter(**wanted)
-        return await self.store.sessions(chosen.after(cursor) if cursor else chosen)
+        return await self.store.sessions(_filter(**wanted))
 
     def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
         """Every session that passes."""
-        return self.store.all_sessions(Filter(**wanted, limit=500))
+        return self.store.all_sessions(_filter(**wanted, limit=500))
 
     async def use_login(self, code_hash: str) -> bool:
         """Whether a one-time login is good."""
         return await self.store.use_login(code_hash, self.clock.now())
+
+
+def _filter(*, cursor: str | None = None, **wanted: Any) -> Filter:  # noqa: ANN401
+    chosen = Filter(**wanted)
+    return chosen.after(cursor) if cursor else chosen
 
 
 def house_of(config: Config) -> House:

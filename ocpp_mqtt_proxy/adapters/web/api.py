@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from html import escape
-from importlib import resources
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+from starlette.types import ASGIApp
 
 from ocpp_mqtt_proxy import __version__, exports, shapes
-from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access, is_cross_site
+from ocpp_mqtt_proxy.adapters.web import pages
+from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access
+from ocpp_mqtt_proxy.adapters.web.filters import Filters, faults_of
+from ocpp_mqtt_proxy.adapters.web.guard import WAIT, Guard, refused
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.passwords import token_hash
-from ocpp_mqtt_proxy.ports import Clock
+from ocpp_mqtt_proxy.ports import Clock, LedgerFailed
 
-OPEN = frozenset({"/health", "/login"})
-"""Paths that need no login."""
+PAGE = 100
+"""Sessions on a page where nobody says how many."""
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-_TYPES = {"app.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
+MAX_BODY = 4096
+"""Bytes of a request's body; nothing that is asked for here is longer."""
 
-HOW_TO_LOG_IN = (
-    "log in with the link that `ocpp-mqtt-proxy login` prints, or send the header "
-    "`Authorization: Bearer <http.api_token>`"
-)
+BODY_SECONDS = 10.0
 
 
 class Page(Protocol):
@@ -53,10 +50,10 @@ class Books(Protocol):
     """Where sessions and logins are kept."""
 
     async def page(self, **wanted: Any) -> Page:  # noqa: ANN401
-        """A page of sessions. Raises ProxyError for a cursor that is none."""
+        """A page of sessions. Raises ProxyError for a cursor that is none; LedgerFailed."""
 
     def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
-        """Every session that passes, in constant memory."""
+        """Every session that passes, in constant memory. Raises ProxyError, at once, for a cursor that is none."""
 
     async def use_login(self, code_hash: str) -> bool:
         """Whether a one-time login is good; it is used up by that."""
@@ -64,7 +61,7 @@ class Books(Protocol):
 
 @dataclass
 class Web:
-    """What the API shows and does. `status` and `health` are asked anew each time."""
+    """What the API shows and does. `status` and `faults` are asked anew each time."""
 
     access: Access
     books: Books
@@ -74,49 +71,41 @@ class Web:
     faults: Callable[[], list[str]]
     accept_charger: Callable[[str], None]
 
-    def app(self) -> FastAPI:
+    def app(self) -> ASGIApp:
         """The ASGI application."""
-        app = FastAPI(title="OCPP MQTT Proxy", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-        app.middleware("http")(self._guard)
-        app.get("/")(self._page)
-        app.get("/status")(self._status)
-        app.get("/sessions")(self._sessions)
-        app.get("/sessions.csv")(self._sessions_csv)
-        app.get("/health")(self._health)
-        app.get("/login")(self._login)
+        app = FastAPI(
+            title="OCPP MQTT Proxy",
+            version=__version__,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,  # a redirect would name our host, which ingress hides
+        )
+        shown: dict[str, Callable[..., Any]] = {
+            "/": self._page,
+            "/status": self._status,
+            "/sessions": self._sessions,
+            "/sessions.csv": self._sessions_csv,
+            "/health": self._health,
+            "/login": self._login,
+            "/static/{name}": self._static,
+        }
+        for path, show in shown.items():
+            app.add_api_route(path, show, methods=["GET", "HEAD"])
         app.post("/login")(self._login_by_token)
         app.post("/api/chargers/accept")(self._accept)
-        app.get("/static/{name}")(self._static)
-        return app
-
-    async def _guard(self, request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        refusal = self._refusal(request)
-        response = refusal or await go_on(request)
-        response.headers.update(_HEADERS)
-        return response
-
-    def _refusal(self, request: Request) -> Response | None:
-        ingress = self.access.is_ingress(request)
-        if self.access.on_ingress_port(request) and not ingress:
-            return JSONResponse({"detail": "only Home Assistant's ingress is served here"}, 403)
-        if not ingress and is_cross_site(request):
-            return JSONResponse({"detail": "a request of another site's page"}, 403)
-        path = request.url.path
-        if path in OPEN or path.startswith("/static/") or self.access.allows(request):
-            return None
-        if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_login_page(""), 401)
-        return JSONResponse({"detail": HOW_TO_LOG_IN}, 401, {"WWW-Authenticate": "Bearer"})
+        _explain_errors(app)
+        return Guard(app, self.access)
 
     # What is shown
 
-    async def _page(self) -> HTMLResponse:
-        return HTMLResponse(_static("index.html").decode())
+    async def _page(self) -> Response:
+        return HTMLResponse(pages.page())
 
     async def _static(self, name: str) -> Response:
-        if name not in _TYPES:
+        if name not in pages.MEDIA_TYPES:
             raise HTTPException(404)
-        return Response(_static(name), media_type=_TYPES[name])
+        return Response(pages.file(name), media_type=pages.MEDIA_TYPES[name])
 
     async def _status(self) -> Response:
         return _json(self.status())
@@ -125,71 +114,38 @@ class Web:
         faults = self.faults()
         return JSONResponse({"status": "unhealthy" if faults else "ok", "reasons": faults}, 503 if faults else 200)
 
-    async def _sessions(
-        self,
-        since: str | None = Query(None, alias="from"),
-        until: str | None = Query(None, alias="to"),
-        charger: str | None = None,
-        provider: str | None = None,
-        limit: int = Query(100, ge=1, le=1000),
-        cursor: str | None = None,
-    ) -> Response:
-        try:
-            wanted = self._wanted(since, until, charger, provider)
-            page = await self.books.page(**wanted, limit=limit, cursor=cursor)
-        except ProxyError as error:
-            raise HTTPException(400, str(error)) from None
+    async def _sessions(self, asked: Annotated[Filters, Query()]) -> Response:
+        page = await self.books.page(**asked.wanted(self.zone), limit=asked.limit or PAGE)
         now = self.clock.now()
         return _json({"sessions": [shapes.session(s, now) for s in page.sessions], "next": page.cursor})
 
-    async def _sessions_csv(
-        self,
-        since: str | None = Query(None, alias="from"),
-        until: str | None = Query(None, alias="to"),
-        charger: str | None = None,
-        provider: str | None = None,
-    ) -> Response:
-        try:
-            wanted = self._wanted(since, until, charger, provider)
-        except ProxyError as error:
-            raise HTTPException(400, str(error)) from None
-        lines = exports.as_csv(self.books.every(**wanted), self.clock.now())
+    async def _sessions_csv(self, asked: Annotated[Filters, Query()]) -> Response:
+        found = self.books.every(**asked.wanted(self.zone))
+        lines = exports.as_csv(_first(found, asked.limit), self.clock.now())
         headers = {"Content-Disposition": 'attachment; filename="sessions.csv"'}
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
-    def _wanted(
-        self, since: str | None, until: str | None, charger: str | None, provider: str | None
-    ) -> dict[str, Any]:
-        return {
-            "since": exports.when(since, self.zone),
-            "until": exports.when(until, self.zone, end=True),
-            "charger": charger or None,
-            "provider": provider or None,
-        }
-
     # Logging in
 
-    async def _login(self, request: Request, code: str | None = None) -> Response:
-        if code is None:
-            return HTMLResponse(_login_page(""))
-        if self.access.too_many_failures():
-            return HTMLResponse(_login_page("Too many attempts; wait a minute."), 429)
+    async def _login(self, request: Request, code: str = "") -> Response:
+        """The form; with a code from the command line, in by that. A HEAD, as of link previews, uses nothing up."""
+        if not code or request.method == "HEAD":
+            return HTMLResponse(pages.login_page())
         if not await self.books.use_login(token_hash(code)):
-            self.access.note_failure()
-            return HTMLResponse(_login_page("This link was used before, or is older than ten minutes."), 401)
+            return HTMLResponse(pages.login_page("This link was used before, or is older than ten minutes."), 401)
         return self._logged_in(request)
 
     async def _login_by_token(self, request: Request) -> Response:
-        if self.access.too_many_failures():
-            return HTMLResponse(_login_page("Too many attempts; wait a minute."), 429)
-        fields = dict(_form(await request.body()))
-        if not self.access.is_token(fields.get("token", "")):
-            self.access.note_failure()
-            return HTMLResponse(_login_page("This is not the token."), 401)
-        return self._logged_in(request)
+        fields = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+        if self.access.is_token(request, fields.get("token", "")):
+            return self._logged_in(request)
+        if self.access.must_wait(request):
+            return HTMLResponse(pages.login_page("Too many attempts; wait a minute."), 429, WAIT)
+        return HTMLResponse(pages.login_page("This is not the token."), 401)
 
     def _logged_in(self, request: Request) -> Response:
-        response = RedirectResponse("./", 303)
+        led_here = request.headers.get("sec-fetch-site") == "cross-site"
+        response = HTMLResponse(pages.onward_page()) if led_here else RedirectResponse("./", 303)
         response.set_cookie(
             COOKIE,
             self.access.cookie(),
@@ -204,25 +160,67 @@ class Web:
 
     async def _accept(self, request: Request) -> Response:
         """The click that an unknown charger waits for."""
-        fields = await request.json()
-        charger = fields.get("charger") if isinstance(fields, dict) else None
-        if not isinstance(charger, str) or not charger:
-            raise HTTPException(400, 'the body must be {"charger": id}')
+        charger = _field(await _body(request), "charger")
         self.accept_charger(charger)
         return JSONResponse({"success": True})
+
+
+async def _first(sessions: AsyncIterator[Session], limit: int | None) -> AsyncIterator[Session]:
+    """The first so many; all where there is no limit."""
+    taken = 0
+    async for session in sessions:
+        yield session
+        taken += 1
+        if taken == limit:
+            return
 
 
 def _json(document: shapes.Json) -> Response:
     return Response(shapes.dump(document), media_type="application/json")
 
 
-def _static(name: str) -> bytes:
-    return resources.files(__package__).joinpath("static", name).read_bytes()
+async def _body(request: Request) -> bytes:
+    """A request's body, which is small and comes soon."""
+    body = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise HTTPException(413, f"the body is longer than {MAX_BODY} bytes")
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not come within {BODY_SECONDS:g} s") from None
+    return body
 
 
-def _login_page(message: str) -> str:
-    return _static("login.html").decode().replace("{message}", escape(message))
+def _field(body: bytes, name: str) -> str:
+    """A text of a JSON object."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    value = document.get(name) if isinstance(document, Mapping) else None
+    if not isinstance(value, str) or not value:
+        raise HTTPException(400, f'the body must be {{"{name}": "<its id>"}}')
+    return value
 
 
-def _form(body: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(body[:4096].decode("utf-8", "replace"))
+def _explain_errors(app: FastAPI) -> None:
+    """Every error is JSON that says what is wrong."""
+
+    async def bad_query(_: Request, error: Any) -> Response:  # noqa: ANN401
+        return refused(400, "; ".join(faults_of(error)))
+
+    async def bad_request(_: Request, error: Exception) -> Response:
+        return refused(400, str(error))
+
+    async def no_books(_: Request, error: Exception) -> Response:
+        return refused(503, str(error))
+
+    async def our_fault(_: Request, __: Exception) -> Response:
+        return refused(500, "the service failed at this; its log says how")
+
+    app.exception_handler(RequestValidationError)(bad_query)
+    app.exception_handler(ProxyError)(bad_request)
+    app.exception_handler(LedgerFailed)(no_books)
+    app.exception_handler(Exception)(our_fault)

@@ -1,0 +1,71 @@
+"""What sessions are asked for: the query of `/sessions` and `/sessions.csv` (contract §4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ocpp_mqtt_proxy import exports
+from ocpp_mqtt_proxy.core.errors import ProxyError
+
+_PLUS_TAKEN_FOR_SPACE = re.compile(r" (?=\d\d:?\d\d$)")
+
+
+class BadFilter(ProxyError):
+    """A filter that cannot be read."""
+
+
+def _given(value: object) -> object:
+    return value or None
+
+
+class Filters(BaseModel):
+    """Which sessions; an empty value is none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: str = Field("", alias="from")
+    until: str = Field("", alias="to")
+    charger: str = ""
+    provider: str = ""
+    limit: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_given)] = None
+    cursor: str = ""
+
+    def wanted(self, zone: tzinfo) -> dict[str, Any]:
+        """What to ask the books for, dates being days in a time zone; `limit` aside. Raises BadFilter."""
+        return {
+            "since": _instant("from", self.since, zone),
+            "until": _instant("to", self.until, zone, end=True),
+            "charger": self.charger or None,
+            "provider": self.provider or None,
+            "cursor": self.cursor or None,
+        }
+
+
+def _instant(name: str, text: str, zone: tzinfo, *, end: bool = False) -> datetime | None:
+    """A time; the years at the edge of the calendar have no day beside them in another zone."""
+    # A `+` in a query is a space, and people type the offset as it is.
+    text = _PLUS_TAKEN_FOR_SPACE.sub("+", text) if "T" in text else text
+    try:
+        at = exports.when(text, zone, end=end)
+        return at.astimezone(UTC) if at else None
+    except OverflowError:
+        raise BadFilter(f"{name}: {text!r} is out of the calendar") from None
+    except ProxyError as error:
+        raise BadFilter(f"{name}: {error}") from None
+
+
+def faults_of(error: RequestValidationError) -> Iterator[str]:
+    """What is wrong with a query: where, what, and what is allowed."""
+    for fault in error.errors():
+        name = ".".join(str(step) for step in fault["loc"][1:])
+        if fault["type"] == "extra_forbidden":
+            names = [field.alias or key for key, field in Filters.model_fields.items()]
+            yield f"{name}: no such filter; allowed: {', '.join(names)}"
+        else:
+            yield f"{name}: {fault['input']!r} is not allowed; a whole number from 1 to 1000 is"

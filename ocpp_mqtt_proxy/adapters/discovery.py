@@ -1,13 +1,16 @@
 """Home Assistant's MQTT discovery: the entity table as devices, or as single components for older versions.
 
-One device per charger; where it has several connectors, one more for each. Unique ids and identifiers carry
-this installation's persisted instance, so that two proxies on one broker stay apart.
+One device per charger; where it has several connectors, one more for each; one for the proxy itself. Unique
+ids and identifiers carry this installation's persisted instance, so that two proxies on one broker stay apart.
+What is deleted in Home Assistant but still there comes back with the next announcement of everything.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +40,13 @@ ORIGIN = {
     "support_url": "https://github.com/ocpp-mqtt-proxy/ocpp-mqtt-proxy",
 }
 
+CALM = 1.0
+"""Seconds between two announcements.
+
+A charger shows its connectors one by one, and Home Assistant passes over part of a message that comes while it
+is still taking in the one before.
+"""
+
 _TELLS: tuple[type[Fact], ...] = (
     ChargerConnected,
     ChargerBooted,
@@ -59,12 +69,16 @@ class Stations(Protocol):
 
 @dataclass(slots=True)
 class Device:
-    """A device to announce: its node in the topic, its description, its entities by component id."""
+    """A device to announce: its node in the topic, its description, its entities by component id.
+
+    `topics` are the discovery topics it is announced on.
+    """
 
     node: str
     about: Document
     availability: list[Document]
     components: dict[str, Document] = field(default_factory=dict)
+    topics: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -78,13 +92,22 @@ class Discovery:
     instance: str
     prefix: str = "homeassistant"
     by_device: bool = True
-    _announced: dict[str, dict[str, Document]] = field(default_factory=dict)
+    calm: float = CALM
+    _announced: dict[str, Device] = field(default_factory=dict)
     _nodes: dict[str, set[str]] = field(default_factory=dict)
+    _next: dict[str, Device] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Announce, for ever."""
+        """Announce, for ever: what is gone at once, what is new once its charger has had its say."""
         while True:
-            self.tell(await self.mailbox.take())
+            facts = await self.mailbox.take()
+            self._take_back_forgotten(facts)
+            if self._next or any(isinstance(fact, _TELLS) for fact in facts):
+                await asyncio.sleep(self.calm)
+                self.tell([*facts, *self.mailbox.take_now()])
+            if self._next:
+                await asyncio.sleep(self.calm)
+                self.finish()
 
     def announce_all(self) -> None:
         """Announce the bridge and every charger that has shown what it is."""
@@ -94,51 +117,57 @@ class Discovery:
 
     def tell(self, facts: list[Fact]) -> None:
         """Announce the chargers that these facts are about."""
-        for fact in facts:
-            if isinstance(fact, ChargerForgotten):
-                self._take_back(fact.charger)
+        self._take_back_forgotten(facts)
         for charger_id in {fact.charger: None for fact in facts if isinstance(fact, _TELLS)}:
             if station := self.hub.stations.get(charger_id):
                 self._announce_charger(station)
 
+    def finish(self) -> None:
+        """The second half of an announcement that took something back: what could not be told in one."""
+        later, self._next = self._next, {}
+        for device in later.values():
+            self._announce(device)
+
     def _announce_charger(self, station: Station) -> None:
-        """A charger that never booted nor showed a connector may be no charger at all."""
-        if station.memory.accepted or station.connectors:
-            for device in self._devices(station):
-                self._nodes.setdefault(station.id, set()).add(device.node)
-                self._announce(device)
+        """A charger that never booted nor showed a connector may be no charger at all.
+
+        Entities that move from one device to another are taken back first, and announced anew after a while.
+        """
+        if not station.memory.accepted and not station.connectors:
+            return
+        moving = False
+        for device in self._devices(station):
+            self._nodes.setdefault(station.id, set()).add(device.node)
+            if moving and device.node not in self._announced:
+                self._next[device.node] = device
+            else:
+                moving |= self._announce(device)
 
     # Devices
 
-    def _id(self, *parts: str) -> str:
+    def _node(self, *parts: str) -> str:
         return "_".join(("ocppproxy", self.instance, *parts))
 
     def _bridge(self) -> Device:
         about = {
-            "identifiers": [self._id()],
+            "identifiers": [self._node()],
             "name": "OCPP MQTT Proxy",
             "manufacturer": "ocpp-mqtt-proxy",
             "model": "OCPP proxy",
             "sw_version": __version__,
         }
-        device = Device(self._id(), about, [])
-        device.components["connection"] = {
-            "platform": "binary_sensor",
-            "unique_id": self._id("bridge", "connection"),
-            "object_id": "ocpp_mqtt_proxy_connection",
-            "default_entity_id": "binary_sensor.ocpp_mqtt_proxy_connection",
-            "name": "Connection",
-            "device_class": "connectivity",
-            "entity_category": "diagnostic",
-            "state_topic": self.topics.bridge_state,
-            "payload_on": "online",
-            "payload_off": "offline",
-        }
+        device = Device(self._node(), about, [{"topic": self.topics.bridge_state}])
+        for entity in entities.BRIDGE:
+            document = self._about_entity(device.node, entity.key, "ocpp_mqtt_proxy", entity)
+            document["state_topic"] = self.topics.bridge(entity.topic or "")
+            device.components[entity.key] = document | dict(entity.options)
+            if entity.always:
+                document["availability"] = []
         return device
 
     def _devices(self, station: Station) -> Iterator[Device]:
         connectors = station.ordered()
-        charger = Device(self._id(slug(station.id)), self._about_charger(station), self._availability(station))
+        charger = Device(self._node(slug(station.id)), self._about_charger(station), self._availability(station))
         self._add(charger, station, None, entities.of_charger(station))
         if len(connectors) == 1:
             self._add(charger, station, connectors[0], entities.of_connector(station, connectors[0]))
@@ -147,11 +176,12 @@ class Discovery:
             yield self._connector(station, connector)
 
     def _connector(self, station: Station, connector: Connector) -> Device:
-        node = self._id(slug(station.id), f"c{connector.number}")
+        charger = self._node(slug(station.id))
+        node = f"{charger}--c{connector.number}"
         about = {
             "identifiers": [node],
             "name": f"{_name(station)} connector {connector.number}",
-            "via_device": self._id(slug(station.id)),
+            "via_device": charger,
         }
         device = Device(node, about, self._availability(station))
         self._add(device, station, connector, entities.of_connector(station, connector))
@@ -160,13 +190,13 @@ class Discovery:
     def _about_charger(self, station: Station) -> Document:
         plate = station.memory.nameplate
         about = {
-            "identifiers": [self._id(slug(station.id))],
+            "identifiers": [self._node(slug(station.id))],
             "name": _name(station),
             "manufacturer": plate.vendor,
             "model": plate.model,
             "serial_number": plate.serial,
             "sw_version": plate.firmware,
-            "via_device": self._id(),
+            "via_device": self._node(),
         }
         return {key: value for key, value in about.items() if value}
 
@@ -178,7 +208,7 @@ class Discovery:
 
     # Components
 
-    def _add(self, device: Device, station: Station, connector: Connector | None, rows: Iterator[Entity]) -> None:
+    def _add(self, device: Device, station: Station, connector: Connector | None, rows: Iterable[Entity]) -> None:
         for entity in rows:
             part = [f"c{connector.number}"] if connector else []
             component_id = "_".join([*part, entity.key])
@@ -186,11 +216,23 @@ class Discovery:
 
     def _component(self, station: Station, connector: Connector | None, entity: Entity, component_id: str) -> Document:
         several = connector is not None and len(station.connectors) > 1
-        name = [_entity_name(_name(station)), *([f"connector_{connector.number}"] if connector and several else [])]
-        object_id = "_".join([*name, entity.key])
+        name = [_entity_name(station), *([f"connector_{connector.number}"] if connector and several else [])]
+        document = {
+            **self._about_entity(self._node(slug(station.id)), component_id, "_".join(name), entity),
+            "state_topic": self._topic(station, connector, entity.topic),
+            "command_topic": self._command(station, connector, entity),
+            **self._options(station, connector, entity),
+        }
+        if entity.always:
+            document["availability"] = [{"topic": self.topics.bridge_state}]
+        return {key: value for key, value in document.items() if value is not None}
+
+    def _about_entity(self, node: str, component_id: str, device_name: str, entity: Entity) -> Document:
+        """What an entity is, wherever its state is. `--` keeps charger and component apart in the unique id."""
+        object_id = f"{device_name}_{entity.called or entity.key}"
         document = {
             "platform": entity.platform,
-            "unique_id": self._id(slug(station.id), component_id),
+            "unique_id": f"{node}--{component_id}",
             "object_id": object_id,
             "default_entity_id": f"{entity.platform}.{object_id}",
             "name": entity.name,
@@ -199,12 +241,7 @@ class Discovery:
             "state_class": entity.state_class,
             "entity_category": entity.category,
             "icon": entity.icon,
-            "state_topic": self._topic(station, connector, entity.topic),
-            "command_topic": self._command(station, connector, entity),
-            **self._options(station, connector, entity),
         }
-        if entity.always:
-            document["availability"] = [{"topic": self.topics.bridge_state}]
         return {key: value for key, value in document.items() if value is not None}
 
     def _topic(self, station: Station, connector: Connector | None, path: str | None) -> str | None:
@@ -230,50 +267,60 @@ class Discovery:
 
     # Announcing
 
-    def _announce(self, device: Device) -> None:
-        """Announce a device. A component that it had and has no more is taken back by its bare platform."""
-        before = self._announced.get(device.node, {})
-        gone = {key: {"platform": old["platform"]} for key, old in before.items() if key not in device.components}
-        self._announced[device.node] = device.components | gone
+    def _announce(self, device: Device, left: Document | None = None) -> bool:
+        """Announce a device; whether components were taken back that it had, or that an earlier run `left`.
+
+        A component is taken back by its bare platform, once; afterwards the device is announced without it.
+        """
+        before = self._announced.get(device.node)
+        had = (before.components if before else {}) | (left or {})
+        gone = {key: {"platform": old["platform"]} for key, old in had.items() if key not in device.components}
         if self.by_device:
             self._retain_device(device, gone)
         else:
-            self._retain_components(device, gone)
+            self._retain_components(device, before.topics if before else set())
+        self._announced[device.node] = device
+        self._next.pop(device.node, None)
+        if gone:
+            self._next[device.node] = device
+        return bool(gone)
 
     def _retain_device(self, device: Device, gone: dict[str, Document]) -> None:
-        document: Document = {"device": device.about, "origin": ORIGIN, "qos": 1}
-        if device.availability:
-            document |= {"availability": device.availability, "availability_mode": "all"}
-        document["components"] = device.components | gone
-        self.publisher.retain(self._device_topic(device.node), orjson.dumps(document))
+        document: Document = {
+            "device": device.about,
+            "origin": ORIGIN,
+            "qos": 1,
+            "availability": device.availability,
+            "availability_mode": "all",
+            "components": device.components | gone,
+        }
+        topic = f"{self.prefix}/device/{device.node}/config"
+        device.topics = {topic}
+        self.publisher.retain(topic, orjson.dumps(document))
 
-    def _retain_components(self, device: Device, gone: dict[str, Document]) -> None:
+    def _retain_components(self, device: Device, before: set[str]) -> None:
         for key, component in device.components.items():
-            document = {k: v for k, v in component.items() if k != "platform"}
+            document: Document = {"availability": device.availability, "availability_mode": "all"}
+            document |= {k: v for k, v in component.items() if k != "platform"}
             document |= {"device": device.about, "origin": ORIGIN, "qos": 1}
-            if device.availability:
-                document.setdefault("availability", device.availability)
-                document["availability_mode"] = "all"
-            topic = self._component_topic(component["platform"], device.node, key)
+            topic = f"{self.prefix}/{component['platform']}/{device.node}/{key}/config"
+            device.topics.add(topic)
             self.publisher.retain(topic, orjson.dumps(document))
-        for key, component in gone.items():
-            self.publisher.clear(self._component_topic(component["platform"], device.node, key))
+        for topic in sorted(before - device.topics):
+            self.publisher.clear(topic)
 
-    def _device_topic(self, node: str) -> str:
-        return f"{self.prefix}/device/{node}/config"
+    def _take_back_forgotten(self, facts: list[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact, ChargerForgotten):
+                for node in sorted(self._nodes.pop(fact.charger, set()), reverse=True):
+                    self._take_back(node)
 
-    def _component_topic(self, platform: str, node: str, key: str) -> str:
-        return f"{self.prefix}/{platform}/{node}/{key}/config"
-
-    def _take_back(self, charger_id: str) -> None:
-        """Forget a charger and its connectors: empty retained payloads remove the devices."""
-        for node in self._nodes.pop(charger_id, set()):
-            components = self._announced.pop(node)
-            if self.by_device:
-                self.publisher.clear(self._device_topic(node))
-                continue
-            for key, component in components.items():
-                self.publisher.clear(self._component_topic(component["platform"], node, key))
+    def _take_back(self, node: str) -> None:
+        """Empty retained payloads remove a device."""
+        self._next.pop(node, None)
+        if device := self._announced.pop(node, None):
+            for topic in sorted(device.topics):
+                self.publisher.clear(topic)
 
     # What an earlier run left at the broker
 
@@ -282,44 +329,43 @@ class Discovery:
         return [f"{self.prefix}/device/+/config", f"{self.prefix}/+/+/+/config"]
 
     def is_stale(self, topic: str, payload: bytes) -> bool:
-        """Whether a retained announcement is ours and of nothing any more.
+        """Whether a retained announcement is this installation's and of nothing any more.
 
         One that still counts but lost components since is announced again with those taken back.
         """
-        parts = topic.removeprefix(f"{self.prefix}/").split("/")
-        node = parts[1] if len(parts) > 2 else ""
-        if not node.startswith(self._id()) or not topic.startswith(f"{self.prefix}/"):
+        node = self._node_of(topic)
+        if node != self._node() and not node.startswith(f"{self._node()}_"):
             return False
-        style_fits = (parts[0] == "device") == self.by_device
-        if not style_fits or node not in self._announced:
+        device = self._announced.get(node) or self._next.get(node)
+        if device is None or topic not in device.topics:
             return True
-        if not self.by_device:
-            return parts[2] not in self._announced[node]
-        self._take_back_lost(node, payload)
+        if self.by_device and (left := _components(payload)):
+            self._announce(device, left)
         return False
 
-    def _take_back_lost(self, node: str, payload: bytes) -> None:
-        try:
-            components = orjson.loads(payload)["components"]
-            lost = {k: v for k, v in components.items() if k not in self._announced[node] and "platform" in v}
-        except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
-            return
-        if lost:
-            self._announced[node] |= {k: {"platform": v["platform"]} for k, v in lost.items()}
-            for device in self._known_devices():
-                if device.node == node:
-                    self._announce(device)
+    def _node_of(self, topic: str) -> str:
+        found = re.fullmatch(rf"{re.escape(self.prefix)}/[^/]+/([^/]+)(/[^/]+)?/config", topic)
+        return found[1] if found else ""
 
-    def _known_devices(self) -> Iterator[Device]:
-        yield self._bridge()
-        for station in self.hub.stations.values():
-            yield from self._devices(station)
+
+def _components(payload: bytes) -> dict[str, Document]:
+    """The components a retained announcement has, those that were being taken back aside."""
+    try:
+        components = orjson.loads(payload)["components"]
+        return {key: value for key, value in components.items() if len(value) > 1 and "platform" in value}
+    except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def _name(station: Station) -> str:
     return station.plan.name or station.id
 
 
-def _entity_name(name: str) -> str:
-    """A name as entity ids have it: lower case, digits and underscores."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "charger"
+def _entity_name(station: Station) -> str:
+    """A charger's name as entity ids have it: lower case, digits and underscores."""
+    return _ascii(station.plan.name) or _ascii(station.id) or "charger"
+
+
+def _ascii(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")

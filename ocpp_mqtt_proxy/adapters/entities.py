@@ -19,10 +19,11 @@ CONFIG = "config"
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One entity. `topic` is where its state is, below the charger's or connector's topic; None: it has none.
+    """One entity. `topic` is where its state is, below the bridge's, charger's or connector's; None: it has none.
 
     `command` is where it writes; `options` are further keys of the discovery payload, as they are. `always`
-    entities stay available while the charger is offline.
+    entities stay available while what they are about is offline. `called` is what its entity id ends in,
+    where that is not the key.
     """
 
     key: str
@@ -36,11 +37,17 @@ class Entity:
     category: str | None = None
     icon: str | None = None
     always: bool = False
+    called: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _sensor(key: str, name: str, **more: Any) -> Entity:  # noqa: ANN401
-    return Entity(key, "sensor", name, topic=key, **more)
+def _sensor(key: str, name: str, topic: str = "", **more: Any) -> Entity:  # noqa: ANN401
+    return Entity(key, "sensor", name, topic=topic or key, **more)
+
+
+def _from_json(path: str) -> dict[str, str]:
+    """The value at a path of a topic that holds JSON."""
+    return {"value_template": f"{{{{ value_json.{path} }}}}"}
 
 
 def _measured(key: str, name: str, device_class: str, unit: str, digits: int) -> Entity:
@@ -103,6 +110,7 @@ CONNECTOR: list[Entity] = [
         "Charging",
         topic="status",
         device_class="battery_charging",
+        called="charging",
         options={"value_template": "{{ 'ON' if value == 'charging' else 'OFF' }}"},
     ),
     Entity("problem", "binary_sensor", "Problem", topic="problem", device_class="problem", category=DIAGNOSTIC),
@@ -122,6 +130,7 @@ CONNECTOR: list[Entity] = [
         "Effective limit",
         device_class="current",
         unit="A",
+        state_class="measurement",
         options={"suggested_display_precision": 1},
     ),
     _sensor("limited_by", "Limited by", category=DIAGNOSTIC, icon="mdi:speedometer"),
@@ -148,9 +157,49 @@ CHARGER: list[Entity] = [
     _event("authorization_event", "Authorization", "authorization", ["authorization"], "mdi:card-account-details"),
     _event("fault_event", "Fault", "fault", ["fault"], "mdi:alert"),
     _sensor("firmware", "Firmware", category=DIAGNOSTIC, icon="mdi:chip"),
-    _sensor("last_heartbeat", "Last heartbeat", device_class="timestamp", category=DIAGNOSTIC),
-    _sensor("reconnects", "Reconnects", category=DIAGNOSTIC, icon="mdi:lan-connect", state_class="total_increasing"),
+    _sensor("last_heartbeat", "Last heartbeat", device_class="timestamp", category=DIAGNOSTIC, always=True),
+    _sensor(
+        "reconnects",
+        "Reconnects",
+        category=DIAGNOSTIC,
+        icon="mdi:lan-connect",
+        state_class="total_increasing",
+        always=True,
+    ),
 ]
+
+BRIDGE: list[Entity] = [
+    Entity(
+        "connection",
+        "binary_sensor",
+        "Connection",
+        topic="state",
+        device_class="connectivity",
+        category=DIAGNOSTIC,
+        always=True,
+        options={"payload_on": "online", "payload_off": "offline"},
+    ),
+    _sensor("version", "Version", "info", category=DIAGNOSTIC, icon="mdi:tag", options=_from_json("version")),
+    _sensor(
+        "chargers_connected",
+        "Chargers connected",
+        "health",
+        category=DIAGNOSTIC,
+        icon="mdi:ev-station",
+        state_class="measurement",
+        options=_from_json("chargers.connected"),
+    ),
+    _sensor(
+        "queue_depth",
+        "Queue depth",
+        "health",
+        category=DIAGNOSTIC,
+        icon="mdi:tray-full",
+        state_class="measurement",
+        options=_from_json("queue_depth"),
+    ),
+]
+"""Of the proxy itself. Its queue depth is what waits anywhere in it: facts to be shown, messages for the broker."""
 
 
 def of_charger(station: Station) -> Iterator[Entity]:
@@ -180,7 +229,7 @@ def of_charger(station: Station) -> Iterator[Entity]:
 
 
 def of_connector(station: Station, connector: Connector) -> Iterator[Entity]:
-    """The entities of a connector; what was never read has none."""
+    """The entities of a connector. What was never read on its charger has none."""
     yield from CONNECTOR
     yield _sensor(
         "session_cost",
@@ -192,7 +241,7 @@ def of_connector(station: Station, connector: Connector) -> Iterator[Entity]:
     number = f'{{"connector": {connector.number}}}'
     yield _button("unlock", "Unlock", "unlock", number, category=CONFIG, icon="mdi:lock-open-variant")
     yield _button("close_session", "Close session", "close_session", number, category=CONFIG, icon="mdi:book-remove")
-    if connector.energy is not None and REGISTER in station.memory.measurands:
+    if REGISTER in station.memory.measurands:
         yield ENERGY
     for metric in sorted(station.memory.measurands):
         if metric in MEASURED:

@@ -1,7 +1,7 @@
 """A charger's state as topics. Pure: a station in, topics and payloads out.
 
-State topics are a function of the station and of nothing else, so they cannot show a wish (contract §5). An
-unknown value is `None`, as Home Assistant takes it.
+State topics are a function of the station and of nothing else, so they cannot show a wish (contract §5). A
+value that is unknown, or no longer known, is `None`, as Home Assistant takes it; a time is not: there it is no time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from ocpp_mqtt_proxy.topics import Topics
 
 UNKNOWN = "None"
 
+LONGEST = 255
+"""Characters of a state that Home Assistant takes."""
+
 DIGITS = {"power": 1, "current": 2, "voltage": 1, "soc": 1, "temperature": 1, "frequency": 2}
 """Decimals worth showing, by the first part of a metric's name."""
 
@@ -26,6 +29,11 @@ Published = Iterator[tuple[str, str | bytes]]
 def switch(on: bool) -> str:  # noqa: FBT001 (a value, not a flag)
     """ON or OFF."""
     return "ON" if on else "OFF"
+
+
+def text(value: str | None) -> str:
+    """A text as a state."""
+    return (value or UNKNOWN)[:LONGEST]
 
 
 def of_charger(station: Station, topics: Topics) -> Published:
@@ -40,9 +48,10 @@ def of_charger(station: Station, topics: Topics) -> Published:
 
 
 def _diagnostics(station: Station) -> Iterator[tuple[str, str]]:
-    yield "firmware", station.memory.nameplate.firmware or UNKNOWN
-    yield "firmware_status", station.firmware_status or UNKNOWN
-    yield "last_heartbeat", shapes.time(station.last_heartbeat) or UNKNOWN
+    yield "firmware", text(station.memory.nameplate.firmware)
+    yield "firmware_status", text(station.firmware_status)
+    if alive := shapes.time(station.last_heartbeat or station.memory.last_seen):
+        yield "last_heartbeat", alive
     yield "reconnects", str(max(0, station.connects - 1))
     yield "problem", switch(station.faulted)
 
@@ -60,16 +69,15 @@ def of_connector(station: Station, connector: Connector, topics: Topics, now: da
 
 def _metrics(station: Station, connector: Connector, now: datetime, *, tags: bool) -> Iterator[tuple[str, str]]:
     yield "status", connector.status
-    yield "error", connector.error_code
+    yield "error", text(connector.error_code)
     yield "problem", switch(Status.FAULTED in (connector.status, station.status))
-    if connector.plugged_in is not None:
-        yield "plugged_in", switch(connector.plugged_in)
+    yield "plugged_in", UNKNOWN if connector.plugged_in is None else switch(connector.plugged_in)
     yield "charging", switch(connector.charging)
     if connector.energy is not None:
         yield "energy", shapes.number(shapes.kwh(connector.energy))
-    if connector.effective_limit is not None:
-        yield "effective_limit", shapes.number(connector.effective_limit, 1)
-        yield "limited_by", connector.limited_by or UNKNOWN
+    limit = connector.effective_limit
+    yield "effective_limit", UNKNOWN if limit is None else shapes.number(limit, 1)
+    yield "limited_by", text(connector.limited_by)
     yield from _readings(station, connector)
     yield from _session(connector, now, tags=tags)
 
@@ -88,8 +96,8 @@ def _session(connector: Connector, now: datetime, *, tags: bool) -> Iterator[tup
     yield "session_energy", shapes.number(shapes.kwh(shown.energy))
     yield "session_time", str(round(shown.duration(now)))
     yield "session_cost", f"{shapes.money(shown.cost):.2f}"
-    yield "session_provider", shown.provider
-    yield "transaction_id", running.transaction_id if running else UNKNOWN
+    yield "session_provider", text(shown.provider)
+    yield "transaction_id", text(running.transaction_id if running else None)
     tag = running.id_tag if running else None
-    yield "id_tag", (tag if tags else shapes.masked(tag)) or UNKNOWN
-    yield "stop_reason", shown.reason or UNKNOWN
+    yield "id_tag", text(tag if tags else shapes.masked(tag))
+    yield "stop_reason", text(shown.reason)

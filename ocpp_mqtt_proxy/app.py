@@ -129,6 +129,7 @@ class App:
         self.port = 0
         self.ingress_port = 0
         self.mqtt: MqttSession | None = None
+        self.states: States | None = None
         self._timing = timing or Timing()
         self._stopping = asyncio.Event()
         self._rooms: list[asyncio.Task[None]] = []
@@ -164,7 +165,8 @@ class App:
         log.info("stopping")
         await asyncio.gather(*(door.close() for door in self._doors))
         self.store.note(self.hub.rest())
-        if self.mqtt is not None:
+        if self.mqtt is not None and self.states is not None:
+            self.states.catch_up()
             with suppress(TimeoutError):
                 await self.mqtt.say_goodbye()
         for room in self._rooms:
@@ -236,6 +238,7 @@ class App:
         )
         self.mqtt = session
         states = States(self.hub, self.bus.mailbox("mqtt"), session, self.clock, self.topics, config.show_tags)
+        self.states = states
         inbox = Inbox(self.topics, self.dispatcher, session, config.discovery_prefix, self._bridge_verbs())
         session.subscriptions = inbox.subscriptions()
         session.take = inbox.take

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import ssl
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -250,6 +251,7 @@ class MqttSession:
             timeout=10,
             max_queued_incoming_messages=MAX_INCOMING,
             tls_context=_tls(self.config) if broker.tls else None,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,10 +13,12 @@ from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core.events import (
     ChargerForgotten,
     Fact,
+    HeartbeatHeard,
     MeterRead,
     NoticeHeard,
     SessionEnded,
     SessionStarted,
+    SessionUpdated,
 )
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Clock, Publisher
@@ -23,6 +26,12 @@ from ocpp_mqtt_proxy.topics import Topics
 
 GROUPED = {SessionStarted: ("session", "started"), SessionEnded: ("session", "ended")}
 """Events that are also sent on a topic of their group, under the type that Home Assistant shows."""
+
+READINGS_SECONDS = 0.5
+"""How often what only readings changed is shown at most. The first after a pause is shown at once."""
+
+_READINGS = (MeterRead, HeartbeatHeard, SessionUpdated)
+"""Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
 
 
 class Stations(Protocol):
@@ -44,11 +53,29 @@ class States:
     topics: Topics
     show_tags: bool = False
     _topics_of: dict[str, set[str]] = field(default_factory=dict)
+    _touched: dict[str, set[int]] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Publish, for ever. What arrives while one round is worked off is one round again."""
+        """Publish, for ever: at once, but readings that come fast only as often as anybody looks."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._show_readings())
+            while True:
+                self._take(await self.mailbox.take())
+                self._news.set()
+
+    async def _show_readings(self) -> None:
         while True:
-            self.tell(await self.mailbox.take())
+            await self._news.wait()
+            self._news.clear()
+            for charger_id in list(self._touched):
+                self._show_touched(charger_id)
+                await asyncio.sleep(0)  # chargers are answered in between
+            await asyncio.sleep(READINGS_SECONDS)
+
+    def catch_up(self) -> None:
+        """Tell all that waits: the program ends."""
+        self.tell(self.mailbox.take_now())
 
     def publish_all(self) -> None:
         """Publish the state of every charger, as at the start."""
@@ -57,19 +84,32 @@ class States:
 
     def tell(self, facts: Iterable[Fact]) -> None:
         """Send the events, then show what they changed, once each."""
-        touched: dict[str, set[int]] = {}
+        self._take(facts)
+        for charger_id in list(self._touched):
+            self._show_touched(charger_id)
+
+    def _take(self, facts: Iterable[Fact]) -> None:
+        """Send the events and show at once what more than readings changed."""
+        urgent: dict[str, None] = {}
         for fact in facts:
             if isinstance(fact, ChargerForgotten):
                 self._clear(fact.charger)
-                touched.pop(fact.charger, None)
+                self._touched.pop(fact.charger, None)
                 continue
             self._emit(fact)
-            touched.setdefault(fact.charger, set()).add(fact.connector)
-            if not isinstance(fact, MeterRead):
-                touched[fact.charger].add(0)
-        for charger_id, connectors in touched.items():
-            if station := self.hub.stations.get(charger_id):
-                self._show(station, connectors)
+            touched = self._touched.setdefault(fact.charger, set())
+            touched.add(fact.connector)
+            if not isinstance(fact, _READINGS):
+                touched.add(0)
+                urgent[fact.charger] = None
+        for charger_id in urgent:
+            self._show_touched(charger_id)
+
+    def _show_touched(self, charger_id: str) -> None:
+        connectors = self._touched.pop(charger_id, None)
+        station = self.hub.stations.get(charger_id)
+        if station is not None and connectors is not None:
+            self._show(station, connectors)
 
     def _emit(self, fact: Fact) -> None:
         if not fact.KIND or isinstance(fact, NoticeHeard):

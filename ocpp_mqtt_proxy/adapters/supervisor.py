@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import logging
 import os
@@ -46,11 +47,12 @@ class Supervisor:
     async def mqtt(self) -> MqttService | None:
         """The MQTT service, or None where there is none or it cannot be asked now."""
         data = await self._get("/services/mqtt")
-        if not data.get("host"):
+        port = str(data.get("port") or 1883)
+        if not data.get("host") or not port.isdecimal():
             return None
         return MqttService(
             host=str(data["host"]),
-            port=int(data.get("port") or 1883),
+            port=int(port),
             username=str(data.get("username") or ""),
             password=str(data.get("password") or ""),
             tls=bool(data.get("ssl")),
@@ -66,7 +68,7 @@ class Supervisor:
     async def _get(self, path: str) -> dict[str, Any]:
         try:
             document = await asyncio.to_thread(self._fetch, path)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             log.warning("the Supervisor cannot be asked for %s: %s", path, error)
             return {}
         data = document.get("data") if isinstance(document, dict) else None
@@ -80,6 +82,7 @@ class Supervisor:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            if error.code == 400:
-                return {}
+            with error:
+                if error.code == 400:  # "Service not enabled"
+                    return {}
             raise

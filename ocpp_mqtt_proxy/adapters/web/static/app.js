@@ -100,6 +100,8 @@ async function refresh() {
   }
 }
 
-$("url").textContent = `ws://${location.hostname}:${location.port || 80}/charger/`;
+// In Home Assistant's sidebar the page's own port is Home Assistant's, where no charger is served.
+const inSidebar = location.pathname.includes("/api/hassio_ingress/");
+$("url").textContent = `ws://${location.hostname}:${inSidebar ? 9000 : location.port || 80}/charger/`;
 refresh();
 setInterval(refresh, every);

@@ -40,6 +40,7 @@ from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.topics import Topics
+from ocpp_mqtt_proxy.welcome import in_container, welcome
 
 log = logging.getLogger(__name__)
 
@@ -400,11 +401,9 @@ class App:
 
     def _say_what_next(self) -> None:
         """A first-time user should know what to do."""
-        address = own_address()
-        log.info("ocpp-mqtt-proxy %s serves OCPP %s", __version__, ", ".join(DIALECTS))
-        log.info("point your charger at   ws://%s:%s/charger/<its id>", address, self.port)
-        log.info("see the page at         http://localhost:%s/ (elsewhere: run `ocpp-mqtt-proxy login`)", self.port)
-        log.info("or try one without a car: ocpp-mqtt-proxy simulate --url ws://localhost:%s/charger/SIM1", self.port)
+        sidebar, container = bool(self.ingress_port), in_container()
+        for line in welcome(own_address(), self.port, sidebar=sidebar, container=container):
+            log.info(line)
         for key in not_acted_upon(self.config):
             log.warning("configured, but not acted upon in this version: %s", key)
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     {"core", "passwords", "topics"},
     {"ocppj", "bus", "ports", "shapes", "config", "requests"},
-    {"hub", "exports", "config_file", "logs", "simulator"},
+    {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning"},
     {"dispatch"},
     {"adapters"},

@@ -83,8 +83,7 @@ bench: broker ## speed, against a bare relay in the same run
 
 addon: install ## make addon/ocpp_mqtt_proxy a self-contained folder: wheel, pinned requirements, version
 	@rm -f $(ADDON)/*.whl
-	@$(UV) build --quiet --wheel --out-dir $(ADDON)
-	@rm -f $(ADDON)/.gitignore
+	@$(BIN)/python -m hatchling build -t wheel -d $(ADDON) >/dev/null
 	@$(UV) export --quiet --frozen --no-dev --no-emit-project --extra fast --output-file $(ADDON)/requirements.txt >/dev/null
 	@sed -i.bak 's/^version: .*/version: "$(VERSION)"/' $(ADDON)/config.yaml && rm -f $(ADDON)/config.yaml.bak
 	@echo "$(ADDON) is ready: $$(ls $(ADDON)/*.whl)"

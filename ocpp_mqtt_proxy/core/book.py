@@ -10,6 +10,11 @@ REMEMBERED = 200
 """Sessions remembered per charger beyond the running ones, to know a repeated or late message by."""
 
 
+def names_nothing(transaction_id: str) -> bool:
+    """Whether a 1.6 transaction id is what chargers say where they have none: 0 or less (errata 3.18)."""
+    return transaction_id.startswith("-") or not transaction_id.strip("0")
+
+
 @dataclass(slots=True)
 class Numbers:
     """The numbers we give out: transaction ids for 1.6 chargers and session ids. Never given twice.
@@ -56,10 +61,6 @@ class Book:
         """The session that a StartTransaction of this content began."""
         return self.by_start.get(key)
 
-    def running(self) -> list[Session]:
-        """Sessions that go on."""
-        return [session for session in self.by_transaction.values() if session.running]
-
     def rename(self, session: Session, transaction_id: str) -> None:
         """Give a session another transaction id; the earlier one still finds it."""
         session.transaction_id = transaction_id
@@ -69,7 +70,7 @@ class Book:
         for transaction_id, session in self.by_transaction.items():
             if not session.running:
                 del self.by_transaction[transaction_id]
-                if session.start_key is not None:
-                    self.by_start.pop(session.start_key, None)
+                if session.start_key is not None and self.by_start.get(session.start_key) is session:
+                    del self.by_start[session.start_key]
                 return True
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.model import OCCUPIED, Amps, ChargingState, Place, Sample, Status, WattHours
 from ocpp_mqtt_proxy.core.readings import energy_of, metrics_of, pick
@@ -17,7 +18,17 @@ _PLUGGED = frozenset({Status.PREPARING, Status.CHARGING, Status.SUSPENDED_EV, St
 _STILL = frozenset({Status.AVAILABLE, Status.PREPARING, Status.FINISHING, Status.RESERVED})
 """States in which no energy flows, whatever was read last."""
 
+_PAUSED = frozenset({Status.SUSPENDED_EV, Status.SUSPENDED_EVSE, Status.FINISHING})
+"""States with which a flow ends; chargers that send no more readings then leave the last one standing."""
+
 _FLOWS = frozenset({"power", "current", *(f"{f}_l{line}" for f in ("power", "current") for line in (1, 2, 3))})
+
+
+class Problem(NamedTuple):
+    """What a component says of its problem: its own code and words."""
+
+    code: str
+    info: str
 
 
 @dataclass(slots=True)
@@ -26,8 +37,9 @@ class Connector:
 
     `reported` is what the charger last said (a `Status` value or `OCCUPIED`); `status` is what it means.
     `metrics` are the numbers of contract §5 by name, in W, A, V, %, °C and Hz. `register` is the lifetime
-    energy, which survives restarts. `last_session` is the last
-    one that is over; `finishing` until its cable is out.
+    energy, which survives restarts. `last_session` is the last one that is over; `finishing` until its cable
+    is out. `problems` are those of its components that last, the latest last (2.x). `says_occupied` once it
+    said so: only then does its Available in mid-transaction mean that the cable is out.
     """
 
     charger: str
@@ -48,7 +60,8 @@ class Connector:
     finishing: bool = False
     effective_limit: Amps | None = None
     limited_by: str | None = None
-    problems: set[tuple[str, str]] = field(default_factory=set)
+    problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    says_occupied: bool = False
 
     @property
     def energy(self) -> WattHours | None:
@@ -67,20 +80,23 @@ class Connector:
 
     def report(self, status: str, at: datetime) -> None:
         """Take a status the charger reported and draw from it what follows."""
+        if self.reported == Status.FAULTED and status != Status.FAULTED:
+            self.problems.clear()
+        self.says_occupied = self.says_occupied or status == OCCUPIED
         self.reported = status
         self.status_at = at
         self.settle()
 
     def settle(self) -> None:
         """Work the status out anew, after a status or the session changed (semantics §10.4)."""
-        self.status = self._meaning()
+        before, self.status = self.status, self._meaning()
         if self.status in _PLUGGED:
             self.plugged_in = True
         elif self.status is Status.AVAILABLE:
             self.plugged_in = self.finishing = False
         if self.session and self.session.charging_state is ChargingState.IDLE:
             self.plugged_in = False
-        if self.still:
+        if self.still or (self.status in _PAUSED and self.status is not before):
             self._nothing_flows()
 
     @property
@@ -109,16 +125,21 @@ class Connector:
         self._nothing_flows()
         self.settle()
 
-    def read(self, sample: Sample, now: datetime) -> float | None:
+    def read(self, sample: Sample, now: datetime, *, live: bool = True) -> WattHours | None:
         """Take readings; the register's Wh where they hold one. Backlog does not change what is live."""
         at = sample.at or now
         energy = energy_of(sample.readings)
         if energy is not None:
-            self.register.read(WattHours(energy), at)
-        if now - at <= BACKLOG and not self._older(at):
+            self.count(energy, at)
+        if live and now - at <= BACKLOG and not self._older(at):
             self.meter = sample
             self.metrics.update(metrics_of(pick(sample.readings)))
         return energy
+
+    def count(self, raw: WattHours, at: datetime) -> None:
+        """Take a register reading. Counting does not begin with a 0: it may be a start that nobody metered."""
+        if raw or self.register.raw is not None:
+            self.register.read(raw, at)
 
     def _older(self, at: datetime) -> bool:
         return self.meter is not None and self.meter.at is not None and at < self.meter.at
@@ -131,12 +152,16 @@ class Connector:
         return self._of_charging_state(self.session)
 
     def _in_transaction(self, status: Status) -> Status:
-        """A 2.x connector that never says Occupied is still told by its transaction."""
-        state = self.session.charging_state if self.session else None
-        if state in _FLOWING and status in (Status.AVAILABLE, Status.UNKNOWN):
-            assert self.session is not None
-            return self._of_charging_state(self.session)
-        return status
+        """A 2.x connector that says nothing, or never Occupied, is still told by its transaction."""
+        session = self.session
+        if session is None or session.charging_state is None:
+            return status
+        untold = status is Status.UNKNOWN or (status is Status.AVAILABLE and not self._left(session))
+        return self._of_charging_state(session) if untold else status
+
+    def _left(self, session: Session) -> bool:
+        """Whether the car left in mid-transaction: the end was lost."""
+        return self.says_occupied and self.status_at is not None and self.status_at > session.started_at
 
     def _of_charging_state(self, session: Session) -> Status:
         match session.charging_state:
@@ -146,8 +171,7 @@ class Connector:
                 return Status.SUSPENDED_EV
             case ChargingState.SUSPENDED_EVSE:
                 return Status.SUSPENDED_EVSE
+            case ChargingState.IDLE:
+                return Status.FINISHING if session.offered else Status.PREPARING
             case _:
                 return Status.SUSPENDED_EVSE if session.offered else Status.PREPARING
-
-
-_FLOWING = frozenset({ChargingState.CHARGING, ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE})

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ocpp_mqtt_proxy.core import instants
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.connector import Connector, Problem
 from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
     CardDecided,
@@ -59,6 +59,9 @@ Change = Session | Connector | ChargerMemory | Numbers
 MAX_VARIABLES = 20_000
 """Variables kept of one device model; more is a charger that babbles."""
 
+NO_ERROR, OTHER_ERROR = "NoError", "OtherError"
+"""What 1.6 says where there is no error, and where none of its words fits."""
+
 F = TypeVar("F", bound=Fact)
 R = TypeVar("R", bound=Report)
 
@@ -96,7 +99,12 @@ class Hearing:
 
 
 def boot(hearing: Hearing, report: BootReported) -> Answer:
-    """The charger said who it is. Always accepted, at once (semantics §2.1)."""
+    """The charger said who it is. Always accepted, at once (semantics §2.1).
+
+    Its clock may have changed: states from before it do not make later ones look old.
+    """
+    for connector in hearing.station.connectors.values():
+        connector.status_at = None
     memory = hearing.station.memory
     memory.nameplate = report.nameplate
     memory.accepted = True
@@ -120,7 +128,7 @@ def status(hearing: Hearing, report: StatusReported) -> Answer:
     connector = station.at(report.place)
     if connector is not None:
         _connector_status(hearing, connector, report, at)
-    elif report.place.evse == 0:
+    elif report.place.evse == 0 and not report.place.connector:
         _station_status(hearing, report)
     _infer_operative(hearing)
     return Acknowledged()
@@ -153,14 +161,24 @@ def _connector_status(hearing: Hearing, connector: Connector, report: StatusRepo
         return
     if connector.status is Status.UNKNOWN:
         hearing.keep(connector)
-    before = (connector.status, connector.error_code, connector.info, connector.vendor_error_code)
-    connector.error_code = report.error_code
-    connector.info = report.info
-    connector.vendor_error_code = report.vendor_error_code
+    before = (connector.status, *_errors(connector))
     connector.report(report.status, at)
-    if before != (connector.status, connector.error_code, connector.info, connector.vendor_error_code):
+    _set_errors(connector, report.error_code, report.info, report.vendor_error_code)
+    if before != (connector.status, *_errors(connector)):
         tell_status(hearing, connector)
         _tell_fault(hearing, connector, before[0], connector.status)
+
+
+def _errors(connector: Connector) -> tuple[str, str, str]:
+    return connector.error_code, connector.info, connector.vendor_error_code
+
+
+def _set_errors(connector: Connector, error_code: str = NO_ERROR, info: str = "", vendor_error_code: str = "") -> None:
+    """Take what is said of errors. Where nothing is, the latest problem of a component stands for it (2.x)."""
+    if error_code == NO_ERROR and connector.problems:
+        vendor_error_code, info = list(connector.problems.values())[-1]
+        error_code = OTHER_ERROR
+    connector.error_code, connector.info, connector.vendor_error_code = error_code, info, vendor_error_code
 
 
 def tell_status(hearing: Hearing, connector: Connector) -> None:
@@ -233,23 +251,31 @@ def tell_decision(hearing: Hearing, token: IdToken, decision: Decision) -> None:
 
 
 def inventory(hearing: Hearing, report: InventoryReported) -> Answer:
-    """A part of the device model. It replaces what was known once it is whole (B07)."""
+    """A part of the device model; it counts once the report is whole (B07)."""
     station = hearing.station
-    if station.collecting is None or station.collecting.request_id != report.request_id:
+    if station.collecting is None or station.collecting.request_id != report.request_id or report.seq_no == 0:
         station.collecting = Inventory(report.request_id)
-    parts = station.collecting
-    for variable in report.variables[: MAX_VARIABLES - len(parts.variables)]:
-        parts.variables[variable.name] = variable
+    parts = station.collecting.variables
+    for variable in report.variables[: MAX_VARIABLES - len(parts)]:
+        parts[variable.name] = variable
     if not report.more:
         station.collecting = None
-        station.memory.inventory = parts.variables
-        station.memory.inventory_of = station.memory.nameplate.firmware
-        for place in _places(parts.variables.values()):
-            if connector := station.at(place):
-                hearing.keep(connector)
-        hearing.keep(station.memory)
-        hearing.tell(InventoryRead)
+        _inventory_read(hearing, parts)
     return Acknowledged()
+
+
+def _inventory_read(hearing: Hearing, variables: dict[str, Variable]) -> None:
+    """A report of a part (B08) leaves the rest as it was; another firmware has another device model."""
+    station, memory = hearing.station, hearing.station.memory
+    known = memory.inventory if memory.inventory_of == memory.nameplate.firmware else {}
+    merged = known | variables
+    memory.inventory = merged if len(merged) <= MAX_VARIABLES else variables
+    memory.inventory_of = memory.nameplate.firmware
+    for place in _places(variables.values()):
+        if connector := station.at(place):
+            hearing.keep(connector)
+    hearing.keep(memory)
+    hearing.tell(InventoryRead)
 
 
 def _places(variables: Iterable[Variable]) -> list[Place]:
@@ -289,23 +315,21 @@ def events(hearing: Hearing, report: EventsReported) -> Answer:
     for told in report.statuses:
         status(hearing, told)
     for problem in report.problems:
-        connector = hearing.station.at(problem.place) or hearing.station.sole()
-        if connector is not None:
+        one = hearing.station.at(problem.place) or hearing.station.sole()
+        for connector in [one] if one else hearing.station.ordered():
             _problem(hearing, connector, problem)
     return Acknowledged()
 
 
 def _problem(hearing: Hearing, connector: Connector, problem: ProblemReported) -> None:
-    key = (problem.component, problem.variable)
-    if problem.cleared:
-        connector.problems.discard(key)
-    elif len(connector.problems) < MAX_PROBLEMS:
-        connector.problems.add(key)
-    before = connector.error_code
-    connector.error_code = "OtherError" if connector.problems else "NoError"
-    connector.vendor_error_code = problem.code if connector.problems else ""
-    connector.info = (problem.info or problem.component) if connector.problems else ""
-    if before != connector.error_code:
+    """A problem came or went. One of the charger as a whole is every connector's."""
+    before = _errors(connector)
+    known = connector.problems.pop((problem.component, problem.variable), None)
+    if not problem.cleared and (known or len(connector.problems) < MAX_PROBLEMS):
+        told = Problem(problem.code, problem.info or problem.component)
+        connector.problems[problem.component, problem.variable] = told
+    _set_errors(connector)
+    if before != _errors(connector):
         tell_status(hearing, connector)
 
 

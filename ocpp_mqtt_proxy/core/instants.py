@@ -11,9 +11,6 @@ from datetime import UTC, datetime, timedelta
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 """No charger that speaks to us recorded anything before."""
 
-AHEAD = timedelta(seconds=90)
-"""How far ahead of ours a charger's clock may run before we stop believing it."""
-
 _QUARTER = timedelta(minutes=15)
 _WIDEST = timedelta(hours=14)
 
@@ -23,13 +20,14 @@ def settle(at: datetime | None, now: datetime) -> datetime:
 
     Without a zone the offset is taken that brings it nearest to `now`: zones differ by quarters of an hour.
     """
-    if at is None:
+    if at is None or not tells(at):
         return now
-    if at.tzinfo is None:
-        at = _zoned(at, now)
-    if at < EARLIEST or at > now + AHEAD:
-        return now
-    return min(at, now)
+    return min(at if at.tzinfo else _zoned(at, now), now)
+
+
+def tells(at: datetime | None) -> bool:
+    """Whether a time says when: it is there, and the charger's clock had been set."""
+    return at is not None and at.replace(tzinfo=at.tzinfo or UTC) >= EARLIEST
 
 
 def _zoned(at: datetime, now: datetime) -> datetime:

@@ -22,7 +22,9 @@ from ocpp_mqtt_proxy.core.model import (
     TEMPERATURE,
     VOLTAGE,
     Reading,
+    WattHours,
 )
+from ocpp_mqtt_proxy.core.register import credible
 
 
 class Family(NamedTuple):
@@ -107,7 +109,7 @@ def _temperature(value: float, unit: str) -> tuple[str, float]:
             return "°C", value
 
 
-_CONTEXT_RANK = {"Transaction.End": 3, "Sample.Periodic": 2, "Sample.Clock": 2, "Trigger": 2}
+_CONTEXT_RANK = {"Transaction.End": 4, "Sample.Periodic": 3, "Trigger": 3, "Sample.Clock": 2}
 _IGNORED_CONTEXTS = frozenset({"Transaction.Begin", "Interruption.Begin"})
 _LOCATION_RANK = {None: 2, "Outlet": 2, "Cable": 2, "EV": 1, "Inlet": 0, "Body": 0}
 _LINES = ("L1", "L2", "L3")
@@ -145,12 +147,12 @@ def by_line(phases: Mapping[str | None, float], between: float = 1.0) -> dict[st
     return lines
 
 
-def energy_of(readings: Iterable[Reading], contexts: frozenset[str] | None = None) -> float | None:
-    """The import register in Wh, or None. With `contexts`, only readings of those count."""
+def energy_of(readings: Iterable[Reading], contexts: frozenset[str] | None = None) -> WattHours | None:
+    """The import register in Wh; None where there is none that can be. With `contexts`, of those alone."""
     if contexts is not None:
         readings = [r._replace(context="Trigger") for r in readings if r.context in contexts]
     phases = pick(r for r in readings if r.measurand == ENERGY).get(ENERGY)
-    return _total(phases) if phases else None
+    return credible(_total(phases)) if phases else None
 
 
 def _total(phases: Mapping[str | None, float]) -> float | None:
@@ -176,7 +178,6 @@ _PLAIN = {
     TEMPERATURE: "temperature",
     FREQUENCY: "frequency",
     CURRENT_OFFERED: "current_offered",
-    POWER_OFFERED: "power_offered",
 }
 
 
@@ -192,6 +193,8 @@ def metrics_of(picked: Picked) -> dict[str, float]:
         elif measurand == VOLTAGE:
             lines = by_line(phases, between=sqrt(3))
             _spread(metrics, "voltage", lines, _typical(phases, lines))
+        elif measurand == POWER_OFFERED:
+            _spread(metrics, "power_offered", {}, _total(phases))
         elif name := _PLAIN.get(measurand):
             _spread(metrics, name, {}, _typical(phases, by_line(phases)))
     return metrics

@@ -24,6 +24,14 @@ NOISE_WH = 10.0
 NEAR_ZERO_WH = 1_000.0
 """A register that fell to less than this has restarted at 0."""
 
+MOST_WH = 1e11
+"""More than any charger delivers in its life."""
+
+
+def credible(raw: float | None) -> WattHours | None:
+    """A register reading in Wh, where it can be one: not negative, not beyond all measure."""
+    return WattHours(raw) if raw is not None and 0 <= raw <= MOST_WH else None
+
 
 @dataclass(slots=True)
 class Register:

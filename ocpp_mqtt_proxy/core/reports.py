@@ -72,7 +72,8 @@ class AuthorizationRequested:
 class TransactionReported:
     """A transaction started, went on or ended.
 
-    `transaction_id` is None only for a 1.6 start, where the CSMS allots it. `place` is None where the
+    `transaction_id` is None for a 1.6 start, where the CSMS allots it, and for a 1.6 stop whose id is none.
+    `place` is None where the
     charger left it out (1.6 stop; 2.x events after the first). `meter_start` and `meter_stop` are the
     register's readings in Wh where the message carries them in fields of their own (1.6).
     """
@@ -111,6 +112,7 @@ class InventoryReported:
     seq_no: int
     more: bool
     variables: tuple[Variable, ...]
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

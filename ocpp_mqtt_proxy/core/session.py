@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.model import OWNER, ChargingState, StopReason, WattHours
-from ocpp_mqtt_proxy.core.register import Register, most_energy, session_register
+from ocpp_mqtt_proxy.core.register import NOISE_WH, Register, most_energy, session_register
 from ocpp_mqtt_proxy.core.tariff import Tariff
 
 MAX_GAPS = 1000
@@ -92,6 +92,7 @@ class Session:
     remote_start_id: int | None = None
     reservation_id: int | None = None
     charging_state: ChargingState | None = None
+    charging_state_at: datetime | None = None
     offered: bool = False
     sequence: Sequence = field(default_factory=Sequence)
     register: Register | None = None
@@ -144,13 +145,16 @@ class Session:
             self.begin(meter_start=meter_stop, at=at)
             return
         self.register.read(meter_stop, at)
-        self._count(max(self.register.total, self._difference(meter_stop)), tariff)
+        self._count(max(self.register.total, self._difference(self.register, meter_stop)), tariff)
 
-    def _difference(self, meter_stop: WattHours) -> float:
-        if self.meter_start is None or self.ended_at is None:
+    def _difference(self, register: Register, meter_stop: WattHours) -> float:
+        """The charger's stop less its start; 0 where the readings between say that these are of two registers."""
+        if self.meter_start is None or self.ended_at is None or register.raw is None:
             return 0.0
+        contradicted = register.raw - self.meter_start > register.total + NOISE_WH
         difference = meter_stop - self.meter_start
-        return difference if 0 <= difference <= most_energy(self.started_at, self.ended_at) else 0.0
+        most = most_energy(self.started_at, self.ended_at)
+        return difference if 0 <= difference <= most and not contradicted else 0.0
 
     def _count(self, energy: float, tariff: Tariff) -> None:
         """Energy so far, priced as it flows: a later change of the tariff leaves this part alone."""

@@ -1,7 +1,6 @@
-"""One charger: what it is, what it does, and what a report from it changes.
+"""One charger: what it is and what it does.
 
-`Station.hear` applies a report and gives back what to answer, which facts follow and what must be written
-down. The rules for each kind of report stand in `hearing.py` and `transactions.py`.
+What a report from it changes stands in `rules.py`, `hearing.py` and `transactions.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from ocpp_mqtt_proxy.core.tariff import Tariff
 MAX_CONNECTORS = 32
 """Connectors one charger may have; more is a charger that babbles."""
 
+MAX_ID = 999
+"""The highest number of an EVSE or a connector that is believed."""
 
 REGISTER = "energy"
 """The lifetime register among the measurands that were ever read."""
@@ -114,8 +115,9 @@ class Station:
 
     @property
     def limit(self) -> Amps:
-        """The owner's ceiling in A."""
-        return self.plan.max_current if self.memory.limit is None else self.memory.limit
+        """The owner's ceiling in A; never above what the configuration allows by now."""
+        most = self.plan.max_current
+        return most if self.memory.limit is None else min(most, self.memory.limit)
 
     @property
     def faulted(self) -> bool:
@@ -141,9 +143,9 @@ class Station:
     def at(self, place: Place) -> Connector | None:
         """The connector at a place, made known where it is new; None for the charger as a whole.
 
-        Also None for places that cannot be: negative numbers, connector without EVSE, more than there may be.
+        Also None for places that cannot be: odd numbers, connector without EVSE, more than there may be.
         """
-        if place.evse <= 0 or (place.connector is not None and place.connector < 0):
+        if not 0 < place.evse <= MAX_ID or not 0 <= (place.connector or 0) <= MAX_ID:
             return None
         spot = Place(place.evse, place.connector or 1)
         for connector in self.connectors.values():
@@ -174,11 +176,11 @@ def restore(memory: ChargerMemory, plan: Plan, connectors: Iterable[Connector], 
     station = Station(memory, plan, {connector.number: connector for connector in connectors})
     for session in sorted(sessions, key=lambda session: session.started_at):
         station.book.add(session)
-        connector = station.connectors.get(session.connector)
-        if connector is None:
-            continue
+        place = Place(session.connector, 1)
+        connector = station.connectors.setdefault(session.connector, Connector(memory.id, session.connector, place))
         if session.running:
             connector.session = session
+            connector.settle()
         else:
             connector.last_session = session
     return station

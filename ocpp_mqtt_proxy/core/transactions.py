@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ocpp_mqtt_proxy.core import instants
+from ocpp_mqtt_proxy.core.book import names_nothing
 from ocpp_mqtt_proxy.core.connector import BACKLOG, Connector
-from ocpp_mqtt_proxy.core.events import MeasurandsSeen, MeterRead, SessionEnded, SessionStarted, SessionUpdated
+from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpdated
 from ocpp_mqtt_proxy.core.hearing import Hear, Hearing, decided, tell_decision, tell_status
-from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Sample, Status, StopReason, Verdict, WattHours
-from ocpp_mqtt_proxy.core.readings import energy_of
+from ocpp_mqtt_proxy.core.metering import first_energy, last_energy, take
+from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Status, StopReason, Verdict, Version, WattHours
+from ocpp_mqtt_proxy.core.register import credible
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
     Answer,
@@ -24,15 +27,10 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionReported,
 )
 from ocpp_mqtt_proxy.core.session import Session, StartKey, State
-from ocpp_mqtt_proxy.core.station import REGISTER
-
-BEGIN = frozenset({"Transaction.Begin"})
-END = frozenset({"Transaction.End"})
 
 STALE = timedelta(minutes=15)
 """How long a connector may be available while a session runs on it before we close the session."""
 
-_NO_TRANSACTION = frozenset({None, "0", ""})
 _RUNNING_STATUS = frozenset({Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE})
 
 
@@ -58,6 +56,15 @@ def _verdict(hearing: Hearing, token: IdToken) -> Authorization:
     return decision.authorization
 
 
+def _find(hearing: Hearing, transaction_id: str | None) -> Session | None:
+    """The session of a transaction id, running or over. In 1.6 some ids name nothing, though many may have them."""
+    nameless = transaction_id is None or (hearing.station.version is Version.V16 and names_nothing(transaction_id))
+    return None if nameless else hearing.station.book.find(transaction_id)
+
+
+# Started
+
+
 def _started(hearing: Hearing, report: TransactionReported) -> Session | None:
     connector = _connector(hearing, report)
     if connector is None:
@@ -68,8 +75,7 @@ def _started(hearing: Hearing, report: TransactionReported) -> Session | None:
     if known is not None:
         hearing.keep(known, hearing.numbers, durable=True)
         return known
-    if connector.session is not None:
-        _close(hearing, connector, StopReason.OTHER)
+    _close_for(hearing, connector, report)
     return _open(hearing, connector, report)
 
 
@@ -80,11 +86,15 @@ def _connector(hearing: Hearing, report: TransactionReported) -> Connector | Non
 
 
 def _known_start(hearing: Hearing, connector: Connector, report: TransactionReported) -> Session | None:
-    book = hearing.station.book
+    """The session of this start, where it came before.
+
+    Without a time that tells, two starts can look the same: then only one that still runs is a repeat.
+    """
     if report.transaction_id is not None:
-        return book.find(report.transaction_id)
+        return hearing.station.book.find(report.transaction_id)
     key = _start_key(connector, report)
-    return book.started(key) if key else None
+    session = hearing.station.book.started(key) if key else None
+    return session if session and (session.running or instants.tells(report.at)) else None
 
 
 def _start_key(connector: Connector, report: TransactionReported) -> StartKey | None:
@@ -98,24 +108,42 @@ def _missed_start(hearing: Hearing, session: Session | None, report: Transaction
     """The session that was adopted before its start came, where this is that start."""
     if session is None or not session.adopted or not session.running:
         return None
-    same = report.transaction_id in (None, session.transaction_id)
-    return session if same and hearing.settle(report.at) <= session.started_at else None
+    if report.transaction_id is not None:
+        return session if report.transaction_id == session.transaction_id else None
+    return session if hearing.settle(report.at) <= session.started_at else None
+
+
+def _close_for(hearing: Hearing, connector: Connector, report: TransactionReported) -> bool:
+    """Make room for a transaction that we know nothing of; False where it is older than the one that runs.
+
+    Older by its time, and not newer by its register: clocks of chargers are off more often than meters.
+    """
+    running = connector.session
+    if running is None:
+        return True
+    at, start = hearing.settle(report.at), _meter_start(report)
+    newer = start is not None and running.meter_start is not None and start > running.meter_start
+    if at < running.started_at and not newer:
+        return False
+    _close(hearing, connector, StopReason.OTHER, at)
+    return True
 
 
 def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *, adopted: bool = False) -> Session:
-    """A session begins. It is on disk before the charger hears of it (contract §9)."""
+    """A session begins. It is on disk before the charger hears of it (contract §9).
+
+    Where another runs, this one was before it and comes late: it counts as closed until its end comes too.
+    """
     at, before = hearing.settle(report.at), connector.status
     session = Session(
         session_id=hearing.numbers.session(),
         charger=hearing.station.id,
         connector=connector.number,
-        transaction_id=report.transaction_id or hearing.numbers.transaction(),
+        transaction_id=report.transaction_id or _fresh_id(hearing),
         started_at=at,
         id_tag=report.token.tag if report.token else None,
         currency=hearing.station.plan.tariff.currency,
         start_key=_start_key(connector, report),
-        remote_start_id=report.remote_start_id,
-        reservation_id=report.reservation_id,
         adopted=adopted,
     )
     _enter(hearing, connector, session)
@@ -126,9 +154,20 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
     return session
 
 
+def _fresh_id(hearing: Hearing) -> str:
+    """An id for a 1.6 transaction; none that the charger brought along from another CSMS."""
+    number = hearing.numbers.transaction()
+    while hearing.station.book.find(number):
+        number = hearing.numbers.transaction()
+    return number
+
+
 def _enter(hearing: Hearing, connector: Connector, session: Session) -> None:
     hearing.station.book.add(session)
-    connector.open(session)
+    if connector.session is None:
+        connector.open(session)
+    else:
+        session.close(session.started_at, StopReason.OTHER)
     hearing.keep(session, hearing.numbers, connector, durable=True)
 
 
@@ -137,29 +176,22 @@ def _begin_counting(connector: Connector, session: Session, report: TransactionR
 
     Not from the last one known: what flowed unseen since then was not this session's.
     """
-    start = report.meter_start
-    if start is None:
-        start = _first_energy(report.samples)
+    start = _meter_start(report)
     if start is not None:
         session.begin(start, at)
-        connector.register.read(start, at)
+        connector.count(start, at)
 
 
-def _first_energy(samples: tuple[Sample, ...]) -> WattHours | None:
-    """The register where a transaction began: of that context, else the first there is."""
-    for contexts in (BEGIN, None):
-        for sample in samples:
-            energy = energy_of(sample.readings, contexts)
-            if energy is not None:
-                return WattHours(energy)
-    return None
+def _meter_start(report: TransactionReported) -> WattHours | None:
+    start = credible(report.meter_start)
+    return first_energy(report.samples) if start is None else start
 
 
 def _complete(hearing: Hearing, session: Session, report: TransactionReported) -> Session:
     """The start of an adopted session has come after all: it gets its id, card and beginning."""
     connector = hearing.station.connectors[session.connector]
     session.adopted = False
-    session.started_at = hearing.settle(report.at)
+    session.started_at = min(session.started_at, hearing.settle(report.at))
     session.id_tag = report.token.tag if report.token else session.id_tag
     session.start_key = _start_key(connector, report)
     counted = session.register.raw if session.register else None
@@ -167,49 +199,59 @@ def _complete(hearing: Hearing, session: Session, report: TransactionReported) -
     if counted is not None:
         session.read(WattHours(counted), hearing.now, hearing.station.plan.tariff)
     if report.transaction_id is None:
-        hearing.station.book.rename(session, hearing.numbers.transaction())
-    hearing.keep(session, hearing.numbers, durable=True)
+        hearing.station.book.rename(session, _fresh_id(hearing))
+    _go_on(hearing, session, report)
+    hearing.keep(session, hearing.numbers, connector, durable=True)
+    _tell_updated(hearing, connector, session, report)
     return session
 
 
+# Updated
+
+
 def _updated(hearing: Hearing, report: TransactionReported) -> Session | None:
-    session = hearing.station.book.find(report.transaction_id)
+    session = _find(hearing, report.transaction_id)
     if session is None:
         connector = _connector(hearing, report)
-        if connector is None or report.transaction_id is None:
+        if connector is None or report.transaction_id is None or not _close_for(hearing, connector, report):
             return None
-        if connector.session is not None:
-            _close(hearing, connector, StopReason.OTHER)
         return _open(hearing, connector, report, adopted=True)
     _go_on(hearing, session, report)
     if session.running:
         connector = hearing.station.connectors[session.connector]
         hearing.keep(session)
-        hearing.tell(
-            SessionUpdated,
-            connector,
-            session=session,
-            charging_state=report.charging_state,
-            trigger=report.trigger,
-        )
+        _tell_updated(hearing, connector, session, report)
     return session
 
 
+def _tell_updated(hearing: Hearing, connector: Connector, session: Session, report: TransactionReported) -> None:
+    state, trigger = report.charging_state, report.trigger
+    hearing.tell(SessionUpdated, connector, session=session, charging_state=state, trigger=trigger)
+
+
 def _go_on(hearing: Hearing, session: Session, report: TransactionReported) -> None:
-    """What every event of a transaction may bring: its number, card, charging state and readings."""
+    """What every event of a transaction may bring: its number, card, order, charging state and readings."""
     if report.seq_no is not None:
         session.sequence.take(report.seq_no)
     if report.token is not None and session.id_tag is None:
         session.id_tag = report.token.tag
+    # The first event with one may be a later one: a remote start of a transaction that had begun (F02.FR.01).
+    session.remote_start_id = session.remote_start_id or report.remote_start_id
+    session.reservation_id = session.reservation_id or report.reservation_id
     connector = hearing.station.connectors[session.connector]
     if connector.session is session and report.charging_state is not None:
-        _charging_state(hearing, connector, session, report.charging_state)
-    _read(hearing, connector, session, report.samples)
+        _charging_state(hearing, connector, session, report.charging_state, hearing.settle(report.at))
+    take(hearing, connector, session, report.samples)
 
 
-def _charging_state(hearing: Hearing, connector: Connector, session: Session, state: ChargingState) -> None:
+def _charging_state(
+    hearing: Hearing, connector: Connector, session: Session, state: ChargingState, at: datetime
+) -> None:
+    """Take a charging state; one that is older than what we know is passed over."""
+    if session.charging_state_at is not None and at < session.charging_state_at:
+        return
     before = connector.status
-    session.charging_state = state
+    session.charging_state, session.charging_state_at = state, at
     session.offered = session.offered or state in (ChargingState.CHARGING, ChargingState.SUSPENDED_EV)
     connector.settle()
     _tell_if_changed(hearing, connector, before)
@@ -221,21 +263,32 @@ def _tell_if_changed(hearing: Hearing, connector: Connector, before: Status) -> 
         tell_status(hearing, connector)
 
 
+# Ended
+
+
 def _ended(hearing: Hearing, report: TransactionReported) -> Session | None:
-    session = hearing.station.book.find(report.transaction_id) or _ended_unseen(hearing, report)
-    if session is None or session.state is State.ENDED:
+    session = _find(hearing, report.transaction_id) or _ended_unseen(hearing, report)
+    if session is None:
+        return None
+    if session.state is State.ENDED:
+        hearing.keep(session, durable=True)
         return session
     connector = hearing.station.connectors[session.connector]
     if report.seq_no is not None:
         session.sequence.take(report.seq_no)
-    _read(hearing, connector, session, report.samples[:-1], live=False)
-    _read(hearing, connector, session, report.samples[-1:])
-    at, stop = hearing.settle(report.at), _stop_reading(report)
+    take(hearing, connector, session, report.samples[:-1], live=False)
+    take(hearing, connector, session, report.samples[-1:])
+    at, stop = hearing.settle(report.at), _meter_stop(report)
     if stop is not None:
-        connector.register.read(stop, at)
+        connector.count(stop, at)
     session.end(stop, at, report.stop_reason, hearing.station.plan.tariff)
     _finish(hearing, connector, session)
     return session
+
+
+def _meter_stop(report: TransactionReported) -> WattHours | None:
+    stop = credible(report.meter_stop)
+    return last_energy(report.samples) if stop is None else stop
 
 
 def _finish(hearing: Hearing, connector: Connector, session: Session) -> None:
@@ -252,52 +305,57 @@ def _ended_unseen(hearing: Hearing, report: TransactionReported) -> Session | No
     """The end of a transaction whose start we never saw.
 
     A 2.x id names its transaction for ever: its end is all we shall have of it. A 1.6 id may be -1, another
-    CSMS's or nonsense: it ends what runs, where that is one session and the register has not fallen.
+    CSMS's or nonsense: it ends what runs, where that is one session that it fits.
     """
-    if report.meter_stop is None:
-        connector = _connector(hearing, report)
-        if connector is None or connector.session is not None:
-            return None
-        begun = replace(report, meter_start=_first_energy(report.samples), samples=())
-        return _open(hearing, connector, begun, adopted=True)
-    running = list(hearing.station.sessions())
-    if len(running) != 1 or (running[0].meter_start or 0) > report.meter_stop:
+    if hearing.station.version is Version.V16:
+        fitting = [session for session in hearing.station.sessions() if _fits(hearing, session, report)]
+        return fitting[0] if len(fitting) == 1 else None
+    connector = _connector(hearing, report)
+    if connector is None:
         return None
-    same_card = report.token is None or running[0].id_tag in (None, report.token.tag)
-    return running[0] if same_card else None
+    return _open(hearing, connector, _beginning(report), adopted=True)
 
 
-def _stop_reading(report: TransactionReported) -> WattHours | None:
-    """The register where a transaction ended: its own field, else of that context, else the last there is."""
-    if report.meter_stop is not None:
-        return report.meter_stop
-    for contexts in (END, None):
-        for sample in reversed(report.samples):
-            energy = energy_of(sample.readings, contexts)
-            if energy is not None:
-                return WattHours(energy)
-    return None
+def _beginning(report: TransactionReported) -> TransactionReported:
+    """What the end of a transaction tells of its beginning: time and register of its first readings."""
+    first = report.samples[0].at if report.samples else None
+    at = first if instants.tells(first) else report.at
+    return replace(report, at=at, meter_start=first_energy(report.samples), samples=(), charging_state=None)
 
 
-def _close(hearing: Hearing, connector: Connector, reason: StopReason, at: datetime | None = None) -> None:
+def _fits(hearing: Hearing, session: Session, report: TransactionReported) -> bool:
+    """Whether an end can be a session's: not before it began, the register not below, the card the same."""
+    if hearing.settle(report.at) < session.started_at:
+        return False
+    if report.meter_stop is not None and report.meter_stop < (session.meter_start or 0):
+        return False
+    return report.token is None or session.id_tag is None or session.id_tag.lower() == report.token.tag.lower()
+
+
+def _close(hearing: Hearing, connector: Connector, reason: StopReason, at: datetime) -> None:
     """End a session that the charger no longer speaks of."""
     session = connector.session
     assert session is not None
-    session.close(at or hearing.now, reason)
+    session.close(at, reason)
     _finish(hearing, connector, session)
 
 
 def close_session(hearing: Hearing, connector: Connector) -> None:
     """The owner says that a session is over (contract §5, `close_session`)."""
-    _close(hearing, connector, StopReason.OTHER)
+    _close(hearing, connector, StopReason.OTHER, hearing.now)
 
 
 def close_stale(hearing: Hearing) -> None:
-    """Close what runs on a connector whose cable has been out for long: its end was lost."""
+    """Close what runs on a connector whose cable was taken out since, and long ago: its end was lost."""
     for connector in hearing.station.connectors.values():
-        left = connector.status is Status.AVAILABLE and connector.session is not None
-        if left and connector.status_at and hearing.now - connector.status_at > STALE:
-            _close(hearing, connector, StopReason.OTHER, connector.status_at)
+        session, since = connector.session, connector.status_at
+        if session is None or since is None or connector.status is not Status.AVAILABLE:
+            continue
+        if session.started_at < since < hearing.now - STALE:
+            _close(hearing, connector, StopReason.OTHER, since)
+
+
+# Readings
 
 
 def meter(hearing: Hearing, report: MeterReported) -> Answer:
@@ -306,83 +364,31 @@ def meter(hearing: Hearing, report: MeterReported) -> Answer:
     connector = station.at(report.place)
     if connector is None and report.place.evse == 0:
         connector = station.sole()
-    if connector is None:
-        return Acknowledged()
-    session = _session_of(hearing, connector, report)
-    _read(hearing, connector, session, report.samples)
+    if connector is not None:
+        take(hearing, connector, _session_of(hearing, connector, report), report.samples)
     return Acknowledged()
 
 
 def _session_of(hearing: Hearing, connector: Connector, report: MeterReported) -> Session | None:
     """The session that readings count for: by id, else the one that runs there, else one whose start was missed."""
-    if report.transaction_id in _NO_TRANSACTION:
-        return connector.session
-    known = hearing.station.book.find(report.transaction_id)
-    if known is not None or connector.session is not None:
-        return known or connector.session
-    return _adopt(hearing, connector, report)
+    known = _find(hearing, report.transaction_id) or connector.session
+    if known is not None or report.transaction_id is None or not report.transaction_id.strip("0"):
+        return known
+    return _adopt(hearing, connector, report, report.transaction_id)
 
 
-def _adopt(hearing: Hearing, connector: Connector, report: MeterReported) -> Session | None:
+def _adopt(hearing: Hearing, connector: Connector, report: MeterReported, transaction_id: str) -> Session | None:
     """Readings of a transaction that we know nothing of: it is one whose start was lost.
 
     Only fresh readings count, none while the cable is out, and no negative id unless the connector says that
     it charges: a backlog, or an id that means nothing, must not raise a session from the dead.
     """
-    assert report.transaction_id is not None
     at = hearing.settle(report.samples[0].at if report.samples else None)
-    nonsense = report.transaction_id.startswith("-") and connector.status not in _RUNNING_STATUS
+    nonsense = names_nothing(transaction_id) and connector.status not in _RUNNING_STATUS
     if nonsense or connector.status is Status.AVAILABLE or hearing.now - at > BACKLOG:
         return None
-    first = _first_energy(report.samples)
-    start = TransactionReported(Phase.STARTED, report.transaction_id, at, meter_start=first)
+    start = TransactionReported(Phase.STARTED, transaction_id, at, meter_start=first_energy(report.samples))
     return _open(hearing, connector, start, adopted=True)
-
-
-def _read(
-    hearing: Hearing,
-    connector: Connector,
-    session: Session | None,
-    samples: tuple[Sample, ...],
-    *,
-    live: bool = True,
-) -> None:
-    """Take readings into the connector and the session they count for."""
-    for given in samples:
-        sample = Sample(hearing.settle(given.at), given.readings)
-        assert sample.at is not None
-        energy = connector.read(sample, hearing.now)
-        if session is not None and session.running and energy is not None:
-            session.read(WattHours(energy), sample.at, hearing.station.plan.tariff)
-            hearing.keep(session)
-        if energy is not None:
-            hearing.keep(connector)
-        _remember_measurands(hearing, connector)
-        if live:
-            _tell_reading(hearing, connector, session, sample)
-
-
-def _remember_measurands(hearing: Hearing, connector: Connector) -> None:
-    """What was ever read stays known: it has an entity in Home Assistant."""
-    memory = hearing.station.memory
-    seen = connector.metrics.keys() | ({REGISTER} if connector.energy is not None else set())
-    if not seen <= memory.measurands:
-        memory.measurands |= seen
-        hearing.keep(memory)
-        hearing.tell(MeasurandsSeen, connector)
-
-
-def _tell_reading(hearing: Hearing, connector: Connector, session: Session | None, sample: Sample) -> None:
-    if not sample.readings:
-        return
-    hearing.tell(
-        MeterRead,
-        connector,
-        readings=sample.readings,
-        transaction_id=session.transaction_id if session else None,
-        context=sample.readings[0].context,
-        read_at=sample.at,
-    )
 
 
 RULES: dict[type, Hear] = {TransactionReported: transaction, MeterReported: meter}

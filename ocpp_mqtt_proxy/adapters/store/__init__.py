@@ -11,14 +11,14 @@ import contextlib
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
 import aiosqlite
 
 from ocpp_mqtt_proxy.adapters.store import rows
+from ocpp_mqtt_proxy.adapters.store.migrations import migrate
 from ocpp_mqtt_proxy.adapters.store.rows import Statement
 from ocpp_mqtt_proxy.adapters.store.sessions import Filter, Page, select
 from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.25
 """How long notes are gathered before they are written together."""
+
+RETRY_SECONDS = 1.0
+"""How long after a write that failed the next is tried."""
 
 FIRST_TRANSACTION = range(10_000_000, 100_000_000)
 """Where a new installation begins to count 1.6 transactions: at random, so that an id a charger still holds
@@ -56,17 +59,19 @@ class Store:
         """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used."""
         try:
             self._writer = await self._connect()
-            await self._migrate()
+            await migrate(self._writer)
             self._reader = await self._connect()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, LedgerFailed) as error:
             await self._stack.aclose()
-            raise LedgerFailed(f"{self.path}: {error}") from error
+            raise LedgerFailed(f"the store {self.path} cannot be used: {error}") from error
 
     async def close(self) -> None:
         """Write what is noted and close the file."""
         try:
-            with contextlib.suppress(LedgerFailed):
-                await self.flush()
+            await self.flush()
+        except LedgerFailed as error:
+            log.error("the store is closed without the latest readings: %s", error)  # noqa: TRY400
+        try:
             if self._transactions:
                 await asyncio.wait(self._transactions)
         finally:
@@ -77,19 +82,6 @@ class Store:
         connection.row_factory = aiosqlite.Row
         await connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;")
         return connection
-
-    async def _migrate(self) -> None:
-        """Run the migrations the file has not seen, each in a transaction of its own."""
-        async with self._writer.execute("PRAGMA user_version") as cursor:
-            row = await cursor.fetchone()
-        assert row is not None
-        files = sorted(f.name for f in resources.files(__package__).joinpath("migrations").iterdir())
-        scripts = [name for name in files if name.endswith(".sql")]
-        if row[0] > len(scripts):
-            raise LedgerFailed(f"{self.path} was written by a newer version of this program")
-        for number, name in enumerate(scripts[row[0] :], row[0] + 1):
-            script = resources.files(__package__).joinpath("migrations", name).read_text()
-            await self._writer.executescript(f"BEGIN; {script} PRAGMA user_version={number}; COMMIT;")
 
     # Writing
 
@@ -110,15 +102,14 @@ class Store:
             self._noted.set()
 
     async def run(self) -> None:
-        """Write notes as they gather, for ever."""
+        """Write notes as they gather, for ever; those that could not be written are tried again."""
         while True:
             await self._noted.wait()
             await asyncio.sleep(BATCH_SECONDS)
             try:
                 await self.flush()
-            except LedgerFailed as error:
-                log.error("cannot write to the store: %s", error)  # noqa: TRY400 (the trace says nothing more)
-                await asyncio.sleep(1)
+            except LedgerFailed:
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> None:
         """Write all notes. Raises LedgerFailed and keeps them where that fails."""
@@ -128,7 +119,8 @@ class Store:
             return
         try:
             await self._write(s for change in notes.values() for s in rows.statements(change))
-        except LedgerFailed:
+        except BaseException:
+            # Also where we were cancelled, not knowing how it ends: to write a state twice does no harm.
             self._notes = notes | self._notes
             self._noted.set()
             raise
@@ -153,12 +145,20 @@ class Store:
                 for sql, several in by_sql.items():
                     await self._writer.executemany(sql, several)
                 await self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                self.failure = str(error)
+            except (sqlite3.Error, OverflowError, ValueError) as error:
+                self._judge(str(error))
                 with contextlib.suppress(sqlite3.Error):
                     await self._writer.execute("ROLLBACK")
                 raise LedgerFailed(str(error)) from error
-        self.failure = None
+        self._judge(None)
+
+    def _judge(self, failure: str | None) -> None:
+        """Keep in mind how the last write went; a change is worth a line."""
+        if failure is not None and failure != self.failure:
+            log.error("the store cannot be written to: %s", failure)
+        elif failure is None and self.failure is not None:
+            log.info("the store can be written to again")
+        self.failure = failure
 
     async def forget(self, charger: ChargerMemory) -> None:
         """Take a charger out of the books. Its sessions stay."""
@@ -173,8 +173,10 @@ class Store:
 
     async def prune(self, before: datetime) -> None:
         """Drop sessions that ended before a time (`database.keep_days`)."""
-        sql = "DELETE FROM session WHERE state != 'running' AND ended_at < ?"
-        await self._write([(sql, (rows.text_of(before),))])
+        # What ended before started before, and by that there is an index.
+        sql = "DELETE FROM session WHERE started_at < ? AND ended_at < ? AND state != 'running'"
+        text = rows.text_of(before)
+        await self._write([(sql, (text, text))])
 
     # Reading
 
@@ -189,13 +191,13 @@ class Store:
 
     async def meta(self, key: str, initial: str) -> str:
         """What is kept under a key; `initial` is kept where there was nothing."""
-        sql = "SELECT value FROM meta WHERE key = ?"
-        async with self._writer.execute(sql, (key,)) as cursor:
-            row = await cursor.fetchone()
-        if row is not None:
-            return str(row[0])
-        await self._write([(rows.PUT_META, (key, initial))])
-        return initial
+        insert = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        select = "SELECT value FROM meta WHERE key = ?"
+        found = [row async for row in self._select(select, key)]
+        if not found:
+            await self._write([(insert, (key, initial))])
+            found = [row async for row in self._select(select, key)]
+        return str(found[0]["value"])
 
     async def chargers(self) -> list[ChargerMemory]:
         """Every charger that was ever accepted in."""
@@ -218,7 +220,7 @@ class Store:
         """A page of sessions, newest first. Running ones are as they were last written: within a second."""
         sql, values = select(wanted)
         found = [rows.session(row) async for row in self._select(sql, *values)]
-        return Page.of(found, wanted.limit)
+        return Page.of(found, wanted.size)
 
     async def all_sessions(self, wanted: Filter) -> AsyncIterator[Session]:
         """Every session that passes a filter, newest first, page by page: in constant memory."""
@@ -231,9 +233,10 @@ class Store:
             wanted = wanted.after(page.cursor)
 
     async def _select(self, sql: str, *values: object) -> AsyncIterator[sqlite3.Row]:
-        async with self._reader.execute(sql, values) as cursor:
-            async for row in cursor:
-                yield row
+        with _as_ledger_failed():
+            async with self._reader.execute(sql, values) as cursor:
+                async for row in cursor:
+                    yield row
 
     # Links to log in with
 
@@ -247,7 +250,17 @@ class Store:
         )
 
     async def use_login(self, token_hash: str, now: datetime) -> bool:
-        """Whether a one-time login is good; it is used up by that."""
+        """Whether a one-time login is good; it is used up by that. Raises LedgerFailed."""
         sql = "DELETE FROM login WHERE token_hash = ? AND expires_at >= ?"
-        async with self._lock, self._writer.execute(sql, (token_hash, rows.text_of(now))) as cursor:
-            return cursor.rowcount == 1
+        with _as_ledger_failed():
+            async with self._lock, self._writer.execute(sql, (token_hash, rows.text_of(now))) as cursor:
+                return cursor.rowcount == 1
+
+
+@contextlib.contextmanager
+def _as_ledger_failed() -> Iterator[None]:
+    """What goes wrong inside is a failure of the ledger."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerFailed(str(error)) from error

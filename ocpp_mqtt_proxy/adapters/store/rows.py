@@ -86,7 +86,7 @@ def statements(change: Change) -> list[Statement]:
 
 def text_of(at: datetime | None) -> str | None:
     """A time as it is stored: UTC, microseconds always, so that it sorts as text."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else None
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z") if at else None
 
 
 def time_of(text: str | None) -> datetime | None:
@@ -169,7 +169,8 @@ def connector(row: Row) -> Connector:
 
 def _session_row(session: Session) -> tuple[object, ...]:
     key = session.start_key
-    start_key = [key.connector, key.id_tag, key.meter_start, text_of(key.at)] if key else None
+    # The start's time stays as the charger wrote it, with or without a zone: a repetition must equal it.
+    start_key = [key.connector, key.id_tag, key.meter_start, key.at and key.at.isoformat()] if key else None
     return (
         session.session_id,
         session.charger,
@@ -201,6 +202,7 @@ def _details(session: Session) -> dict[str, object]:
         "remote_start_id": session.remote_start_id,
         "reservation_id": session.reservation_id,
         "charging_state": session.charging_state.value if session.charging_state else None,
+        "charging_state_at": text_of(session.charging_state_at),
         "offered": session.offered,
         "sequence": [session.sequence.last, sorted(session.sequence.missing)],
         "register": [register.total, register.raw, text_of(register.at)] if register else None,
@@ -234,6 +236,7 @@ def session(row: Row) -> Session:
         remote_start_id=details.get("remote_start_id"),
         reservation_id=details.get("reservation_id"),
         charging_state=ChargingState(state) if state else None,
+        charging_state_at=time_of(details.get("charging_state_at")),
         offered=details.get("offered", False),
         sequence=Sequence(last, set(missing)),
         register=Register(register[0], register[1], time_of(register[2])) if register else None,

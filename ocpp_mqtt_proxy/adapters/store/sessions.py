@@ -30,6 +30,11 @@ class Filter:
     limit: int = 100
     cursor: tuple[str, str] | None = None
 
+    @property
+    def size(self) -> int:
+        """Sessions on a page of it."""
+        return max(1, min(self.limit, MOST))
+
     def after(self, cursor: str) -> Filter:
         """The page after a cursor. Raises BadCursor."""
         try:
@@ -47,13 +52,13 @@ class Page:
     cursor: str | None
 
     @classmethod
-    def of(cls, found: list[Session], limit: int) -> Page:
+    def of(cls, found: list[Session], size: int) -> Page:
         """A page from one session more than it holds."""
-        if len(found) <= limit:
+        if len(found) <= size:
             return cls(found, None)
-        last = found[limit - 1]
+        last = found[size - 1]
         text = f"{text_of(last.started_at)} {last.session_id}"
-        return cls(found[:limit], base64.urlsafe_b64encode(text.encode()).decode())
+        return cls(found[:size], base64.urlsafe_b64encode(text.encode()).decode())
 
 
 def select(wanted: Filter) -> tuple[str, list[object]]:
@@ -72,4 +77,4 @@ def select(wanted: Filter) -> tuple[str, list[object]]:
     where = " WHERE " + " AND ".join(sql for sql, _ in conditions) if conditions else ""
     values = [value for _, given in conditions for value in given]
     sql = f"SELECT * FROM session{where} ORDER BY started_at DESC, session_id DESC LIMIT ?"  # noqa: S608
-    return sql, [*values, min(wanted.limit, MOST) + 1]
+    return sql, [*values, wanted.size + 1]

@@ -6,8 +6,8 @@ bus. It holds every station and every open link, and nothing else does.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Coroutine, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.bus import Bus
@@ -29,8 +29,6 @@ from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
 from ocpp_mqtt_proxy.ports import ChargerLink, Clock, Ledger, LedgerFailed
 
-log = logging.getLogger(__name__)
-
 SEQ_BLOCK = 1000
 """Event numbers written down ahead. After a crash numbering goes on past the block: a gap there is true."""
 
@@ -40,10 +38,10 @@ class Delayed:
     """An answer that waits for the disk.
 
     Awaiting raises LedgerFailed where that fails: the charger gets an error, keeps its message and sends it
-    again.
+    again. The writing goes on whether or not somebody still waits for the answer.
     """
 
-    answer: Coroutine[None, None, Answer]
+    answer: Awaitable[Answer]
 
 
 @dataclass
@@ -58,7 +56,7 @@ class Hub:
     plan_for: Callable[[str], Plan] = lambda _: Plan()
     stations: dict[str, Station] = field(default_factory=dict)
     links: dict[str, ChargerLink] = field(default_factory=dict)
-    _unsaved: dict[str, list[Change]] = field(default_factory=dict)
+    _recording: set[asyncio.Task[Answer]] = field(default_factory=set)
 
     def station(self, charger_id: str) -> Station:
         """The station of a charger. Raises UnknownCharger."""
@@ -94,14 +92,17 @@ class Hub:
     def hear(self, charger_id: str, report: Report) -> Answer | Delayed:
         """Apply a report; the answer at once, or delayed where something must be on disk before it.
 
-        Reports of one charger must be heard in order.
+        Reports of one charger must be heard in order. Raises UnknownCharger for one that was forgotten.
         """
-        station = self.stations[charger_id]
+        station = self.station(charger_id)
         decision = self._decision(report)
         heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
         assert heard.answer is not None
         if heard.durable:
-            return Delayed(self._record_then_answer(station, heard, heard.answer))
+            recording = asyncio.create_task(self._record_then_answer(station, heard, heard.answer))
+            self._recording.add(recording)
+            recording.add_done_callback(self._recording.discard)
+            return Delayed(asyncio.shield(recording))
         self._conclude(station, heard)
         return heard.answer
 
@@ -111,16 +112,23 @@ class Hub:
         return None
 
     async def _record_then_answer(self, station: Station, heard: Heard, answer: Answer) -> Answer:
-        """Acknowledge only what is on disk. What could not be written is written with the next try."""
-        changes = [*self._unsaved.pop(station.id, []), *heard.changes]
+        """Acknowledge only what is on disk, or the charger forgets what we do not know."""
         try:
-            await self.ledger.record(changes)
-        except LedgerFailed:
-            self._unsaved[station.id] = changes
-            raise
+            await self._record(heard.changes)
         finally:
             self._tell(station, heard.facts)
         return answer
+
+    async def _record(self, changes: list[Change]) -> None:
+        """Write down. What fails has happened all the same: it is written as soon as it can be.
+
+        Raises LedgerFailed.
+        """
+        try:
+            await self.ledger.record(changes)
+        except LedgerFailed:
+            self.ledger.note(changes)
+            raise
 
     def _conclude(self, station: Station, heard: Heard) -> None:
         self.ledger.note(heard.changes)
@@ -134,13 +142,21 @@ class Hub:
             self.bus.publish(fact)
 
     def _next_seq(self, station: Station) -> int:
-        """The number of the charger's next event; a block of them is written down ahead."""
+        """The number of the charger's next event. The next block is written down while half of one is left."""
         memory = station.memory
         memory.seq += 1
-        if memory.seq >= memory.seq_reserved:
+        if memory.seq > memory.seq_reserved - SEQ_BLOCK // 2:
             memory.seq_reserved = memory.seq + SEQ_BLOCK
             self.ledger.note([memory])
         return memory.seq
+
+    async def wake(self) -> None:
+        """Before the first event of all: have numbers for those that follow on disk. Raises LedgerFailed."""
+        memories = [station.memory for station in self.stations.values()]
+        for memory in memories:
+            memory.seq_reserved = memory.seq + SEQ_BLOCK
+        if memories:
+            await self.ledger.record(memories)
 
     def confirm(self, station: Station, order: Order) -> None:
         """The charger has agreed to an order: what it changes is now a fact."""
@@ -149,18 +165,24 @@ class Hub:
     async def close_session(self, station: Station, connector: Connector) -> None:
         """End a session in our books. Raises LedgerFailed."""
         heard = rules.close_session(station, connector, self.clock.now(), self.numbers)
-        await self.ledger.record(heard.changes)
-        self._tell(station, heard.facts)
+        try:
+            await self._record(heard.changes)
+        finally:
+            self._tell(station, heard.facts)
 
     async def forget(self, charger_id: str) -> None:
-        """Take a charger that is not connected out of our books. Raises UnknownCharger, LedgerFailed."""
+        """Take a charger out of our books; its socket is closed. Raises UnknownCharger, LedgerFailed."""
         station = self.station(charger_id)
-        if link := self.links.get(charger_id):
+        if link := self.links.pop(charger_id, None):
             link.close("forgotten by the owner")
-        await self.ledger.forget(station.memory)
-        del self.stations[charger_id]
-        fact = ChargerForgotten(charger=charger_id, at=self.clock.now())
-        self.bus.publish(fact)
+            self._conclude(station, rules.disconnect(station, "forgotten", self.clock.now(), self.numbers))
+        del self.stations[charger_id]  # first: what it still says must not write it down again
+        try:
+            await self.ledger.forget(station.memory)
+        except LedgerFailed:
+            self.stations.setdefault(charger_id, station)
+            raise
+        self.bus.publish(ChargerForgotten(charger=charger_id, at=self.clock.now()))
 
     def rest(self) -> list[ChargerMemory]:
         """What to write down at a clean stop: event numbers exactly, so that none is missing after it."""

@@ -1,0 +1,145 @@
+"""The configuration (contract §3): every key, its default and what is allowed.
+
+Frozen, unknown keys forbidden. `config_file.load` makes one of a file and the environment.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ocpp_mqtt_proxy.config.later import LATER, not_acted_upon
+from ocpp_mqtt_proxy.config.sections import (
+    Charger,
+    Database,
+    Group,
+    HomeAssistant,
+    Http,
+    IdTag,
+    Ingress,
+    Log,
+    Mqtt,
+    Notify,
+    OwnerTariff,
+    Provider,
+    Service,
+)
+from ocpp_mqtt_proxy.config.values import MASK, AcceptUnknown, PresenceRule, Topic, VersionWord
+
+__all__ = ["LATER", "Charger", "Config", "Log", "Mqtt", "not_acted_upon"]
+
+
+class Config(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="OCPP_MQTT_PROXY_",
+        env_nested_delimiter="__",
+        coerce_numbers_to_str=True,
+    )
+
+    ocpp_version: VersionWord = "1.6"
+    auto_detect_ocpp_version: bool = True
+
+    allow_shared_charging: bool = True
+    preferred_provider: str = ""
+    rate_limit_seconds: float = Field(default=10, ge=0)
+    control_timeout_seconds: float = Field(default=60, ge=0)
+    allowed_providers: list[str] = []
+    blocked_providers: list[str] = []
+    accept_unknown_backends: bool = False
+
+    presence_sensor: str = ""
+    presence_topic: Topic = ""
+    default_presence: PresenceRule = "away"
+    presence_unknown: Literal["deny", "allow"] = "deny"
+    override_input_boolean: str = ""
+    on_override: Literal["keep", "stop"] = "keep"
+    owner_tag: str = Field(default="HOME", min_length=1, max_length=16)
+    id_tags: list[IdTag] = []
+    unknown_id_tag: Literal["ask_providers", "accept", "reject"] = "ask_providers"
+    tariff: OwnerTariff = OwnerTariff()
+    timezone: str = ""
+    notify: Notify = Notify()
+
+    http: Http = Http()
+    ingress: Ingress = Ingress()
+    mqtt: Mqtt = Mqtt()
+    home_assistant: HomeAssistant = HomeAssistant()
+    database: Database = Database()
+    log: Log = Log()
+
+    accept_unknown_chargers: AcceptUnknown = "first"
+    strict_subprotocol: bool = False
+    chargers: list[Charger] = []
+    groups: list[Group] = []
+    providers: list[Provider] = []
+    ocpp_services: list[Service] = []
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key if value else value
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("must be a time zone such as Europe/Amsterdam") from None
+
+    @model_validator(mode="after")
+    def _ids_once(self) -> Self:
+        for name in ("chargers", "groups", "providers", "ocpp_services"):
+            ids = [item.id for item in getattr(self, name)]
+            twice = sorted({i for i in ids if ids.count(i) > 1})
+            if twice:
+                raise ValueError(f"{name}: the same id twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_authority(self) -> Self:
+        for service, other in combinations(self.ocpp_services, 2):
+            classes = set(service.authority) & set(other.authority)
+            if classes and _share_chargers(service, other):
+                raise ValueError(
+                    f"ocpp_services: {service.id} and {other.id} both claim authority for "
+                    f"{', '.join(sorted(classes))} of one charger; allowed: one service at most"
+                )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        return env_settings, init_settings
+
+    def charger(self, charger_id: str) -> Charger | None:
+        """The configured charger of an id."""
+        return next((c for c in self.chargers if c.id == charger_id), None)
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether no card, provider or service is configured: every card is accepted then."""
+        return not (self.id_tags or self.providers or self.ocpp_services)
+
+    def masked(self, *, show_tags: bool = True) -> dict[str, Any]:
+        """The effective configuration with secrets masked, and cards where wanted, ready for JSON or YAML."""
+        shown = self.model_dump(mode="json", by_alias=True)
+        if not show_tags:
+            shown["owner_tag"] = MASK
+            shown["id_tags"] = [card | {"tag": MASK} for card in shown["id_tags"]]
+        return shown
+
+
+def _share_chargers(service: Service, other: Service) -> bool:
+    """Whether two services see one charger; one without a list sees all."""
+    return not service.chargers or not other.chargers or bool(set(service.chargers) & set(other.chargers))

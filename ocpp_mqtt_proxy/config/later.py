@@ -1,0 +1,41 @@
+"""Keys that later versions act upon."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+_OF_PROVIDERS = (
+    *("providers", "allowed_providers", "blocked_providers", "preferred_provider", "allow_shared_charging"),
+    *("rate_limit_seconds", "control_timeout_seconds", "accept_unknown_backends", "default_presence"),
+)
+_OF_PRESENCE = ("presence_sensor", "presence_topic", "presence_unknown")
+
+LATER: dict[str, str] = {
+    **dict.fromkeys(_OF_PROVIDERS, "providers"),
+    **dict.fromkeys(_OF_PRESENCE, "presence"),
+    **dict.fromkeys(("override_input_boolean", "on_override"), "the override"),
+    "ocpp_services": "services",
+    "groups": "groups",
+    "home_assistant": "Home Assistant's own API",
+    "notify": "notifications",
+    "http.tls": "TLS towards chargers",
+    "tariff.price_topic": "prices that change",
+    "database.keep_audit_days": "the audit log",
+    "chargers.safe_current": "limits without a connection",
+    "chargers.quirks": "quirks",
+}
+"""Keys that are checked but not acted upon yet, with what they belong to; a start says so."""
+
+
+def not_acted_upon(config: BaseModel) -> list[str]:
+    """The keys that were set and have no effect in this version."""
+    return [f"{key} ({topic})" for key, topic in LATER.items() if _is_set(config, key.split("."))]
+
+
+def _is_set(part: object, path: list[str]) -> bool:
+    """Whether a key was given in a part of the configuration, or in any of a list of them."""
+    if isinstance(part, list):
+        return any(_is_set(item, path) for item in part)
+    assert isinstance(part, BaseModel)
+    key, *rest = path
+    return key in part.model_fields_set and (not rest or _is_set(getattr(part, key), rest))

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import getpass
 import logging
+import os
 import secrets
 import signal
 import sys
@@ -14,11 +15,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from ocpp_mqtt_proxy import __version__, config_file, exports, logs
-from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.config import Config, Log
 from ocpp_mqtt_proxy.config_file import BadConfiguration
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.passwords import hash_password, token_hash
@@ -26,6 +28,9 @@ from ocpp_mqtt_proxy.passwords import hash_password, token_hash
 log = logging.getLogger("ocpp_mqtt_proxy")
 
 LOGIN_MINUTES = 10
+
+ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (compared with)
+"""Addresses to listen on that nobody can connect to."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     except BadConfiguration as error:
         print(error, file=sys.stderr)
         return 2
+    except exports.BadTime as error:
+        print(f"ocpp-mqtt-proxy: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Who read our output has enough of it, as `head` does. Nothing can be written at the exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ProxyError, OSError) as error:
         print(f"ocpp-mqtt-proxy: {error}", file=sys.stderr)
         return 1
@@ -77,13 +89,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate_parser(commands: Any) -> None:  # noqa: ANN401
     simulate = commands.add_parser("simulate", help="run a simulated charger")
-    simulate.add_argument("--url", required=True, metavar="WS_URL", help="where the CSMS is; the id is appended")
+    url = "where the CSMS is; the id is appended"
+    simulate.add_argument("--url", required=True, metavar="WS_URL", type=_ws_url, help=url)
     simulate.add_argument("--version", dest="ocpp_version", choices=["1.6", "2.0.1"], default="1.6")
     simulate.add_argument("--id", default="SIM1")
     simulate.add_argument("--password", default="", help="for Basic authentication")
-    simulate.add_argument("--speed", type=float, default=1.0, help="how much faster than life it charges")
+    simulate.add_argument("--speed", type=_speed, default=1.0, help="how much faster than life it charges")
     simulate.add_argument("--plugged", action="store_true", help="begin with a car plugged in")
+    simulate.add_argument("--show", action="store_true", help="run by itself: cars come, charge for a while and leave")
     simulate.set_defaults(run=_simulate)
+
+
+def _ws_url(text: str) -> str:
+    if not text.startswith(("ws://", "wss://")) or not urlsplit(text).hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is no WebSocket URL; allowed: ws://host:port/path or wss://…")
+    return text
+
+
+def _speed(text: str) -> float:
+    if not 0 < float(text) <= 10_000:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 10000")
+    return float(text)
 
 
 def _load(given: argparse.Namespace) -> Config:
@@ -128,7 +154,7 @@ def _check_config(given: argparse.Namespace) -> int:
 def _simulate(given: argparse.Namespace) -> int:
     from ocpp_mqtt_proxy.simulator.console import simulate
 
-    logs.set_up(Config().log)
+    logs.set_up(Log())
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(simulate(given))
     return 0
@@ -152,7 +178,7 @@ def _export(given: argparse.Namespace) -> int:
         async for line in write(store.all_sessions(wanted), datetime.now(UTC)):
             sys.stdout.write(line)
 
-    asyncio.run(_with_store(config, export))
+    asyncio.run(_with(_store(config), export))
     return 0
 
 
@@ -163,19 +189,26 @@ def _login(given: argparse.Namespace) -> int:
     async def add(store: Any) -> None:  # noqa: ANN401
         await store.add_login(token_hash(code), datetime.now(UTC) + timedelta(minutes=LOGIN_MINUTES))
 
-    asyncio.run(_with_store(config, add))
+    asyncio.run(_with(_store(config), add))
     from ocpp_mqtt_proxy.app import own_address
 
-    print(f"http://{own_address()}:{config.http.port}/login?code={code}")
+    host = config.http.host if config.http.host not in ANYWHERE else own_address()
+    print(f"http://{f'[{host}]' if ':' in host else host}:{config.http.port}/login?code={code}")
     print(f"good once, for {LOGIN_MINUTES} minutes", file=sys.stderr)
     return 0
 
 
-async def _with_store(config: Config, work: Callable[[Any], Awaitable[None]]) -> None:
-    """Do something with the store, beside a service that may be running."""
+def _store(config: Config) -> Any:  # noqa: ANN401
+    """The store, beside a service that may be running with it."""
     from ocpp_mqtt_proxy.adapters.store import Store
 
-    store = Store(Path(config.database.path))
+    path = Path(config.database.path)
+    if not path.exists():
+        print(f"there was no store at {path.absolute()} yet: is this the service's configuration?", file=sys.stderr)
+    return Store(path)
+
+
+async def _with(store: Any, work: Callable[[Any], Awaitable[None]]) -> None:  # noqa: ANN401
     await store.open()
     try:
         await work(store)
@@ -184,7 +217,7 @@ async def _with_store(config: Config, work: Callable[[Any], Awaitable[None]]) ->
 
 
 def _hash_password(_: argparse.Namespace) -> int:
-    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if not password:
         print("no password given", file=sys.stderr)
         return 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterable, AsyncIterator
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from ocpp_mqtt_proxy import shapes
@@ -32,11 +33,27 @@ COLUMNS = {
 }
 """Columns of the CSV, the first five in this order (contract §4), and the session's field in each."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"(^|[;,\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])")
+"""Where a spreadsheet would see a formula begin: also behind the separators that other countries' sheets use."""
 
 
 class BadTime(ProxyError):
     """A time that cannot be read."""
+
+
+class MachineZone(tzinfo):
+    """The zone of this machine, summer and winter."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta | None:
+        """What the machine's clocks show, or showed, then."""
+        return at.replace(tzinfo=None).astimezone().utcoffset() if at else None
+
+    def dst(self, _: datetime | None) -> None:
+        """Not told apart."""
+
+    def tzname(self, _: datetime | None) -> str:
+        """For people."""
+        return "local time"
 
 
 def when(text: str | None, zone: tzinfo, *, end: bool = False) -> datetime | None:
@@ -44,13 +61,18 @@ def when(text: str | None, zone: tzinfo, *, end: bool = False) -> datetime | Non
     if not text:
         return None
     try:
-        if len(text) == len("2026-01-31"):
-            day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
-            return datetime.combine(day, time(), zone)
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        return _instant(text, zone, end=end).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadTime(f"{text!r} is no time; allowed: 2026-01-31 or 2026-01-31T18:00:00Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def _instant(text: str, zone: tzinfo, *, end: bool) -> datetime:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=zone)
+    return datetime.combine(day + timedelta(days=1 if end else 0), time(), zone)
 
 
 async def as_csv(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterator[str]:
@@ -74,8 +96,8 @@ def _cell(column: str, value: Any) -> object:  # noqa: ANN401
     """A cell that no spreadsheet runs as a formula; money with two decimals."""
     if column in ("cost", "revenue"):
         return f"{value:.2f}"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return _FORMULA.sub(r"\1'", value)
     return "" if value is None else value
 
 

@@ -11,6 +11,14 @@ from ocpp_mqtt_proxy.config import Log
 TEXT = "%(asctime)s %(levelname)-7s %(message)s"
 
 
+class TextFormatter(logging.Formatter):
+    """A line for people. What a charger put into its id or its words cannot begin another line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the library's name)
+        """The line, without control characters."""
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().formatMessage(record))
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -30,7 +38,7 @@ class JsonFormatter(logging.Formatter):
 def set_up(config: Log) -> None:
     """Log to standard error as configured; libraries only what is a warning."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if config.format == "json" else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if config.format == "json" else TextFormatter(TEXT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("ocpp_mqtt_proxy").setLevel(config.level.upper())
     # aiomqtt logs what our session logs itself, a line per loss.

@@ -45,13 +45,14 @@ def money(amount: Decimal) -> float:
 
 def masked(tag: str | None) -> str | None:
     """An id tag that tells cards apart without giving them away: `***C3`."""
-    return None if tag is None else f"***{tag[-2:]}"
+    return None if tag is None else f"***{tag[-2:] if len(tag) > 2 else ''}"
 
 
 def number(value: float, digits: int = 3) -> str:
     """A number as plain text, without needless zeros."""
     text = f"{value:.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def session(given: Session, now: datetime, *, show_tag: bool = True) -> Json:

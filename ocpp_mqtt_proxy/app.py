@@ -37,8 +37,10 @@ from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Plan, restore
 from ocpp_mqtt_proxy.core.tariff import Tariff
 from ocpp_mqtt_proxy.dispatch import Dispatcher
+from ocpp_mqtt_proxy.exports import MachineZone
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.welcome import in_container, welcome
 
@@ -65,8 +67,9 @@ class BooksOf:
     clock: SystemClock
 
     async def page(self, **wanted: Any) -> Page:  # noqa: ANN401
-        """A page of sessions."""
-        await self.store.flush()
+        """A page of sessions, with the latest readings where they can be written down."""
+        with suppress(LedgerFailed):
+            await self.store.flush()
         return await self.store.sessions(_filter(**wanted))
 
     def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
@@ -113,7 +116,7 @@ def plan_of(charger: Charger | None, config: Config) -> Plan:
 
 def zone_of(config: Config) -> tzinfo:
     """The time zone of dates that name none."""
-    return ZoneInfo(config.timezone) if config.timezone else datetime.now().astimezone().tzinfo or UTC
+    return ZoneInfo(config.timezone) if config.timezone else MachineZone()
 
 
 class App:
@@ -142,6 +145,7 @@ class App:
         """Open the store, take chargers in, then everything else. Raises LedgerFailed, OSError."""
         await self.store.open()
         await self._build_hub()
+        await self.hub.wake()
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing)
         await self._open_doors()
         await self._start_mqtt()
@@ -151,7 +155,12 @@ class App:
 
     async def run(self) -> None:
         """Run until told to stop."""
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await asyncio.gather(*(door.close() for door in self._doors))
+            await self.store.close()
+            raise
         try:
             await self._stopping.wait()
         finally:
@@ -330,7 +339,7 @@ class App:
             "instance": self.hub.numbers.instance,
             "started_at": shapes.time(self.started_at),
             "ocpp_versions": [str(version) for version in DIALECTS],
-            "configuration": self.config.masked(),
+            "configuration": self.config.masked(show_tags=self.config.mqtt.show_tags),
         }
 
     def status(self) -> shapes.Json:
@@ -377,6 +386,7 @@ class App:
             "bad_frames": sum(c.bad_frames for c in links),
             "schema_violations": sum(c.violations for c in links),
             "refused_calls": sum(c.refused for c in links),
+            "queue_depth": sum(map(len, self.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
             "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.bus.mailboxes},
             "mqtt": self._mqtt_status(),
         }
@@ -396,7 +406,8 @@ class App:
             if self.mqtt is not None:
                 self.mqtt.retain(self.topics.bridge("health"), shapes.dump(self.health()))
             if days := self.config.database.keep_days:
-                await self.store.prune(self.clock.now() - timedelta(days=days))
+                with suppress(LedgerFailed):  # the store tells what is wrong with it; there is another time
+                    await self.store.prune(self.clock.now() - timedelta(days=days))
             await asyncio.sleep(HEALTH_SECONDS)
 
     def _say_what_next(self) -> None:

@@ -23,6 +23,7 @@ _MOSQUITTO = """\
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
+set_tcp_nodelay true
 log_type error
 """
 
@@ -94,13 +95,26 @@ def free_port() -> int:
 def start(folder: Path, port: int | None = None) -> Started:
     """Start a broker; its configuration goes into `folder`. Raises NoBroker."""
     chosen = port or free_port()
-    if binary := mosquitto():
-        file = folder / f"mosquitto-{chosen}.conf"
-        file.write_text(_MOSQUITTO.format(port=chosen))
-        return _wait(Started("mosquitto", chosen, _run([binary, "-c", str(file)])))
+    if mosquitto():
+        return start_mosquitto(folder, chosen, "allow_anonymous true")
     if AMQTT_PYTHON.exists():
-        return _wait(Started("amqtt", chosen, _run([str(AMQTT_PYTHON), "-c", _AMQTT.format(port=chosen)])))
+        return start_amqtt(chosen)
     raise NoBroker("no broker: install mosquitto, or run `make fallback-broker`")
+
+
+def start_mosquitto(folder: Path, port: int, *more: str) -> Started:
+    """Start mosquitto with more lines of configuration. Raises NoBroker."""
+    binary = mosquitto()
+    if binary is None:
+        raise NoBroker("mosquitto is not installed")
+    file = folder / f"mosquitto-{port}.conf"
+    file.write_text(_MOSQUITTO.format(port=port, more="\n".join(more)))
+    return _wait(Started("mosquitto", port, _run([binary, "-c", str(file)])))
+
+
+def start_amqtt(port: int) -> Started:
+    """Start amqtt. Raises NoBroker."""
+    return _wait(Started("amqtt", port, _run([str(AMQTT_PYTHON), "-c", _AMQTT.format(port=port)])))
 
 
 def _run(command: list[str]) -> subprocess.Popen[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import getpass
 import logging
 import os
@@ -50,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ProxyError, OSError) as error:
-        print(f"ocpp-mqtt-proxy: {error}", file=sys.stderr)
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        print(f"ocpp-mqtt-proxy: {error}{'; choose another with http.port' if taken else ''}", file=sys.stderr)
         return 1
 
 

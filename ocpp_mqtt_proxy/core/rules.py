@@ -104,4 +104,5 @@ def _limited(hearing: Hearing, order: SetLimit) -> None:
         if order.at.connector in (0, connector.number):
             connector.effective_limit = order.limit
             connector.limited_by = OWNER
+            hearing.keep(connector)
             hearing.tell(LimitChanged, connector, effective=order.limit, by=OWNER)

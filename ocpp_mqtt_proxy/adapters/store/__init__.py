@@ -44,11 +44,16 @@ from another CSMS is hardly one of ours. Far below int32."""
 
 
 class Store:
-    """Everything that is remembered. `open` before use; one writer, notes gathered."""
+    """Everything that is remembered. `open` before use; one writer, notes gathered.
+
+    `failure` is what the last write failed of. `durability` is how the file is written, as SQLite says it:
+    journal mode and `synchronous`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failure: str | None = None
+        self.durability = ("", 0)
         self._notes: dict[tuple[str, ...], Change] = {}
         self._noted = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
@@ -59,6 +64,7 @@ class Store:
         """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used."""
         try:
             self._writer = await self._connect()
+            self.durability = (await self._pragma("journal_mode"), int(await self._pragma("synchronous")))
             await migrate(self._writer)
             self._reader = await self._connect()
         except (sqlite3.Error, OSError, LedgerFailed) as error:
@@ -82,6 +88,11 @@ class Store:
         connection.row_factory = aiosqlite.Row
         await connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;")
         return connection
+
+    async def _pragma(self, name: str) -> str:
+        async with self._writer.execute(f"PRAGMA {name}") as cursor:
+            row = await cursor.fetchone()
+        return str(row[0]) if row else ""
 
     # Writing
 

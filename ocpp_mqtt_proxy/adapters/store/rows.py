@@ -37,7 +37,7 @@ _CHARGER_COLUMNS = (
     "id", "version", "nameplate", "accepted", "operative", "limit_amps", "profile_form",
     "inventory", "inventory_of", "measurands", "seq", "first_seen", "last_seen",
 )  # fmt: skip
-_CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at")
+_CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at", "details")
 _SESSION_COLUMNS = (
     "session_id", "charger", "connector", "transaction_id", "provider", "id_tag", "state", "started_at",
     "ended_at", "meter_start", "meter_stop", "energy_wh", "cost", "currency", "reason", "start_key", "details",
@@ -154,16 +154,31 @@ def _connector_row(connector: Connector) -> tuple[object, ...]:
         register.total,
         register.raw,
         text_of(register.at),
+        _json(
+            {
+                "held": register.held,
+                "effective_limit": connector.effective_limit,
+                "limited_by": connector.limited_by,
+                "finishing": connector.finishing,
+                "says_occupied": connector.says_occupied,
+            }
+        ),
     )
 
 
 def connector(row: Row) -> Connector:
     """A stored connector."""
+    details = orjson.loads(row["details"])
+    limit = details.get("effective_limit")
     return Connector(
         charger=row["charger"],
         number=row["number"],
         place=Place(row["evse"], row["connector"]),
-        register=Register(row["register_wh"], row["raw_wh"], time_of(row["read_at"])),
+        register=_register(row["register_wh"], row["raw_wh"], row["read_at"], details.get("held")),
+        effective_limit=None if limit is None else Amps(limit),
+        limited_by=details.get("limited_by"),
+        finishing=details.get("finishing", False),
+        says_occupied=details.get("says_occupied", False),
     )
 
 
@@ -205,7 +220,7 @@ def _details(session: Session) -> dict[str, object]:
         "charging_state_at": text_of(session.charging_state_at),
         "offered": session.offered,
         "sequence": [session.sequence.last, sorted(session.sequence.missing)],
-        "register": [register.total, register.raw, text_of(register.at)] if register else None,
+        "register": [register.total, register.raw, text_of(register.at), register.held] if register else None,
     }
 
 
@@ -239,8 +254,12 @@ def session(row: Row) -> Session:
         charging_state_at=time_of(details.get("charging_state_at")),
         offered=details.get("offered", False),
         sequence=Sequence(last, set(missing)),
-        register=Register(register[0], register[1], time_of(register[2])) if register else None,
+        register=_register(*register) if register else None,
     )
+
+
+def _register(total: float, raw: float | None, at: str | None, held: float | None = None) -> Register:
+    return Register(total, raw, time_of(at), held)
 
 
 def _wh(value: float | None) -> WattHours | None:

@@ -26,6 +26,7 @@ from ocpp_mqtt_proxy.config.values import (
     Spelled,
     TimeOfDay,
     Topic,
+    Tree,
     Url,
     WebSocketUrl,
 )
@@ -97,8 +98,8 @@ class Mqtt(Section):
     ca: str = ""
     client_id: str = ""
     protocol: Annotated[Literal["auto", "5", "3.1.1"], Spelled] = "auto"
-    base_topic: Annotated[Topic, Field(min_length=1)] = "ocpp"
-    discovery_prefix: Annotated[Topic, Field(min_length=1)] = "homeassistant"
+    base_topic: Tree = "ocpp"
+    discovery_prefix: Tree = "homeassistant"
     discovery: Annotated[Literal["auto", "device", "component", "off"], Spelled] = "auto"
     status_topic: Topic = "homeassistant/status"
     qos: Literal[0, 1, 2] = 1

@@ -100,6 +100,7 @@ ProviderId = Annotated[
 ]
 ChargerId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_reserved)]
 Topic = Annotated[str, _matching(r"(?!\$)[^+#\0]*", "must be an MQTT topic without wildcards")]
+Tree = Annotated[str, _matching(r"(?!\$)[^+#\0]+", "must be an MQTT topic without wildcards, not empty")]
 TimeOfDay = Annotated[str, BeforeValidator(_time_of_day)]
 VersionWord = Annotated[
     Literal["1.6", "2.0.1"], Spelled, _later({"2.1"}, "OCPP 2.1 is not spoken yet; must be '1.6' or '2.0.1'")

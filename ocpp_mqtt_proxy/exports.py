@@ -33,8 +33,11 @@ COLUMNS = {
 }
 """Columns of the CSV, the first five in this order (contract §4), and the session's field in each."""
 
-_FORMULA = re.compile(r"(^|[;,\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r\n])")
+_FORMULA = re.compile(r"(^|[;,|])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Where a spreadsheet would see a formula begin: also behind the separators that other countries' sheets use."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+"""What would split a cell, or a line, for one reader or another."""
 
 
 class BadTime(ProxyError):
@@ -97,7 +100,7 @@ def _cell(column: str, value: Any) -> object:  # noqa: ANN401
     if column in ("cost", "revenue"):
         return f"{value:.2f}"
     if isinstance(value, str):
-        return _FORMULA.sub(r"\1'", value)
+        return _FORMULA.sub(r"\1'", _CONTROL.sub(" ", value))
     return "" if value is None else value
 
 

@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 60
 RESTART_SECONDS = 5
+CANCEL_SECONDS = 0.5
+CANCELLATIONS = 4
 DEVICE_DISCOVERY_SINCE = (2024, 11)
 
 
@@ -179,10 +181,17 @@ class App:
             self.states.catch_up()
             with suppress(TimeoutError):
                 await self.mqtt.say_goodbye()
-        for room in self._rooms:
-            room.cancel()
-        await asyncio.gather(*self._rooms, return_exceptions=True)
+        await self._end_rooms()
         await self.store.close()
+
+    async def _end_rooms(self) -> None:
+        """Cancel every room until it ends: asyncio loses a cancellation that meets another error on its way."""
+        rooms = set(self._rooms)
+        for _ in range(CANCELLATIONS):
+            for room in rooms:
+                room.cancel()
+            if rooms:
+                _, rooms = await asyncio.wait(rooms, timeout=CANCEL_SECONDS)
 
     def _room(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self._rooms.append(asyncio.create_task(_for_ever(name, work), name=name))

@@ -57,6 +57,7 @@ class Hub:
     stations: dict[str, Station] = field(default_factory=dict)
     links: dict[str, ChargerLink] = field(default_factory=dict)
     _recording: set[asyncio.Task[Answer]] = field(default_factory=set)
+    _on_disk: set[str] = field(default_factory=set)
 
     def station(self, charger_id: str) -> Station:
         """The station of a charger. Raises UnknownCharger."""
@@ -112,9 +113,14 @@ class Hub:
         return None
 
     async def _record_then_answer(self, station: Station, heard: Heard, answer: Answer) -> Answer:
-        """Acknowledge only what is on disk, or the charger forgets what we do not know."""
+        """Acknowledge only what is on disk, or the charger forgets what we do not know.
+
+        A session comes back after a power cut only with its charger, which may have been noted just now.
+        """
+        new = [] if station.id in self._on_disk else [station.memory]
         try:
-            await self._record(heard.changes)
+            await self._record([*new, *heard.changes])
+            self._on_disk.add(station.id)
         finally:
             self._tell(station, heard.facts)
         return answer
@@ -157,6 +163,7 @@ class Hub:
             memory.seq_reserved = memory.seq + SEQ_BLOCK
         if memories:
             await self.ledger.record(memories)
+        self._on_disk.update(self.stations)
 
     def confirm(self, station: Station, order: Order) -> None:
         """The charger has agreed to an order: what it changes is now a fact."""
@@ -177,6 +184,7 @@ class Hub:
             link.close("forgotten by the owner")
             self._conclude(station, rules.disconnect(station, "forgotten", self.clock.now(), self.numbers))
         del self.stations[charger_id]  # first: what it still says must not write it down again
+        self._on_disk.discard(charger_id)
         try:
             await self.ledger.forget(station.memory)
         except LedgerFailed:

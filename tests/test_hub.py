@@ -137,6 +137,15 @@ async def test_an_end_is_answered_and_told_once_it_is_on_disk(hub: Hub, ledger: 
     assert SessionEnded in kinds(told)
 
 
+async def test_with_the_first_session_of_a_new_charger_the_charger_is_on_disk(
+    hub: Hub, ledger: FakeLedger, station: Station
+) -> None:
+    transaction = await answered(hub, start(1000))
+    assert ledger.recorded[0] is station.memory
+    await answered(hub, stop(transaction, 3000))
+    assert ledger.recorded.count(station.memory) == 1
+
+
 # A disk that fails
 
 

@@ -73,11 +73,11 @@ def test_words_of_other_alphabets_stay_as_they_are(capsys: pytest.CaptureFixture
 def test_a_fault_of_ours_is_told_with_where_it_was(capsys: pytest.CaptureFixture[str], form: str) -> None:
     set_up(format=form)
     try:
-        {}["lost"]
-    except KeyError:
+        int("lost")
+    except ValueError:
         ours.exception("failed")
     lines = said(capsys)
-    assert "KeyError: 'lost'" in "\n".join(lines)
+    assert "ValueError: invalid literal" in "\n".join(lines)
     assert len(lines) == 1 or form == "text"
 
 

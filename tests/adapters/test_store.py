@@ -14,15 +14,19 @@ import pytest
 
 from ocpp_mqtt_proxy.adapters.store import BATCH_SECONDS, RETRY_SECONDS, Filter, Store
 from ocpp_mqtt_proxy.adapters.store.migrations import scripts
+from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import Place, WattHours
 from ocpp_mqtt_proxy.core.register import Register
+from ocpp_mqtt_proxy.core.reports import HeartbeatReported
 from ocpp_mqtt_proxy.core.session import State
-from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
 from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from tests.adapters.things import NOON, a_session, an_ended_session
+from tests.fakes import FakeClock
 from tests.running import PATIENCE
 
 
@@ -351,6 +355,21 @@ async def test_a_new_installation_counts_from_anywhere_within_what_1_6_allows(tm
             begun.add((await store.numbers()).last_transaction)
     assert len(begun) == 5
     assert all(0 < first < 2**31 - 1_000_000_000 for first in begun)
+
+
+async def test_event_numbers_that_were_told_before_a_kill_are_not_told_again(file: Path) -> None:
+    async with opened(file) as store:
+        store.note([ChargerMemory("CP1", seq=5, seq_reserved=5)])
+    async with opened(file) as store:
+        hub = Hub(FakeClock(), Bus(), store, await store.numbers())
+        (memory,) = await store.chargers()
+        hub.stations["CP1"] = Station(memory)
+        await hub.wake()
+        for _ in range(100):
+            hub.hear("CP1", HeartbeatReported())
+        async with opened(file) as after_the_kill:
+            (found,) = await after_the_kill.chargers()
+        assert found.seq > memory.seq == 105
 
 
 async def test_what_runs_is_remembered_and_the_last_that_are_over(store: Store) -> None:

@@ -144,6 +144,8 @@ class Link:
 
     async def _receive(self, data: bytes | str) -> None:
         self.counters.frames += 1
+        if self._closed.is_set():
+            return  # told to go: what was not answered it says again on its next socket
         if self._log_frames:
             self._log("<", data)
         try:

@@ -63,6 +63,8 @@ class Store:
     async def open(self) -> None:
         """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used."""
         try:
+            # aiosqlite, where it cannot connect, leaves a thread behind that may outlive the loop.
+            await asyncio.to_thread(lambda: sqlite3.connect(self.path).close())
             self._writer = await self._connect()
             self.durability = (await self._pragma("journal_mode"), int(await self._pragma("synchronous")))
             await migrate(self._writer)

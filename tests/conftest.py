@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers import Broker
 from tests.running import Running, Watcher, running
+
+settings.register_profile("project", derandomize=True, deadline=None)
+settings.load_profile("project")
+"""Property tests try the same on every run, and a busy machine is no failure."""
 
 HERE = Path(__file__).parent
 RIG = HERE.parents[1] / "shared" / "ha_rig"

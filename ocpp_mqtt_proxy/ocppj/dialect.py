@@ -15,7 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Reason, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import (
+    Order,
+    Outcome,
+    RawCall,
+    Reason,
+    Result,
+    SetConfiguration,
+    done,
+    failed,
+    refused,
+)
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
@@ -65,18 +75,18 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """How an order is put to a charger, and what its answer means."""
+    """How an order is put to a charger, and what its answer means. None where the version cannot say it."""
 
-    encode: Callable[[Any], tuple[str, Payload]]
+    encode: Callable[[Any], tuple[str, Payload] | None]
     read: Callable[[Any, Object], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
 class Obey:
-    """What a call of a CSMS asks for, and how the outcome is answered."""
+    """What a call of a CSMS asks for, and how the outcome of that order is answered."""
 
     decode: Callable[[Object], Order]
-    reply: Callable[[Outcome], Payload]
+    reply: Callable[[Any, Outcome], Payload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +107,15 @@ class Dialect:
         """
         row = self.hear.get(action)
         if row is None:
-            raise self._unheard(action)
+            raise self._unknown(action)
         violation = schema.check(self.version, action, payload)
         if violation is not None and not row.bears(violation):
             raise CallRefused(violation.code, str(violation))
         return row.decode(payload), violation
 
-    def _unheard(self, action: str) -> CallRefused:
+    def _unknown(self, action: str) -> CallRefused:
         if action in schema.actions(self.version):
-            return CallRefused(ErrorCode.NOT_SUPPORTED, f"{action} is sent by the CSMS, not to it")
+            return CallRefused(ErrorCode.NOT_SUPPORTED, f"{action} is not for us to answer")
         return CallRefused(ErrorCode.NOT_IMPLEMENTED, f"OCPP {self.version} has no {action}")
 
     def reply(self, action: str, answer: Answer) -> Payload:
@@ -113,17 +123,32 @@ class Dialect:
         return self.hear[action].reply(answer)
 
     def put(self, order: Order) -> tuple[str, Payload] | None:
-        """An order as a call; None where this version has no such thing."""
+        """An order as a call; None where this version has no such thing, or no room for what is in it."""
         if isinstance(order, RawCall):
             return order.action, dict(order.payload)
         row = self.order.get(type(order))
-        return row.encode(order) if row else None
+        call = row.encode(order) if row else None
+        return call if call and schema.check(self.version, *call) is None else None
 
     def outcome(self, order: Order, payload: Object) -> Outcome:
         """What a charger's answer to an order means."""
         if isinstance(order, RawCall):
             return Outcome(Result.OK, result=payload)
         return self.order[type(order)].read(order, payload)
+
+    def command(self, action: str, payload: Object) -> Order:
+        """What a CSMS's call asks for. Raises CallRefused where it has to be answered by a CALLERROR."""
+        row = self.obey.get(action)
+        if row is None:
+            raise self._unknown(action)
+        violation = schema.check(self.version, action, payload)
+        if violation is not None:
+            raise CallRefused(violation.code, str(violation))
+        return row.decode(payload)
+
+    def response(self, action: str, order: Order, outcome: Outcome) -> Payload:
+        """The answer to a CSMS's call, once it is known what became of the order."""
+        return self.obey[action].reply(order, outcome)
 
 
 _UNSUPPORTED = frozenset({"NotSupported", "NotImplemented"})
@@ -161,9 +186,29 @@ def settled(statuses: Mapping[str, str]) -> Outcome:
     return Outcome(Result.REFUSED, reason, f"the charger answered {told}", {"set": became})
 
 
-def settings_words(outcome: Outcome, unsupported: str = "NotSupported") -> dict[str, str]:
-    """What became of each setting, in OCPP's words: the way back of `settled`."""
+def settings_words(order: SetConfiguration, outcome: Outcome, unsupported: str = "NotSupported") -> dict[str, str]:
+    """What became of each setting, in OCPP's words: the way back of `settled`.
+
+    Of an order that never came to the charger, each is rejected.
+    """
     became = outcome.result.get("set")
-    words = {status: word for word, status in SET_STATUS.items()}
     known = became if isinstance(became, dict) else {}
-    return {name: words.get(status, unsupported) for name, status in known.items()}
+    words = {status: word for word, status in SET_STATUS.items()}
+    unheard = unsupported if outcome.reason is Reason.NOT_SUPPORTED else words["rejected"]
+    return {name: words.get(known[name], unsupported) if name in known else unheard for name, _ in order.values}
+
+
+def is_scheduled(outcome: Outcome) -> bool:
+    """Whether the charger will do it later, once it is idle."""
+    return outcome.result.get("charger_status") == "Scheduled"
+
+
+def usual_answer(yes: str = "Accepted", no: str = "Rejected", **refusals: str) -> Callable[[object, Outcome], Payload]:
+    """The usual answer to a CSMS: one word for yes, one for no, others for certain reasons (by their values)."""
+    return lambda _, outcome: {"status": yes if outcome.ok else refusals.get(str(outcome.reason), no)}
+
+
+def usual_answer_or_scheduled(_: object, outcome: Outcome) -> Payload:
+    """The usual answer, or that it is done later."""
+    status = "Scheduled" if is_scheduled(outcome) else "Accepted"
+    return {"status": status if outcome.ok else "Rejected"}

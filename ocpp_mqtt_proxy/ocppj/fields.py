@@ -6,7 +6,6 @@ without a zone. These functions take what makes sense and give None or a default
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar, cast
@@ -20,6 +19,9 @@ NOTHING: Object = {}
 _PLACEHOLDERS = frozenset({"", "none", "null", "n/a"})
 MAX_TEXT = 2500
 """Characters kept of any text; the longest that the specifications allow for what we read."""
+
+MAX_NUMBER = 10**18
+"""No number of a charger's means anything beyond; databases and other readers of ours end at 2**63."""
 
 
 def text(source: Object, key: str) -> str:
@@ -39,12 +41,12 @@ def words(source: Object, key: str) -> str:
 
 
 def number(value: object) -> float | None:
-    """A finite number, from JSON or text; None for anything else."""
+    """A number, from JSON or text; None for anything else, and for what is too large to mean anything."""
     if isinstance(value, str):
         value = _parse(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if abs(value) <= MAX_NUMBER else None
 
 
 def _parse(value: str) -> float | None:
@@ -67,13 +69,11 @@ def integer(source: Object, key: str) -> int | None:
 def identifier(source: Object, key: str) -> str | None:
     """An id as text, whether it came as a number or as text; None where there is none."""
     value = source.get(key)
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value))
-    if isinstance(value, int):
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+    return value.strip()[:MAX_TEXT] or None if isinstance(value, str) else None
 
 
 def flag(source: Object, key: str) -> bool:
@@ -88,7 +88,7 @@ def instant(source: Object, key: str) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        at = datetime.fromisoformat(value.strip())
+        at = datetime.fromisoformat(value.strip().upper())
         return at if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -126,8 +126,9 @@ def as_text(value: object) -> str | None:
 
 
 def zulu(at: datetime) -> str:
-    """A time as chargers read it: UTC, whole seconds, `Z` (semantics §3.1)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A time as chargers read it: UTC, whole seconds, `Z` (semantics §3.1). Without a zone it is UTC."""
+    utc = at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+    return utc.isoformat(timespec="seconds") + "Z"
 
 
 def without_nothing(**fields: object) -> dict[str, object]:

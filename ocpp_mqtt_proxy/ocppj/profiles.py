@@ -12,11 +12,15 @@ from math import floor
 
 from ocpp_mqtt_proxy.core.commands import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.ocppj.fields import without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.fields import Object, children, integer, number, without_nothing, zulu
 
 NOMINAL_VOLTAGE = 230
 PROFILE_ID = 7300
 """Profile ids of ours begin here; the connector's number is added."""
+MAX_CONNECTOR = 99
+"""Connectors that have a profile id of ours."""
+PHASES = 3
+"""Phases a limit is for where the profile does not say (K01.FR.49)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,12 @@ def down(amount: float) -> float:
     return floor(amount * 10 + 1e-6) / 10
 
 
+def connector_of(profile_id: int | None) -> int | None:
+    """The connector of a profile of ours; None for anybody else's."""
+    ours = profile_id is not None and PROFILE_ID <= profile_id <= PROFILE_ID + MAX_CONNECTOR
+    return profile_id - PROFILE_ID if ours and profile_id is not None else None
+
+
 def body(plan: Schedule) -> dict[str, object]:
     """A ChargingSchedule, the fields that both versions have."""
     return without_nothing(
@@ -54,8 +64,15 @@ def body(plan: Schedule) -> dict[str, object]:
     )
 
 
-def amps(limit: object, unit: object, phases: int) -> Amps | None:
-    """A limit of a schedule in A per phase."""
-    if not isinstance(limit, int | float) or isinstance(limit, bool):
-        return None
-    return Amps(limit / (phases * NOMINAL_VOLTAGE)) if unit == "W" else Amps(float(limit))
+def first_limit(plan: Object) -> tuple[Amps | None, int]:
+    """The limit of a schedule's first period in A per phase, and the phases it is for.
+
+    Whole schedules come with `core/limits`.
+    """
+    period: Object = next(children(plan, "chargingSchedulePeriod"), {})
+    told = integer(period, "numberPhases")
+    phases = told if told in (1, 2, 3) else PHASES
+    limit = number(period.get("limit"))
+    if limit is None:
+        return None, phases
+    return Amps(limit / (phases * NOMINAL_VOLTAGE)) if plan.get("chargingRateUnit") == "W" else Amps(limit), phases

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -23,6 +23,9 @@ ERROR: Final = 4
 
 MAX_ID = 36
 """Characters of a message id (J §4.1.4); longer ones are answered as they are."""
+
+MAX_DEPTH = 64
+"""Levels of nesting in a frame. What is deeper could be read, but not written again by everybody we tell it."""
 
 Payload = Mapping[str, object]
 
@@ -65,6 +68,12 @@ def error_code(text: object) -> ErrorCode:
         return _FROM_16.get(str(text)) or ErrorCode(str(text))
     except ValueError:
         return ErrorCode.GENERIC_ERROR
+
+
+class NumberId(str):
+    """A message id that came as a number, against the specification; it goes back as one."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +121,29 @@ def parse(data: bytes | str, version: Version) -> Frame:
 
     A charger that sends nonsense without a readable id is not answered in 1.6 and gets id "-1" in 2.x
     (Part 4 §4.2.3); message types we do not know are ignored in 1.6 and 2.1 and refused in 2.0.1 (§4.4).
+    An answer, however broken, is never answered.
     """
     try:
         frame = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _unreadable(version, f"not JSON: {error}") from None
-    if not isinstance(frame, list) or len(frame) < 3 or type(frame[0]) is not int:
+    if not isinstance(frame, list) or not frame or type(frame[0]) is not int:
         raise _unreadable(version, "not an OCPP-J array [type, id, …]")
     match frame[0]:
+        case 3 | 4 if len(frame) < 3:
+            raise BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, "an answer without content", None)
+        case _ if len(frame) < 2:
+            raise _unreadable(version, "no message id")
         case 2:
-            return _call(frame, version)
+            call = _call(frame, version)
+            _check_depth(data, call)
+            return call
         case 3:
             return CallResult(str(frame[1]), _object(frame[2]))
         case 4:
             return _error(frame)
         case other:
-            answer_id = frame[1] if version is Version.V201 and isinstance(frame[1], str) else None
+            answer_id = _message_id(frame[1]) if version is Version.V201 else None
             raise BadFrame(ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, f"message type {other}", answer_id)
 
 
@@ -135,20 +151,44 @@ def _unreadable(version: Version, why: str) -> BadFrame:
     return BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, why, None if version is Version.V16 else "-1")
 
 
+def _message_id(value: object) -> str | None:
+    """A message id; a number is taken for one (some chargers count). None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return NumberId(value)
+    return value if isinstance(value, str) else None
+
+
 def _call(frame: list[object], version: Version) -> Call:
-    message_id = frame[1]
-    if isinstance(message_id, int) and not isinstance(message_id, bool):
-        message_id = str(message_id)
-    if not isinstance(message_id, str):
+    message_id = _message_id(frame[1])
+    if message_id is None:
         raise _unreadable(version, "the message id is no string")
-    action = frame[2]
-    if not isinstance(action, str) or len(frame) > 4:
+    if not 3 <= len(frame) <= 4 or not isinstance(frame[2], str):
         raise BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, "a CALL is [2, id, action, payload]", message_id)
     payload = frame[3] if len(frame) == 4 else None
     # `null` stands for a message without fields in the prose of both versions; some chargers leave it out.
     if payload is not None and not isinstance(payload, dict):
         raise BadFrame(ErrorCode.FORMAT_VIOLATION, "the payload is no object", message_id)
-    return Call(message_id, action, payload or {})
+    return Call(message_id, frame[2], payload or {})
+
+
+def _check_depth(data: bytes | str, call: Call) -> None:
+    """Refuse what is nested too deep. Brackets are counted first: ordinary frames have fewer than levels allowed."""
+    brackets = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    if brackets > MAX_DEPTH and _is_deep(call.payload):
+        raise BadFrame(ErrorCode.FORMAT_VIOLATION, f"nested deeper than {MAX_DEPTH} levels", call.id)
+
+
+def _is_deep(payload: object) -> bool:
+    level = [payload]
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _within(value)]
+    return bool(level)
+
+
+def _within(value: object) -> Iterable[object]:
+    """The lists and objects that a list or object holds."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for one in inner if isinstance(one, dict | list)]
 
 
 def _object(value: object) -> dict[str, object]:
@@ -168,13 +208,17 @@ def encode_call(call: Call) -> bytes:
 
 def encode_result(message_id: str, payload: Payload) -> bytes:
     """A CALLRESULT as it goes on the wire; the id is the call's, byte for byte."""
-    return orjson.dumps([RESULT, message_id, payload])
+    return orjson.dumps([RESULT, _as_it_came(message_id), payload])
 
 
 def encode_error(error: CallError, version: Version) -> bytes:
     """A CALLERROR as it goes on the wire; the description within the 255 characters of 2.x."""
     code = spelled(error.code, version)
-    return orjson.dumps([ERROR, error.id, code, error.description[:255], error.details])
+    return orjson.dumps([ERROR, _as_it_came(error.id), code, error.description[:255], error.details])
+
+
+def _as_it_came(message_id: str) -> str | int:
+    return int(message_id) if isinstance(message_id, NumberId) else message_id
 
 
 def fresh_id() -> str:

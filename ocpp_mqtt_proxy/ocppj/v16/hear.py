@@ -29,17 +29,15 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
     as_text,
     choice,
-    identifier,
     instant,
     integer,
-    number,
     text,
     without_nothing,
     words,
     zulu,
 )
 from ocpp_mqtt_proxy.ocppj.names import pascal, snake
-from ocpp_mqtt_proxy.ocppj.v16.words import REASON, STATUS, connector_id, id_tag_info, place, samples
+from ocpp_mqtt_proxy.ocppj.v16.words import REASON, STATUS, connector_id, id_tag_info, place, samples, transaction_id
 
 
 def _boot(payload: Object) -> BootReported:
@@ -81,8 +79,8 @@ def _authorized(answer: AuthorizationAnswer) -> Payload:
 
 
 def _watt_hours(payload: Object, key: str) -> WattHours | None:
-    value = number(payload.get(key))
-    return None if value is None else WattHours(round(value))
+    value = integer(payload, key)
+    return None if value is None else WattHours(value)
 
 
 def _start(payload: Object) -> TransactionReported:
@@ -106,7 +104,7 @@ def _stop(payload: Object) -> TransactionReported:
     tag = text(payload, "idTag")
     return TransactionReported(
         phase=Phase.ENDED,
-        transaction_id=identifier(payload, "transactionId"),
+        transaction_id=transaction_id(payload),
         at=instant(payload, "timestamp"),
         token=IdToken(tag) if tag else None,
         meter_stop=_watt_hours(payload, "meterStop"),
@@ -123,7 +121,7 @@ def _meter(payload: Object) -> MeterReported:
     return MeterReported(
         place=place(connector_id(payload)),
         samples=samples(payload, "meterValue"),
-        transaction_id=identifier(payload, "transactionId"),
+        transaction_id=transaction_id(payload),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
@@ -28,56 +26,56 @@ from ocpp_mqtt_proxy.core.commands import (
     UpdateFirmware,
 )
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.ocppj.dialect import Obey, Payload, settings_words
-from ocpp_mqtt_proxy.ocppj.fields import (
-    Object,
-    child,
-    children,
-    identifier,
-    instant,
-    integer,
-    text,
-    without_nothing,
+from ocpp_mqtt_proxy.ocppj.dialect import (
+    Obey,
+    Payload,
+    settings_words,
+    usual_answer,
+    usual_answer_or_scheduled,
 )
-from ocpp_mqtt_proxy.ocppj.names import pascal
-from ocpp_mqtt_proxy.ocppj.profiles import amps
+from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, instant, integer, text, without_nothing
+from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v16.order import TRIGGERS
-from ocpp_mqtt_proxy.ocppj.v16.words import connector_id, place
+from ocpp_mqtt_proxy.ocppj.v16.words import EPOCH, connector_id, place, transaction_id
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PHASES = 3
-"""Phases a limit in watts is spread over where the profile does not say (K01.FR.49)."""
+MAX_KEY = 50
+MAX_VALUE = 500
+"""Characters that 1.6 has room for in a configuration key and its value."""
 
 _MESSAGES = {word: message for message, word in reversed(TRIGGERS.items())}
 
 
 def _target(payload: Object) -> Target:
     number = connector_id(payload)
-    return Target(number, place(number))
+    return Target(number, place(number)) if number else Target()
 
 
 def _start(payload: Object) -> StartCharging:
-    return StartCharging(_target(payload), text(payload, "idTag"), 0)
+    limit, _ = first_limit(child(child(payload, "chargingProfile"), "chargingSchedule"))
+    return StartCharging(_target(payload), text(payload, "idTag"), 0, limit)
 
 
 def _stop(payload: Object) -> StopCharging:
-    return StopCharging(identifier(payload, "transactionId") or "")
+    return StopCharging(transaction_id(payload) or "")
 
 
 def _limit(payload: Object) -> SetLimit:
-    """The first period of the profile; whole schedules come with `core/limits`."""
     profile = child(payload, "csChargingProfiles")
     plan = child(profile, "chargingSchedule")
-    period: Object = next(children(plan, "chargingSchedulePeriod"), {})
-    phases = integer(period, "numberPhases") or PHASES
+    limit, phases = first_limit(plan)
     return SetLimit(
         at=_target(payload),
-        limit=amps(period.get("limit"), plan.get("chargingRateUnit"), phases) or Amps(0),
+        limit=limit or Amps(0),
         start=instant(plan, "startSchedule") or EPOCH,
         phases=phases,
         form=ProfileForm(integer(profile, "stackLevel") or 0),
-        transaction_id=identifier(profile, "transactionId"),
+        transaction_id=transaction_id(profile),
     )
+
+
+def _clear_limit(payload: Object) -> ClearLimit:
+    number = connector_of(integer(payload, "id"))
+    return ClearLimit(_target({"connectorId": number}) if number else _target(payload))
 
 
 def _trigger(payload: Object) -> Trigger:
@@ -90,16 +88,21 @@ def _get_configuration(payload: Object) -> GetConfiguration:
     return GetConfiguration(tuple(str(key) for key in keys) if isinstance(keys, list) else ())
 
 
-def _configuration(outcome: Outcome) -> Payload:
-    values, readonly, unknown = (outcome.result.get(k) for k in ("values", "readonly", "unknown"))
+def _configuration(order: GetConfiguration, outcome: Outcome) -> Payload:
+    """Every key asked for is known or unknown. Names that are longer than 1.6 has room for are left out."""
+    values, readonly = outcome.result.get("values"), outcome.result.get("readonly")
     known = values if isinstance(values, dict) else {}
     fixed = readonly if isinstance(readonly, list) else []
-    entries = [{"key": key, "readonly": key in fixed, "value": value} for key, value in known.items()]
-    return {"configurationKey": entries, "unknownKey": unknown or []}
+    entries = [
+        {"key": key, "readonly": key in fixed, "value": value[:MAX_VALUE]}
+        for key, value in known.items()
+        if len(key) <= MAX_KEY
+    ]
+    return {"configurationKey": entries, "unknownKey": [key for key in order.names if key not in known]}
 
 
-def _changed(outcome: Outcome) -> Payload:
-    return {"status": next(iter(settings_words(outcome).values()), "NotSupported")}
+def _changed(order: SetConfiguration, outcome: Outcome) -> Payload:
+    return {"status": settings_words(order, outcome)[order.values[0][0]]}
 
 
 def _reserve(payload: Object) -> Reserve:
@@ -111,79 +114,51 @@ def _reserve(payload: Object) -> Reserve:
     )
 
 
-def _reserved(outcome: Outcome) -> Payload:
-    refusals = {
-        Reason.CHARGER_FAULTED: "Faulted",
-        Reason.CHARGER_UNAVAILABLE: "Unavailable",
-        Reason.HELD_BY_OTHER: "Occupied",
-    }
-    return {"status": "Accepted" if outcome.ok else refusals.get(outcome.reason, "Rejected")}  # type: ignore[arg-type]
-
-
-def _accepted(outcome: Outcome) -> Payload:
-    return {"status": "Accepted" if outcome.ok else "Rejected"}
-
-
-def _accepted_or_scheduled(outcome: Outcome) -> Payload:
-    return {"status": "Scheduled"} if outcome.result.get("scheduled") else _accepted(outcome)
-
-
-def _supported(outcome: Outcome) -> Payload:
-    return {"status": "NotSupported"} if outcome.reason is Reason.NOT_SUPPORTED else _accepted(outcome)
-
-
-def _triggered(outcome: Outcome) -> Payload:
-    return {"status": "NotImplemented"} if outcome.reason is Reason.NOT_SUPPORTED else _accepted(outcome)
-
-
-def _unlocked(outcome: Outcome) -> Payload:
-    if outcome.reason in (Reason.UNKNOWN_CONNECTOR, Reason.NOT_SUPPORTED):
-        return {"status": "NotSupported"}
-    return {"status": "Unlocked" if outcome.ok else "UnlockFailed"}
-
-
-def _cleared(outcome: Outcome) -> Payload:
-    return {"status": "Accepted" if outcome.ok else "Unknown"}
-
-
-def _data_transferred(outcome: Outcome) -> Payload:
+def _data_transferred(_: DataTransfer, outcome: Outcome) -> Payload:
     if outcome.ok:
-        return without_nothing(status="Accepted", data=outcome.result.get("data"))
-    known = outcome.reason is not Reason.NOT_SUPPORTED
-    return {"status": "Rejected" if known else pascal("unknown_vendor_id")}
+        return without_nothing(status="Accepted", data=as_text(outcome.result.get("data")))
+    return {"status": "UnknownVendorId" if outcome.reason is Reason.NOT_SUPPORTED else "Rejected"}
 
 
 def _diagnostics(payload: Object) -> GetDiagnostics:
     return GetDiagnostics(0, text(payload, "location"))
 
 
-def _uploading(outcome: Outcome) -> Payload:
-    return without_nothing(fileName=outcome.result.get("file_name"))
+def _uploading(_: GetDiagnostics, outcome: Outcome) -> Payload:
+    return without_nothing(fileName=text(outcome.result, "file_name")[:255])
 
 
 def _firmware(payload: Object) -> UpdateFirmware:
     return UpdateFirmware(0, text(payload, "location"), instant(payload, "retrieveDate") or EPOCH)
 
 
+_ACCEPTED = usual_answer()
+
 OBEY = {
-    "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _accepted),
+    "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _ACCEPTED),
     "ChangeAvailability": Obey(
-        lambda p: ChangeAvailability(_target(p), p.get("type") == "Operative"), _accepted_or_scheduled
+        lambda p: ChangeAvailability(_target(p), p.get("type") == "Operative"), usual_answer_or_scheduled
     ),
     "ChangeConfiguration": Obey(lambda p: SetConfiguration(((text(p, "key"), text(p, "value")),)), _changed),
-    "ClearCache": Obey(lambda _: ClearCache(), _accepted),
-    "ClearChargingProfile": Obey(lambda p: ClearLimit(_target(p)), _cleared),
+    "ClearCache": Obey(lambda _: ClearCache(), _ACCEPTED),
+    "ClearChargingProfile": Obey(_clear_limit, usual_answer(no="Unknown")),
     "DataTransfer": Obey(
         lambda p: DataTransfer(text(p, "vendorId"), text(p, "messageId"), p.get("data")), _data_transferred
     ),
     "GetConfiguration": Obey(_get_configuration, _configuration),
     "GetDiagnostics": Obey(_diagnostics, _uploading),
-    "RemoteStartTransaction": Obey(_start, _accepted),
-    "RemoteStopTransaction": Obey(_stop, _accepted),
-    "ReserveNow": Obey(_reserve, _reserved),
-    "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Hard"), _accepted),
-    "SetChargingProfile": Obey(_limit, _supported),
-    "TriggerMessage": Obey(_trigger, _triggered),
-    "UnlockConnector": Obey(lambda p: Unlock(_target(p)), _unlocked),
-    "UpdateFirmware": Obey(_firmware, lambda _: {}),
+    "RemoteStartTransaction": Obey(_start, _ACCEPTED),
+    "RemoteStopTransaction": Obey(_stop, _ACCEPTED),
+    "ReserveNow": Obey(
+        _reserve, usual_answer(charger_faulted="Faulted", charger_unavailable="Unavailable", held_by_other="Occupied")
+    ),
+    "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Hard"), _ACCEPTED),
+    "SetChargingProfile": Obey(_limit, usual_answer(not_supported="NotSupported")),
+    "TriggerMessage": Obey(_trigger, usual_answer(not_supported="NotImplemented")),
+    "UnlockConnector": Obey(
+        lambda p: Unlock(_target(p)),
+        # An unknown connector is NotSupported in 1.6 (errata 3.85).
+        usual_answer("Unlocked", "UnlockFailed", unknown_connector="NotSupported", not_supported="NotSupported"),
+    ),
+    "UpdateFirmware": Obey(_firmware, lambda _, __: {}),
 }

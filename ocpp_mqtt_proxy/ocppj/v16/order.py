@@ -59,7 +59,7 @@ def _start(order: StartCharging) -> Asked:
 def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
     return without_nothing(
         chargingProfileId=PROFILE_ID + at.connector,
-        transactionId=int(transaction_id) if transaction_id else None,
+        transactionId=_number(transaction_id),
         stackLevel=level,
         chargingProfilePurpose=purpose,
         chargingProfileKind=plan.kind,
@@ -67,8 +67,17 @@ def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_i
     )
 
 
-def _stop(order: StopCharging) -> Asked:
-    return "RemoteStopTransaction", {"transactionId": int(order.transaction_id)}
+def _number(transaction_id: str | None) -> int | None:
+    """A 1.6 transaction's number; None for an id of another version's, which this charger never heard of."""
+    try:
+        return int(transaction_id) if transaction_id else None
+    except ValueError:
+        return None
+
+
+def _stop(order: StopCharging) -> Asked | None:
+    number = _number(order.transaction_id)
+    return None if number is None else ("RemoteStopTransaction", {"transactionId": number})
 
 
 def _limit(order: SetLimit) -> Asked:
@@ -117,8 +126,10 @@ def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
     return done(values=values, readonly=readonly, unknown=unknown)
 
 
-def _set_configuration(order: SetConfiguration) -> Asked:
-    ((name, value),) = order.values
+def _set_configuration(order: SetConfiguration) -> Asked | None:
+    if len(order.values) != 1:
+        return None
+    name, value = order.values[0]
     return "ChangeConfiguration", {"key": settings.key(name), "value": value}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ocpp_mqtt_proxy.core.model import OCCUPIED, Place, StopReason
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
@@ -36,9 +34,16 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     zulu,
 )
 from ocpp_mqtt_proxy.ocppj.names import pascal, snake
-from ocpp_mqtt_proxy.ocppj.v16.words import REASON_WORD, STATUS_WORD, authorization, meter_values
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from ocpp_mqtt_proxy.ocppj.v16.words import (
+    EPOCH,
+    ERROR_CODES,
+    FIRMWARE_WORD,
+    REASON_WORD,
+    STATUS_WORD,
+    UPLOADS,
+    authorization,
+    meter_values,
+)
 
 
 def _boot(report: BootReported) -> Calls:
@@ -66,12 +71,13 @@ def _connector(place: Place | None) -> int:
 
 def _status(report: StatusReported) -> Calls:
     word = "Preparing" if report.status == OCCUPIED else STATUS_WORD.get(report.status, "Unavailable")
+    known = report.error_code in ERROR_CODES
     payload = without_nothing(
         connectorId=_connector(report.place),
         status=word,
-        errorCode=report.error_code,
+        errorCode=report.error_code if known else "OtherError",
         info=report.info[:50],
-        vendorErrorCode=report.vendor_error_code[:50],
+        vendorErrorCode=(report.vendor_error_code or ("" if known else report.error_code))[:50],
         timestamp=zulu(report.at) if report.at else None,
     )
     return [("StatusNotification", payload)]
@@ -89,13 +95,13 @@ def _transaction(report: TransactionReported) -> Calls:
         case Phase.ENDED:
             return [("StopTransaction", _stop(report))]
         case _:
-            return [("MeterValues", _meter_payload(report))] if report.samples else []
+            return _meter(report)
 
 
 def _start(report: TransactionReported) -> Payload:
     return without_nothing(
         connectorId=_connector(report.place),
-        idTag=report.token.tag if report.token else "unknown",
+        idTag=(report.token.tag if report.token else "") or "unknown",
         meterStart=round(report.meter_start or 0),
         reservationId=report.reservation_id,
         timestamp=zulu(report.at or EPOCH),
@@ -114,16 +120,14 @@ def _stop(report: TransactionReported) -> Payload:
     )
 
 
-def _meter(report: MeterReported) -> Calls:
-    return [("MeterValues", _meter_payload(report))]
-
-
-def _meter_payload(report: MeterReported | TransactionReported) -> Payload:
-    return without_nothing(
+def _meter(report: MeterReported | TransactionReported) -> Calls:
+    values = meter_values(report.samples)
+    payload = without_nothing(
         connectorId=_connector(report.place),
         transactionId=int(report.transaction_id) if report.transaction_id else None,
-        meterValue=meter_values(report.samples),
+        meterValue=values,
     )
+    return [("MeterValues", payload)] if values else []
 
 
 def _transaction_answer(payload: Object) -> TransactionAnswer:
@@ -132,11 +136,19 @@ def _transaction_answer(payload: Object) -> TransactionAnswer:
 
 
 def _firmware(report: FirmwareReported) -> Calls:
-    return [("FirmwareStatusNotification", {"status": pascal(report.status)})]
+    """With a request's id for a CSMS that asked for a signed update, which knows more words."""
+    if report.request_id is not None:
+        payload: Payload = {"status": pascal(report.status), "requestId": report.request_id}
+        return [("SignedFirmwareStatusNotification", payload)]
+    return [("FirmwareStatusNotification", {"status": FIRMWARE_WORD.get(report.status) or pascal(report.status)})]
 
 
 def _diagnostics(report: DiagnosticsReported) -> Calls:
-    return [("DiagnosticsStatusNotification", {"status": pascal(report.status)})]
+    """With a request's id for a CSMS that asked for a log, which knows more words."""
+    if report.request_id is not None:
+        status = "UploadFailure" if report.status == "upload_failed" else pascal(report.status)
+        return [("LogStatusNotification", {"status": status, "requestId": report.request_id})]
+    return [("DiagnosticsStatusNotification", {"status": UPLOADS.get(report.status, "UploadFailed")})]
 
 
 def _security(report: SecurityReported) -> Calls:
@@ -145,8 +157,8 @@ def _security(report: SecurityReported) -> Calls:
 
 
 def _data_transfer(report: DataTransferReported) -> Calls:
-    payload = without_nothing(vendorId=report.vendor_id, messageId=report.message_id, data=as_text(report.data))
-    return [("DataTransfer", payload)]
+    rest = without_nothing(messageId=report.message_id[:50], data=as_text(report.data))
+    return [("DataTransfer", {"vendorId": report.vendor_id[:255], **rest})]
 
 
 def _nothing(_: Object) -> Acknowledged:

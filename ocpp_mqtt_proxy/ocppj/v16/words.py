@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from ocpp_mqtt_proxy.core.model import ENERGY, OCCUPIED, Place, Reading, Sample, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.readings import to_base
@@ -19,6 +20,9 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands where a time is needed and none is known; whoever reads it takes the time of receipt."""
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -64,7 +68,82 @@ VERDICT: Mapping[str, Verdict] = {
 VERDICT_WORD = {verdict: word for word, verdict in VERDICT.items()} | {Verdict.NO_CREDIT: "Blocked"}
 """Verdicts of 2.x without a word in 1.6 are `Invalid`; NoCredit must not be cached as such (§10.7)."""
 
+ERROR_CODES = frozenset(
+    {
+        "ConnectorLockFailure",
+        "EVCommunicationError",
+        "GroundFailure",
+        "HighTemperature",
+        "InternalError",
+        "LocalListConflict",
+        "NoError",
+        "OtherError",
+        "OverCurrentFailure",
+        "OverVoltage",
+        "PowerMeterFailure",
+        "PowerSwitchFailure",
+        "ReaderFailure",
+        "ResetFailure",
+        "UnderVoltage",
+        "WeakSignal",
+    }
+)
+
+FIRMWARE_WORD: Mapping[str, str] = {
+    "download_paused": "Downloading",
+    "download_scheduled": "Downloading",
+    "install_rebooting": "Installing",
+    "install_scheduled": "Installing",
+    "install_verification_failed": "InstallationFailed",
+    "invalid_signature": "InstallationFailed",
+    "signature_verified": "Installing",
+}
+"""What plain firmware updates have no word for (semantics §10.1); signed ones have all of 2.x."""
+
+UPLOADS: Mapping[str, str] = {"idle": "Idle", "uploaded": "Uploaded", "uploading": "Uploading"}
+"""Words of DiagnosticsStatusNotification; everything else is a kind of UploadFailed."""
+
 CONTEXT_REPAIRED = {"Transaction.Start": "Transaction.Begin"}
+CONTEXTS = frozenset(
+    {
+        "Interruption.Begin",
+        "Interruption.End",
+        "Other",
+        "Sample.Clock",
+        "Sample.Periodic",
+        "Transaction.Begin",
+        "Transaction.End",
+        "Trigger",
+    }
+)
+LOCATIONS = frozenset({"Body", "Cable", "EV", "Inlet", "Outlet"})
+PHASES = frozenset({"L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"})
+MEASURANDS = frozenset(
+    {
+        "Current.Export",
+        "Current.Import",
+        "Current.Offered",
+        "Energy.Active.Export.Interval",
+        "Energy.Active.Export.Register",
+        "Energy.Active.Import.Interval",
+        "Energy.Active.Import.Register",
+        "Energy.Reactive.Export.Interval",
+        "Energy.Reactive.Export.Register",
+        "Energy.Reactive.Import.Interval",
+        "Energy.Reactive.Import.Register",
+        "Frequency",
+        "Power.Active.Export",
+        "Power.Active.Import",
+        "Power.Factor",
+        "Power.Offered",
+        "Power.Reactive.Export",
+        "Power.Reactive.Import",
+        "RPM",
+        "SoC",
+        "Temperature",
+        "Voltage",
+    }
+)
 
 SPELLED: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
 """Base units that 1.6 spells out."""
@@ -76,6 +155,12 @@ def place(connector_id: int | None) -> Place:
     """Where a 1.6 connector is: number n is EVSE n, connector 1; 0 is the charger (§10.3)."""
     number_ = connector_id or 0
     return Place(0, 0) if number_ == 0 else Place(number_, 1)
+
+
+def transaction_id(payload: Object) -> str | None:
+    """A transaction's number, as text; None where there is none, and for what is none."""
+    value = integer(payload, "transactionId")
+    return None if value is None else str(value)
 
 
 def samples(payload: Object, key: str) -> tuple[Sample, ...]:
@@ -94,6 +179,8 @@ def reading(value: Object) -> Reading | None:
         return None
     measurand = text(value, "measurand") or ENERGY
     unit, amount = to_base(measurand, amount, text(value, "unit") or None)
+    if number(amount) is None:
+        return None
     context = text(value, "context") or "Sample.Periodic"
     return Reading(
         measurand,
@@ -106,26 +193,25 @@ def reading(value: Object) -> Reading | None:
 
 
 def meter_values(given: tuple[Sample, ...]) -> list[object]:
-    """Samples as a list of MeterValue."""
-    return [
-        {
-            "timestamp": zulu(sample.at) if sample.at else "",
-            "sampledValue": [sampled_value(r) for r in sample.readings],
-        }
-        for sample in given
-    ]
+    """Samples as a list of MeterValue, without the measurands that 1.6 lacks (semantics §10.7)."""
+    values: list[object] = []
+    for sample in given:
+        told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
+        if told:
+            values.append({"timestamp": zulu(sample.at or EPOCH), "sampledValue": told})
+    return values
 
 
 def sampled_value(given: Reading) -> dict[str, object]:
-    """A reading as a sampledValue. A unit that the schema lacks is left out."""
+    """A reading as a sampledValue. Words that the schema lacks are left out."""
     unit = SPELLED.get(given.unit, given.unit)
     return without_nothing(
         value=f"{given.value:.10g}",
         measurand=given.measurand,
         unit=unit if unit in _UNITS_OF_SCHEMA else None,
-        phase=given.phase,
-        context=given.context,
-        location=given.location,
+        phase=given.phase if given.phase in PHASES else None,
+        context=given.context if given.context in CONTEXTS else None,
+        location=given.location if given.location in LOCATIONS else None,
     )
 
 

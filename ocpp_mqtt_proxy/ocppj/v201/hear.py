@@ -128,6 +128,7 @@ def _report(payload: Object) -> InventoryReported:
         seq_no=integer(payload, "seqNo") or 0,
         more=flag(payload, "tbc"),
         variables=tuple(reported(item) for item in children(payload, "reportData")),
+        at=instant(payload, "generatedAt"),
     )
 
 

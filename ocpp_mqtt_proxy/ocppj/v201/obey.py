@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
@@ -13,10 +11,10 @@ from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetDiagnostics,
     GetInventory,
-    Message,
     Order,
     Outcome,
     ProfileForm,
+    RawCall,
     Reason,
     Reserve,
     Reset,
@@ -30,8 +28,15 @@ from ocpp_mqtt_proxy.core.commands import (
     UpdateFirmware,
 )
 from ocpp_mqtt_proxy.core.model import Amps, Place
-from ocpp_mqtt_proxy.ocppj.dialect import Obey, Payload, settings_words
+from ocpp_mqtt_proxy.ocppj.dialect import (
+    Obey,
+    Payload,
+    settings_words,
+    usual_answer,
+    usual_answer_or_scheduled,
+)
 from ocpp_mqtt_proxy.ocppj.fields import (
+    MAX_TEXT,
     Object,
     child,
     children,
@@ -41,14 +46,10 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     text,
     without_nothing,
 )
-from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, amps
+from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS
 from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
-from ocpp_mqtt_proxy.ocppj.v201.words import place
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PHASES = 3
-"""Phases a limit in watts is spread over where the profile does not say (K01.FR.49)."""
+from ocpp_mqtt_proxy.ocppj.v201.words import EPOCH, place
 
 _MESSAGES = {word: message for message, word in TRIGGERS.items()}
 
@@ -62,20 +63,24 @@ def _evse_id(payload: Object) -> Target:
     return Target(number, Place(number, integer(payload, "connectorId")))
 
 
+def _schedule(profile: Object) -> Object:
+    """The first schedule of a profile; the others are for ISO 15118."""
+    return next(children(profile, "chargingSchedule"), {})
+
+
 def _start(payload: Object) -> StartCharging:
     tag = text(child(payload, "idToken"), "idToken")
-    return StartCharging(_evse_id(payload), tag, integer(payload, "remoteStartId") or 0)
+    limit, _ = first_limit(_schedule(child(payload, "chargingProfile")))
+    return StartCharging(_evse_id(payload), tag, integer(payload, "remoteStartId") or 0, limit)
 
 
 def _limit(payload: Object) -> SetLimit:
-    """The first period of the profile; whole schedules come with `core/limits`."""
     profile = child(payload, "chargingProfile")
-    plan: Object = next(children(profile, "chargingSchedule"), {})
-    period: Object = next(children(plan, "chargingSchedulePeriod"), {})
-    phases = integer(period, "numberPhases") or PHASES
+    plan = _schedule(profile)
+    limit, phases = first_limit(plan)
     return SetLimit(
         at=_evse_id(payload),
-        limit=amps(period.get("limit"), plan.get("chargingRateUnit"), phases) or Amps(0),
+        limit=limit or Amps(0),
         start=instant(plan, "startSchedule") or EPOCH,
         phases=phases,
         form=ProfileForm(integer(profile, "stackLevel") or 0),
@@ -84,28 +89,34 @@ def _limit(payload: Object) -> SetLimit:
 
 
 def _clear_limit(payload: Object) -> Order:
-    number = (integer(payload, "chargingProfileId") or PROFILE_ID) - PROFILE_ID
+    number = connector_of(integer(payload, "chargingProfileId"))
+    if number is None:
+        number = integer(child(payload, "chargingProfileCriteria"), "evseId") or 0
     return ClearLimit(Target(number, Place(number)))
 
 
-def _trigger(payload: Object) -> Trigger:
-    message = _MESSAGES.get(text(payload, "requestedMessage"), Message.HEARTBEAT)
-    return Trigger(message, _at(place(payload)))
+def _trigger(payload: Object) -> Order:
+    """A message that we never ask for ourselves is the charger's own affair."""
+    message = _MESSAGES.get(text(payload, "requestedMessage"))
+    return Trigger(message, _at(place(payload))) if message else RawCall("TriggerMessage", payload)
 
 
 def _get_variables(payload: Object) -> GetConfiguration:
     return GetConfiguration(tuple(name_of(item) for item in children(payload, "getVariableData")))
 
 
-def _variables(outcome: Outcome) -> Payload:
-    values, unknown = outcome.result.get("values"), outcome.result.get("unknown")
+def _variables(order: GetConfiguration, outcome: Outcome) -> Payload:
+    """Each variable asked for has a result: its value, or that it is unknown, or that nobody could be asked."""
+    values = outcome.result.get("values")
     known = values if isinstance(values, dict) else {}
-    strange = unknown if isinstance(unknown, list) else []
-    found = [
-        {"attributeStatus": "Accepted", "attributeValue": value, **addressed(name)} for name, value in known.items()
-    ]
-    lost = [{"attributeStatus": "UnknownVariable", **addressed(name)} for name in strange]
-    return {"getVariableResult": found + lost}
+    status = "UnknownVariable" if outcome.ok else "Rejected"
+    return {"getVariableResult": [_variable(name, known.get(name), status) for name in order.names]}
+
+
+def _variable(name: str, value: str | None, otherwise: str) -> Payload:
+    if value is None:
+        return {"attributeStatus": otherwise, **addressed(name)}
+    return {"attributeStatus": "Accepted", "attributeValue": value[:MAX_TEXT], **addressed(name)}
 
 
 def _set_variables(payload: Object) -> SetConfiguration:
@@ -113,8 +124,8 @@ def _set_variables(payload: Object) -> SetConfiguration:
     return SetConfiguration(tuple((name_of(item), text(item, "attributeValue")) for item in items))
 
 
-def _changed(outcome: Outcome) -> Payload:
-    words = settings_words(outcome, unsupported="UnknownVariable")
+def _changed(order: SetConfiguration, outcome: Outcome) -> Payload:
+    words = settings_words(order, outcome, unsupported="UnknownVariable")
     return {"setVariableResult": [{"attributeStatus": w, **addressed(name)} for name, w in words.items()]}
 
 
@@ -124,47 +135,19 @@ def _reserve(payload: Object) -> Reserve:
     return Reserve(_evse_id(payload), integer(payload, "id") or 0, tag, until)
 
 
-def _reserved(outcome: Outcome) -> Payload:
-    match outcome.reason:
-        case Reason.CHARGER_FAULTED:
-            return {"status": "Faulted"}
-        case Reason.CHARGER_UNAVAILABLE:
-            return {"status": "Unavailable"}
-        case Reason.HELD_BY_OTHER:
-            return {"status": "Occupied"}
-        case _:
-            return _accepted(outcome)
+def _started(_: StartCharging, outcome: Outcome) -> Payload:
+    answer = _ACCEPTED(_, outcome)
+    running = identifier(outcome.result, "transaction_id") if outcome.ok else None
+    return answer | without_nothing(transactionId=running)
 
 
-def _accepted(outcome: Outcome) -> Payload:
-    return {"status": "Accepted" if outcome.ok else "Rejected"}
+def _triggered(order: Order, outcome: Outcome) -> Payload:
+    if isinstance(order, RawCall) and outcome.ok:
+        return dict(outcome.result)
+    return usual_answer(not_supported="NotImplemented")(order, outcome)
 
 
-def _accepted_or_scheduled(outcome: Outcome) -> Payload:
-    return {"status": "Scheduled"} if outcome.result.get("scheduled") else _accepted(outcome)
-
-
-def _started(outcome: Outcome) -> Payload:
-    return _accepted(outcome) | without_nothing(transactionId=outcome.result.get("transaction_id"))
-
-
-def _triggered(outcome: Outcome) -> Payload:
-    return {"status": "NotImplemented"} if outcome.reason is Reason.NOT_SUPPORTED else _accepted(outcome)
-
-
-def _unlocked(outcome: Outcome) -> Payload:
-    if outcome.reason is Reason.UNKNOWN_CONNECTOR:
-        return {"status": "UnknownConnector"}
-    if outcome.reason is Reason.NOT_YOURS:
-        return {"status": "OngoingAuthorizedTransaction"}
-    return {"status": "Unlocked" if outcome.ok else "UnlockFailed"}
-
-
-def _cleared(outcome: Outcome) -> Payload:
-    return {"status": "Accepted" if outcome.ok else "Unknown"}
-
-
-def _data_transferred(outcome: Outcome) -> Payload:
+def _data_transferred(_: DataTransfer, outcome: Outcome) -> Payload:
     if outcome.ok:
         return without_nothing(status="Accepted", data=outcome.result.get("data"))
     return {"status": "UnknownVendorId" if outcome.reason is Reason.NOT_SUPPORTED else "Rejected"}
@@ -174,16 +157,12 @@ def _inventory(payload: Object) -> GetInventory:
     return GetInventory(integer(payload, "requestId") or 0, payload.get("reportBase") == "FullInventory")
 
 
-def _reporting(outcome: Outcome) -> Payload:
-    return {"status": "NotSupported"} if outcome.reason is Reason.NOT_SUPPORTED else _accepted(outcome)
-
-
 def _log(payload: Object) -> GetDiagnostics:
     return GetDiagnostics(integer(payload, "requestId") or 0, text(child(payload, "log"), "remoteLocation"))
 
 
-def _uploading(outcome: Outcome) -> Payload:
-    return _accepted(outcome) | without_nothing(filename=outcome.result.get("file_name"))
+def _uploading(order: GetDiagnostics, outcome: Outcome) -> Payload:
+    return _ACCEPTED(order, outcome) | without_nothing(filename=text(outcome.result, "file_name")[:255])
 
 
 def _firmware(payload: Object) -> UpdateFirmware:
@@ -200,22 +179,35 @@ def _availability(payload: Object) -> ChangeAvailability:
     return ChangeAvailability(_at(place(payload)), payload.get("operationalStatus") == "Operative")
 
 
+_ACCEPTED = usual_answer()
+
 OBEY = {
-    "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _accepted),
-    "ChangeAvailability": Obey(_availability, _accepted_or_scheduled),
-    "ClearCache": Obey(lambda _: ClearCache(), _accepted),
-    "ClearChargingProfile": Obey(_clear_limit, _cleared),
+    "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _ACCEPTED),
+    "ChangeAvailability": Obey(_availability, usual_answer_or_scheduled),
+    "ClearCache": Obey(lambda _: ClearCache(), _ACCEPTED),
+    "ClearChargingProfile": Obey(_clear_limit, usual_answer(no="Unknown")),
     "DataTransfer": Obey(_data_transfer, _data_transferred),
-    "GetBaseReport": Obey(_inventory, _reporting),
+    "GetBaseReport": Obey(_inventory, usual_answer(not_supported="NotSupported")),
     "GetLog": Obey(_log, _uploading),
     "GetVariables": Obey(_get_variables, _variables),
     "RequestStartTransaction": Obey(_start, _started),
-    "RequestStopTransaction": Obey(lambda p: StopCharging(text(p, "transactionId")), _accepted),
-    "ReserveNow": Obey(_reserve, _reserved),
-    "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Immediate"), _accepted_or_scheduled),
-    "SetChargingProfile": Obey(_limit, _accepted),
+    "RequestStopTransaction": Obey(lambda p: StopCharging(text(p, "transactionId")), _ACCEPTED),
+    "ReserveNow": Obey(
+        _reserve,
+        usual_answer(charger_faulted="Faulted", charger_unavailable="Unavailable", held_by_other="Occupied"),
+    ),
+    "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Immediate"), usual_answer_or_scheduled),
+    "SetChargingProfile": Obey(_limit, _ACCEPTED),
     "SetVariables": Obey(_set_variables, _changed),
     "TriggerMessage": Obey(_trigger, _triggered),
-    "UnlockConnector": Obey(lambda p: Unlock(_evse_id(p)), _unlocked),
-    "UpdateFirmware": Obey(_firmware, _accepted),
+    "UnlockConnector": Obey(
+        lambda p: Unlock(_evse_id(p)),
+        usual_answer(
+            "Unlocked",
+            "UnlockFailed",
+            unknown_connector="UnknownConnector",
+            not_yours="OngoingAuthorizedTransaction",
+        ),
+    ),
+    "UpdateFirmware": Obey(_firmware, _ACCEPTED),
 }

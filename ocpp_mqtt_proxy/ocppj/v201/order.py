@@ -101,6 +101,7 @@ def _trigger(order: Trigger) -> Asked:
 
 
 def _get_configuration(order: GetConfiguration) -> Asked:
+    """By name only: all of them are an inventory's (GetBaseReport)."""
     return "GetVariables", {"getVariableData": [addressed(settings.variable(n)) for n in order.names]}
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from ocpp_mqtt_proxy.core.model import Place, Reading, Sample
+from ocpp_mqtt_proxy.core.model import StopReason
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
     AuthorizationAnswer,
@@ -19,6 +17,8 @@ from ocpp_mqtt_proxy.core.reports import (
     HeartbeatReported,
     InventoryReported,
     MeterReported,
+    Phase,
+    ProblemReported,
     ReservationReported,
     SecurityReported,
     StatusReported,
@@ -31,24 +31,20 @@ from ocpp_mqtt_proxy.ocppj.fields import Object, instant, integer, text, without
 from ocpp_mqtt_proxy.ocppj.names import pascal, snake
 from ocpp_mqtt_proxy.ocppj.v201.variables import report
 from ocpp_mqtt_proxy.ocppj.v201.words import (
+    BOOT_REASON_WORD,
     CHARGING_STATE_WORD,
+    EPOCH,
     PHASE_WORD,
     REASON_WORD,
     STATUS_WORD,
+    STOP_TRIGGER,
+    TRIGGER_WORD,
+    UPLOAD_WORD,
     authorization,
     evse,
     id_token,
     meter_values,
 )
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNTOLD = frozenset({"Temperature", "RPM"})
-_TRIGGER_WORD = {
-    "ev_communication_lost": "EVCommunicationLost",
-    "ev_connect_timeout": "EVConnectTimeout",
-    "ev_departed": "EVDeparted",
-    "ev_detected": "EVDetected",
-}
 
 
 def _boot(said: BootReported) -> Calls:
@@ -61,7 +57,7 @@ def _boot(said: BootReported) -> Calls:
         firmwareVersion=plate.firmware[:50],
         modem=modem or None,
     )
-    return [("BootNotification", {"reason": pascal(said.reason), "chargingStation": station})]
+    return [("BootNotification", {"reason": BOOT_REASON_WORD.get(said.reason, "Unknown"), "chargingStation": station})]
 
 
 def _boot_answer(payload: Object) -> BootAnswer:
@@ -88,24 +84,27 @@ def _transaction(said: TransactionReported) -> Calls:
     payload = without_nothing(
         eventType=PHASE_WORD[said.phase],
         timestamp=zulu(said.at or EPOCH),
-        triggerReason=_TRIGGER_WORD.get(said.trigger) or pascal(said.trigger),
+        triggerReason=TRIGGER_WORD.get(said.trigger) or _likely_trigger(said),
         seqNo=said.seq_no or 0,
         offline=said.offline or None,
         transactionInfo=info,
         evse=evse(said.place) if said.place else None,
         idToken=id_token(said.token) if said.token else None,
-        meterValue=meter_values(_told(said.samples)),
+        meterValue=meter_values(said.samples),
         reservationId=said.reservation_id,
     )
     return [("TransactionEvent", payload)]
 
 
-def _told(given: tuple[Sample, ...]) -> tuple[Sample, ...]:
-    return tuple(Sample(s.at, tuple(r for r in s.readings if _has_measurand(r))) for s in given)
-
-
-def _has_measurand(reading: Reading) -> bool:
-    return reading.measurand not in _UNTOLD
+def _likely_trigger(said: TransactionReported) -> str:
+    """Why this is told now, where the charger gave no reason that 2.0.1 knows: 1.6 never does (§10.5, §10.6)."""
+    match said.phase:
+        case Phase.STARTED:
+            return "Authorized" if said.token else "CablePluggedIn"
+        case Phase.ENDED:
+            return STOP_TRIGGER.get(said.stop_reason or StopReason.LOCAL, "AbnormalCondition")
+        case _:
+            return "MeterValuePeriodic" if said.samples else "ChargingStateChanged"
 
 
 def _transaction_answer(payload: Object) -> TransactionAnswer:
@@ -113,14 +112,14 @@ def _transaction_answer(payload: Object) -> TransactionAnswer:
 
 
 def _meter(said: MeterReported) -> Calls:
-    values = meter_values(_told(said.samples))
+    values = meter_values(said.samples)
     return [("MeterValues", {"evseId": said.place.evse, "meterValue": values})] if values else []
 
 
 def _inventory(said: InventoryReported) -> Calls:
     payload = without_nothing(
         requestId=said.request_id,
-        generatedAt=zulu(datetime.now(UTC)),
+        generatedAt=zulu(said.at or EPOCH),
         seqNo=said.seq_no,
         tbc=said.more,
         reportData=[report(v) for v in said.variables] or None,
@@ -129,29 +128,25 @@ def _inventory(said: InventoryReported) -> Calls:
 
 
 def _events(said: EventsReported) -> Calls:
-    items = [
-        without_nothing(
-            eventId=number,
-            timestamp=zulu(problem.at or EPOCH),
-            trigger="Alerting",
-            actualValue=problem.value,
-            techCode=problem.code[:50],
-            techInfo=problem.info[:500],
-            cleared=problem.cleared,
-            component=_component(problem.component, problem.place),
-            variable={"name": problem.variable},
-            eventNotificationType="HardWiredNotification",
-        )
-        for number, problem in enumerate(said.problems, 1)
-    ]
+    items = [_event(number, problem) for number, problem in enumerate(said.problems, 1)]
     if not items:
         return []
     at = zulu(said.problems[0].at or EPOCH)
     return [("NotifyEvent", {"generatedAt": at, "seqNo": 0, "tbc": False, "eventData": items})]
 
 
-def _component(name: str, place: Place) -> Payload:
-    return without_nothing(name=name, evse=evse(place))
+def _event(number: int, problem: ProblemReported) -> Payload:
+    told = without_nothing(techCode=problem.code[:50], techInfo=problem.info[:500])
+    return told | {
+        "eventId": number,
+        "timestamp": zulu(problem.at or EPOCH),
+        "trigger": "Alerting",
+        "actualValue": problem.value,
+        "cleared": problem.cleared,
+        "component": without_nothing(name=problem.component[:50], evse=evse(problem.place)),
+        "variable": {"name": problem.variable},
+        "eventNotificationType": "HardWiredNotification",
+    }
 
 
 def _firmware(said: FirmwareReported) -> Calls:
@@ -160,7 +155,8 @@ def _firmware(said: FirmwareReported) -> Calls:
 
 
 def _log(said: DiagnosticsReported) -> Calls:
-    return [("LogStatusNotification", without_nothing(status=pascal(said.status), requestId=said.request_id))]
+    status = UPLOAD_WORD.get(said.status) or pascal(said.status)
+    return [("LogStatusNotification", without_nothing(status=status, requestId=said.request_id))]
 
 
 def _security(said: SecurityReported) -> Calls:
@@ -177,8 +173,8 @@ def _reservation(said: ReservationReported) -> Calls:
 
 
 def _data_transfer(said: DataTransferReported) -> Calls:
-    payload = without_nothing(vendorId=said.vendor_id, messageId=said.message_id, data=said.data)
-    return [("DataTransfer", payload)]
+    rest = without_nothing(messageId=said.message_id[:50], data=said.data)
+    return [("DataTransfer", {"vendorId": said.vendor_id[:255], **rest})]
 
 
 def _nothing(_: Object) -> Acknowledged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from ocpp_mqtt_proxy.core.model import (
     ENERGY,
@@ -31,6 +32,10 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
+from ocpp_mqtt_proxy.ocppj.names import snake
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands where a time is needed and none is known; whoever reads it takes the time of receipt."""
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -107,6 +112,108 @@ VERDICT: Mapping[str, Verdict] = {
 }
 VERDICT_WORD = {verdict: word for word, verdict in VERDICT.items()}
 
+
+def _by_snake(*words: str) -> Mapping[str, str]:
+    return {snake(word): word for word in words}
+
+
+BOOT_REASON_WORD = _by_snake(
+    "ApplicationReset",
+    "FirmwareUpdate",
+    "LocalReset",
+    "PowerUp",
+    "RemoteReset",
+    "ScheduledReset",
+    "Triggered",
+    "Unknown",
+    "Watchdog",
+)
+
+TRIGGER_WORD = _by_snake(
+    "AbnormalCondition",
+    "Authorized",
+    "CablePluggedIn",
+    "ChargingRateChanged",
+    "ChargingStateChanged",
+    "Deauthorized",
+    "EVCommunicationLost",
+    "EVConnectTimeout",
+    "EVDeparted",
+    "EVDetected",
+    "EnergyLimitReached",
+    "MeterValueClock",
+    "MeterValuePeriodic",
+    "RemoteStart",
+    "RemoteStop",
+    "ResetCommand",
+    "SignedDataReceived",
+    "StopAuthorized",
+    "TimeLimitReached",
+    "Trigger",
+    "UnlockCommand",
+)
+STOP_TRIGGER: Mapping[StopReason, str] = {
+    StopReason.DEAUTHORIZED: "Deauthorized",
+    StopReason.ENERGY_LIMIT_REACHED: "EnergyLimitReached",
+    StopReason.EV_DISCONNECTED: "EVCommunicationLost",
+    StopReason.IMMEDIATE_RESET: "ResetCommand",
+    StopReason.LOCAL: "StopAuthorized",
+    StopReason.REBOOT: "ResetCommand",
+    StopReason.REMOTE: "RemoteStop",
+    StopReason.SOFT_RESET: "ResetCommand",
+    StopReason.TIME_LIMIT_REACHED: "TimeLimitReached",
+    StopReason.TIMEOUT: "EVConnectTimeout",
+    StopReason.UNLOCK_COMMAND: "UnlockCommand",
+}
+"""Why a transaction's end is told, by why it ended (semantics §10.5); for all others AbnormalCondition."""
+
+UPLOAD_WORD: Mapping[str, str] = {"upload_failed": "UploadFailure"}
+"""Where 1.6 has another word for what 2.x knows (semantics §10.1)."""
+
+CONTEXTS = frozenset(
+    {
+        "Interruption.Begin",
+        "Interruption.End",
+        "Other",
+        "Sample.Clock",
+        "Sample.Periodic",
+        "Transaction.Begin",
+        "Transaction.End",
+        "Trigger",
+    }
+)
+LOCATIONS = frozenset({"Body", "Cable", "EV", "Inlet", "Outlet"})
+PHASES = frozenset({"L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"})
+MEASURANDS = frozenset(
+    {
+        "Current.Export",
+        "Current.Import",
+        "Current.Offered",
+        "Energy.Active.Export.Interval",
+        "Energy.Active.Export.Register",
+        "Energy.Active.Import.Interval",
+        "Energy.Active.Import.Register",
+        "Energy.Active.Net",
+        "Energy.Apparent.Export",
+        "Energy.Apparent.Import",
+        "Energy.Apparent.Net",
+        "Energy.Reactive.Export.Interval",
+        "Energy.Reactive.Export.Register",
+        "Energy.Reactive.Import.Interval",
+        "Energy.Reactive.Import.Register",
+        "Energy.Reactive.Net",
+        "Frequency",
+        "Power.Active.Export",
+        "Power.Active.Import",
+        "Power.Factor",
+        "Power.Offered",
+        "Power.Reactive.Export",
+        "Power.Reactive.Import",
+        "SoC",
+        "Voltage",
+    }
+)
+
 _KINDS: Mapping[str, TokenKind | None] = {kind.value: kind for kind in TokenKind}
 _SYMBOLS: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
 
@@ -167,6 +274,8 @@ def reading(value: Object) -> Reading | None:
     if multiplier := integer(given, "multiplier"):
         amount *= 10.0 ** max(-30, min(30, multiplier))
     unit, amount = to_base(measurand, amount, text(given, "unit") or None)
+    if number(amount) is None:
+        return None
     return Reading(
         measurand,
         amount,
@@ -179,27 +288,28 @@ def reading(value: Object) -> Reading | None:
 
 
 def meter_values(given: tuple[Sample, ...]) -> list[object] | None:
-    """Samples as a list of MeterValueType; None for none, because empty lists are not allowed."""
-    return [
-        {
-            "timestamp": zulu(sample.at) if sample.at else "",
-            "sampledValue": [sampled_value(r) for r in sample.readings],
-        }
-        for sample in given
-        if sample.readings
-    ] or None
+    """Samples as a list of MeterValueType; None for none, because empty lists are not allowed.
+
+    Measurands that 2.x lacks are left out: Temperature and RPM are variables there (semantics §10.7).
+    """
+    values: list[object] = []
+    for sample in given:
+        told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
+        if told:
+            values.append({"timestamp": zulu(sample.at or EPOCH), "sampledValue": told})
+    return values or None
 
 
 def sampled_value(given: Reading) -> dict[str, object]:
-    """A reading as SampledValueType. Temperature and RPM have no measurand in 2.x (semantics §10.7)."""
-    unit = _SYMBOLS.get(given.unit, given.unit)
+    """A reading as SampledValueType. Words that the schema lacks are left out."""
+    unit = _SYMBOLS.get(given.unit, given.unit)[:20]
     return without_nothing(
         value=given.value,
         measurand=given.measurand,
         unitOfMeasure={"unit": unit} if unit else None,
-        phase=given.phase,
-        context=given.context,
-        location=given.location,
+        phase=given.phase if given.phase in PHASES else None,
+        context=given.context if given.context in CONTEXTS else None,
+        location=given.location if given.location in LOCATIONS else None,
     )
 
 

@@ -1,0 +1,32 @@
+"""An independent judge of payloads: the `ocpp` package's own validator, on `jsonschema`."""
+
+from __future__ import annotations
+
+import decimal
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ocpp.messages import get_validator
+
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.ocppj import schema
+
+
+def faults(version: Version, action: str, payload: Mapping[str, object], *, response: bool = False) -> list[str]:
+    """What is wrong with a payload, by both judges; they must agree."""
+    theirs = _theirs(version, action, payload, response=response)
+    ours = schema.check(version, action, payload, response=response)
+    assert bool(theirs) == (ours is not None), f"the judges disagree: {theirs} {ours}"
+    return theirs
+
+
+def _theirs(version: Version, action: str, payload: Mapping[str, object], *, response: bool) -> list[str]:
+    validator = get_validator(3 if response else 2, action, str(version), parse_float=decimal.Decimal)
+    exact: Any = json.loads(json.dumps(payload), parse_float=decimal.Decimal)
+    return [f"{list(fault.path)} {fault.message}" for fault in validator.iter_errors(exact)]
+
+
+def assert_valid(version: Version, action: str, payload: Mapping[str, object], *, response: bool = False) -> None:
+    """A payload fits its schema, whoever judges."""
+    assert faults(version, action, payload, response=response) == []

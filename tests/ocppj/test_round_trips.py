@@ -1,0 +1,181 @@
+"""What one end writes the other reads: reports, orders, answers and outcomes, in every version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from ocpp_mqtt_proxy.core import commands, reports
+from ocpp_mqtt_proxy.core.commands import RawCall
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from tests.ocppj import strategies
+from tests.ocppj.judge import assert_valid
+from tests.ocppj.rows import CALL, valid
+
+quick = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _cases(rows: str) -> Iterator[Any]:
+    for dialect in DIALECTS.values():
+        for kind in getattr(dialect, rows):
+            yield pytest.param(dialect.version, kind, id=f"{dialect.version}-{kind.__name__}")
+
+
+each_report = pytest.mark.parametrize(("version", "kind"), list(_cases("say")))
+each_order = pytest.mark.parametrize(("version", "kind"), list(_cases("order")))
+
+
+# Reports
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_there_is_something_to_try_of_every_row(version: Version) -> None:
+    dialect = DIALECTS[version]
+    assert dialect.say.keys() == strategies.told_reports(version).keys()
+    assert dialect.order.keys() == strategies.orders(version).keys()
+
+
+@each_report
+@given(data=st.data())
+@quick
+def test_what_is_said_is_heard(version: Version, kind: type, data: st.DataObject) -> None:
+    dialect = DIALECTS[version]
+    report = data.draw(strategies.told_reports(version)[kind])
+    ((action, payload),) = dialect.say[kind].encode(report)
+    assert_valid(version, action, payload)
+    assert dialect.decode(action, payload) == (report, None)
+
+
+@each_report
+@given(data=st.data())
+@quick
+def test_whatever_is_said_fits_its_schema(version: Version, kind: type, data: st.DataObject) -> None:
+    dialect = DIALECTS[version]
+    report = data.draw(strategies.any_reports(version)[kind])
+    for action, payload in dialect.say[kind].encode(report):
+        assert_valid(version, action, payload)
+
+
+@each_report
+@given(data=st.data())
+@quick
+def test_what_was_heard_once_is_said_and_heard_the_same(version: Version, kind: type, data: st.DataObject) -> None:
+    """A dialect loses what its version cannot say, once; from then on nothing more."""
+    dialect = DIALECTS[version]
+    report = data.draw(strategies.any_reports(version)[kind])
+    for action, payload in dialect.say[kind].encode(report):
+        heard, _ = dialect.decode(action, payload)
+        for again, repeated in dialect.say[type(heard)].encode(heard):
+            assert (again, dialect.decode(again, repeated)[0]) == (action, heard)
+
+
+# Answers to reports
+
+KIND_HEARD = {
+    (row.version, row.action): type(DIALECTS[row.version].decode(row.action, row.payload)[0])
+    for row in valid(from_charger=True, kind=CALL)
+}
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+@given(data=st.data())
+@settings(max_examples=100)
+def test_every_answer_to_a_charger_fits_its_schema(version: Version, data: st.DataObject) -> None:
+    dialect = DIALECTS[version]
+    action = data.draw(st.sampled_from(sorted(dialect.hear)))
+    kind = KIND_HEARD[version, action]
+    answer = data.draw(strategies.answers(version, kind))
+    assert_valid(version, action, dialect.reply(action, answer), response=True)
+
+
+@each_report
+@given(data=st.data())
+@quick
+def test_an_answer_is_read_as_it_was_meant(version: Version, kind: type, data: st.DataObject) -> None:
+    dialect = DIALECTS[version]
+    report = data.draw(strategies.told_reports(version)[kind])
+    answer = data.draw(strategies.answers(version, kind))
+    ((action, _),) = dialect.say[kind].encode(report)
+    once = dialect.say[kind].read(dialect.reply(action, answer))
+    assert type(once) is type(answer)
+    assert _gist(once) == _gist(answer)
+    if kind is not reports.TransactionReported:  # 2.x does not repeat the id, nor does a 1.6 stop
+        assert dialect.say[kind].read(dialect.reply(action, once)) == once
+
+
+def _gist(answer: reports.Answer) -> object:
+    """What of an answer a charger acts on: yes or no, the time, the interval."""
+    match answer:
+        case reports.BootAnswer() | reports.TimeAnswer() | reports.Acknowledged():
+            return answer
+        case reports.DataTransferAnswer(status):
+            return status
+        case reports.AuthorizationAnswer(authorization) | reports.TransactionAnswer(_, authorization):
+            if authorization is None:  # no card was shown, and 1.6 must say something
+                return True, None
+            return authorization.verdict == "accepted", authorization.expires
+    raise AssertionError(answer)
+
+
+# Orders
+
+
+def test_every_order_has_a_row_in_some_version() -> None:
+    rows = {kind for dialect in DIALECTS.values() for kind in dialect.order}
+    assert rows == set(get_args(commands.Order)) - {RawCall}
+
+
+@each_order
+@given(data=st.data())
+@quick
+def test_what_is_ordered_is_obeyed(version: Version, kind: type, data: st.DataObject) -> None:
+    dialect = DIALECTS[version]
+    order = data.draw(strategies.orders(version)[kind])
+    call = dialect.put(order)
+    assert call is not None
+    assert_valid(version, *call)
+    assert dialect.command(*call) == order
+
+
+@each_order
+@given(data=st.data())
+@quick
+def test_every_outcome_of_an_order_can_be_answered_and_is_read(
+    version: Version, kind: type, data: st.DataObject
+) -> None:
+    dialect = DIALECTS[version]
+    order = data.draw(strategies.orders(version)[kind])
+    outcome = data.draw(strategies.outcomes(order))
+    call = dialect.put(order)
+    assert call is not None
+    action, payload = call
+    answer = dialect.response(action, dialect.command(action, payload), outcome)
+    assert_valid(version, action, answer, response=True)
+    read = dialect.outcome(order, answer)
+    if (version, kind) not in SAY_NEITHER_YES_NOR_NO:
+        assert read.ok is outcome.ok or _is_partly_done(outcome)
+
+
+SAY_NEITHER_YES_NOR_NO = {
+    (Version.V16, commands.GetDiagnostics),
+    (Version.V16, commands.UpdateFirmware),
+    *((version, kind) for version in DIALECTS for kind in (commands.GetConfiguration, commands.ClearLimit)),
+}
+"""Answers without a status; and of a profile cleared, `Unknown` is as good as done."""
+
+
+def _is_partly_done(outcome: commands.Outcome) -> bool:
+    told = outcome.result.get("set")
+    return isinstance(told, dict) and not set(told.values()) <= {"accepted", "reboot_required"}
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_a_raw_call_goes_as_it_is_and_its_answer_comes_as_it_is(version: Version) -> None:
+    dialect = DIALECTS[version]
+    order = RawCall("GetLocalListVersion", {"vendor": "own"})
+    assert dialect.put(order) == ("GetLocalListVersion", {"vendor": "own"})
+    assert dialect.outcome(order, {"listVersion": 3}).result == {"listVersion": 3}

@@ -72,6 +72,7 @@ class Charger16(ChargePoint16):
         self.transaction: int | None = None
         self.status = "Available"
         self.seen: list[str] = []
+        self.reservations: set[int] = set()
 
     async def boot(self) -> Any:
         request = call16.BootNotification(
@@ -206,6 +207,26 @@ class Charger16(ChargePoint16):
             else result16.DataTransfer("UnknownVendorId")
         )
 
+    @on("ReserveNow")
+    async def _on_reserve(self, reservation_id: int, **_: Any) -> Any:
+        self.reservations.add(reservation_id)
+        return result16.ReserveNow("Accepted")
+
+    @on("CancelReservation")
+    async def _on_cancel(self, reservation_id: int) -> Any:
+        known = reservation_id in self.reservations
+        return result16.CancelReservation("Accepted" if known else "Rejected")
+
+    @on("GetDiagnostics")
+    async def _on_log(self, **_: Any) -> Any:
+        self.seen.append("log")
+        return result16.GetDiagnostics("log.gz")
+
+    @on("UpdateFirmware")
+    async def _on_firmware(self, **_: Any) -> Any:
+        self.seen.append("firmware")
+        return result16.UpdateFirmware()
+
 
 class Charger201(ChargePoint201):
     """A 2.0.1 charging station with one EVSE and connector."""
@@ -229,6 +250,7 @@ class Charger201(ChargePoint201):
             ("SmartChargingCtrlr", "ProfileStackLevel"): "8",
         }
         self.seen: list[str] = []
+        self.reservations: set[int] = set()
 
     async def boot(self, reason: str = "PowerUp") -> Any:
         station = {"vendorName": "Alfen", "model": "Eve Single", "serialNumber": "A201", "firmwareVersion": "6.5.0"}
@@ -405,6 +427,32 @@ class Charger201(ChargePoint201):
     @on("ClearCache")
     async def _on_clear(self) -> Any:
         return result201.ClearCache("Accepted")
+
+    @on("DataTransfer")
+    async def _on_data(self, vendor_id: str, data: Any = None, **_: Any) -> Any:
+        if vendor_id == "ABB":
+            return result201.DataTransfer("Accepted", data=data)
+        return result201.DataTransfer("UnknownVendorId")
+
+    @on("ReserveNow")
+    async def _on_reserve(self, id: int, **_: Any) -> Any:  # noqa: A002
+        self.reservations.add(id)
+        return result201.ReserveNow("Accepted")
+
+    @on("CancelReservation")
+    async def _on_cancel(self, reservation_id: int) -> Any:
+        known = reservation_id in self.reservations
+        return result201.CancelReservation("Accepted" if known else "Rejected")
+
+    @on("GetLog")
+    async def _on_log(self, **_: Any) -> Any:
+        self.seen.append("log")
+        return result201.GetLog("Accepted", filename="log.gz")
+
+    @on("UpdateFirmware")
+    async def _on_firmware(self, **_: Any) -> Any:
+        self.seen.append("firmware")
+        return result201.UpdateFirmware("Accepted")
 
 
 Independent = Charger16 | Charger201

@@ -1,0 +1,198 @@
+"""After a boot: what is read of a charger, and the little that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from ocpp_mqtt_proxy.commissioning import Commissioning
+from ocpp_mqtt_proxy.core import commands
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Variable, Version, WattHours
+from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
+from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from tests.fakes import FakeLink, a_charger, a_hub
+
+ALL = f"{ENERGY},{POWER},{CURRENT},{VOLTAGE}"
+FINE = {METER_INTERVAL: "30", MEASURANDS: ALL, PING_INTERVAL: "60", RATE_UNIT: "Current", STACK_LEVEL: "8"}
+
+
+@dataclass
+class Settings:
+    """A charger's settings: what it has, and what it makes of a change."""
+
+    has: dict[str, str] = field(default_factory=lambda: dict(FINE))
+    takes: Callable[[str, str], bool] = lambda _, __: True
+
+    def answer(self, order: Order) -> Outcome:
+        match order:
+            case commands.GetConfiguration(names):
+                return done(values={name: self.has[name] for name in names if name in self.has})
+            case commands.SetConfiguration(((name, value),)):
+                return done(set={name: "accepted"}) if self.takes(name, value) else refused(Reason.CHARGER_REJECTED)
+        return done()
+
+
+async def prepared(
+    settings: Settings, plan: Plan | None = None, version: Version = Version.V16, *, booted: bool = True
+) -> tuple[Station, list[Order]]:
+    """A charger made ready, and what it was asked."""
+    hub = a_hub(plan)
+    link = FakeLink(version, settings.answer)
+    station = a_charger(hub, link)
+    await Commissioning(hub).prepare(station, link, booted=booted)
+    return station, link.asked
+
+
+def written(asked: list[Order]) -> dict[str, str]:
+    return {
+        name: value for order in asked if isinstance(order, commands.SetConfiguration) for name, value in order.values
+    }
+
+
+def tried(asked: list[Order], name: str) -> list[str]:
+    return [
+        order.values[0][1]
+        for order in asked
+        if isinstance(order, commands.SetConfiguration) and order.values[0][0] == name
+    ]
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_charger_that_is_as_it_should_be_is_left_alone(version: Version) -> None:
+    _, asked = await prepared(Settings(), version=version)
+    assert written(asked) == {}
+
+
+async def test_one_question_asks_for_all_settings() -> None:
+    _, asked = await prepared(Settings())
+    assert [type(order) for order in asked].count(commands.GetConfiguration) == 1
+    assert isinstance(asked[0], commands.GetConfiguration)
+
+
+@pytest.mark.parametrize(
+    ("interval", "set_to"), [("0", "30"), ("300", "30"), ("30", None), ("10", None), ("soon", None)]
+)
+async def test_readings_come_often_enough(interval: str, set_to: str | None) -> None:
+    _, asked = await prepared(Settings(FINE | {METER_INTERVAL: interval}))
+    assert written(asked).get(METER_INTERVAL) == set_to
+
+
+@pytest.mark.parametrize(("interval", "set_to"), [("0", "30"), ("3600", "30"), ("120", None), ("30", None)])
+async def test_a_charger_that_hardly_pings_is_told_to(interval: str, set_to: str | None) -> None:
+    _, asked = await prepared(Settings(FINE | {PING_INTERVAL: interval}))
+    assert written(asked).get(PING_INTERVAL) == set_to
+
+
+async def test_pings_are_not_touched_where_we_send_none() -> None:
+    _, asked = await prepared(Settings(FINE | {PING_INTERVAL: "0"}), Plan(ping_interval=0))
+    assert PING_INTERVAL not in written(asked)
+
+
+async def test_measurands_are_added_to_what_is_there() -> None:
+    _, asked = await prepared(Settings(FINE | {MEASURANDS: f"SoC,{ENERGY}"}))
+    assert written(asked)[MEASURANDS] == f"SoC,{ENERGY},{POWER},{CURRENT},{VOLTAGE}"
+
+
+async def test_ever_fewer_measurands_are_tried_until_the_charger_takes_them() -> None:
+    only_two = Settings(FINE | {MEASURANDS: "SoC"}, lambda _, value: value.count(",") < 2)
+    _, asked = await prepared(only_two)
+    assert tried(asked, MEASURANDS)[-1] == f"{ENERGY},{POWER}"
+
+
+async def test_measurands_of_the_configuration_are_set_as_they_are() -> None:
+    _, asked = await prepared(Settings(FINE | {MEASURANDS: ""}), Plan(measurands=(ENERGY,)))
+    assert written(asked)[MEASURANDS] == ENERGY
+
+
+async def test_hands_off_means_metering_is_left_alone() -> None:
+    nothing = {METER_INTERVAL: "0", MEASURANDS: ""}
+    _, asked = await prepared(Settings(FINE | nothing), Plan(measurands=None))
+    assert not {METER_INTERVAL, MEASURANDS} & written(asked).keys()
+
+
+async def test_a_setting_the_charger_does_not_have_is_not_written() -> None:
+    _, asked = await prepared(Settings({}))
+    assert written(asked) == {}
+
+
+async def test_a_charger_that_answers_nothing_is_asked_no_more_than_needed() -> None:
+    hub = a_hub()
+    link = FakeLink(answer=lambda _: failed(Reason.TIMEOUT))
+    station = a_charger(hub, link)
+    await Commissioning(hub).prepare(station, link, booted=True)
+    assert written(link.asked) == {}
+    assert station.takes_amps
+    assert station.max_stack_level is None
+
+
+@pytest.mark.parametrize(
+    ("units", "amps"), [("Current", True), ("Current,Power", True), ("A,W", True), ("W", False), ("Power", False)]
+)
+async def test_the_unit_of_profiles_is_learned(units: str, amps: bool) -> None:
+    station, _ = await prepared(Settings(FINE | {RATE_UNIT: units}))
+    assert station.takes_amps is amps
+
+
+@pytest.mark.parametrize(("level", "most"), [("8", 8), ("0", 0), ("999", None), ("", None), ("many", None)])
+async def test_the_highest_stack_level_is_learned_unless_it_is_a_fantasy(level: str, most: int | None) -> None:
+    station, _ = await prepared(Settings(FINE | {STACK_LEVEL: level}))
+    assert station.max_stack_level == most
+
+
+async def test_a_device_model_is_read_once_per_firmware() -> None:
+    hub = a_hub()
+    link = FakeLink(Version.V201, Settings().answer)
+    station = a_charger(hub, link)
+    station.memory.inventory_of = station.memory.nameplate.firmware
+    for known in (True, False):
+        link.asked.clear()
+        station.memory.inventory = {} if not known else {"x": Variable("x", "1")}
+        await Commissioning(hub).prepare(station, link, booted=True)
+        assert any(isinstance(order, commands.GetInventory) for order in link.asked) is not known
+
+
+@pytest.mark.parametrize(("booted", "again"), [(True, True), (False, False)])
+async def test_the_owner_s_ceiling_is_put_again_after_a_boot(booted: bool, again: bool) -> None:
+    hub = a_hub()
+    link = FakeLink(answer=Settings().answer)
+    station = a_charger(hub, link)
+    station.memory.limit, station.memory.form = Amps(10), commands.ProfileForm()
+    await Commissioning(hub).prepare(station, link, booted=booted)
+    limits = [order.limit for order in link.asked if isinstance(order, commands.SetLimit)]
+    assert limits == ([Amps(10)] if again else [])
+
+
+async def test_states_and_registers_not_told_by_itself_are_asked_for() -> None:
+    hub = a_hub()
+    link = FakeLink(answer=Settings().answer)
+    station = a_charger(hub, link)
+    await Commissioning(hub).prepare(station, link, booted=True)
+    asked = [(o.message, o.at.connector) for o in link.asked if isinstance(o, commands.Trigger)]
+    assert asked == [(commands.Message.STATUS, 1), (commands.Message.METER, 1)]
+
+
+async def test_what_is_known_is_not_asked_for() -> None:
+    hub = a_hub()
+    link = FakeLink(answer=Settings().answer)
+    station = a_charger(hub, link)
+    connector = station.connector(1)
+    connector.report(Status.AVAILABLE, hub.clock.now())
+    connector.register.read(WattHours(1), hub.clock.now())
+    await Commissioning(hub).prepare(station, link, booted=True)
+    assert commands.Message.STATUS not in [o.message for o in link.asked if isinstance(o, commands.Trigger)]
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_refresh_asks_for_everything_again(version: Version) -> None:
+    hub = a_hub()
+    link = FakeLink(version, Settings().answer)
+    station = a_charger(hub, link)
+    station.connector(1).report(Status.AVAILABLE, hub.clock.now())
+    await Commissioning(hub).refresh(station, link)
+    messages = {o.message for o in link.asked if isinstance(o, commands.Trigger)}
+    assert {commands.Message.STATUS, commands.Message.METER} <= messages
+    assert any(isinstance(o, commands.GetInventory) for o in link.asked) is (version is not Version.V16)

@@ -39,13 +39,18 @@ class Car:
         return min(offered, self.max_current * self._curve())
 
     def _curve(self) -> float:
-        if self.soc <= TAPER_FROM:
-            return 1.0
-        share = (self.soc - TAPER_FROM) / (100.0 - TAPER_FROM)
+        share = max(0.0, self.soc - TAPER_FROM) / (100.0 - TAPER_FROM)
         return 1.0 - share * (1.0 - TAPER_TO)
 
     def charge(self, offered: float, seconds: float) -> float:
-        """Charge for a while; the energy drawn, in Wh."""
-        energy = self.current(offered) * self.phases * VOLTAGE * seconds / 3600
-        self.soc = min(100.0, self.soc + energy * EFFICIENCY / (self.capacity * 10))
-        return energy
+        """Charge for a while; the energy drawn, in Wh, which is never more than fits in."""
+        flows = self.current(offered) * self.phases * VOLTAGE * seconds / 3600
+        if flows >= self._room():
+            energy, self.soc = self._room(), 100.0
+            return energy
+        self.soc += 100 * flows * EFFICIENCY / (self.capacity * 1000)
+        return flows
+
+    def _room(self) -> float:
+        """Wh to draw until the battery is full."""
+        return max(0.0, 100.0 - self.soc) / 100 * self.capacity * 1000 / EFFICIENCY

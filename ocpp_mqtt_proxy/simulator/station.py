@@ -12,20 +12,22 @@ import logging
 import random
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reset, StopCharging
-from ocpp_mqtt_proxy.core.model import StopReason, Verdict
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reset, SetLimit, StopCharging, Trigger, done
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.model import StopReason, Verdict, Version
 from ocpp_mqtt_proxy.core.reports import (
     Answer,
     BootAnswer,
     HeartbeatReported,
+    MeterReported,
     Phase,
     Report,
     StatusReported,
@@ -33,21 +35,50 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionReported,
 )
 from ocpp_mqtt_proxy.ocppj import rpc
-from ocpp_mqtt_proxy.ocppj.dialect import Dialect
-from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, ErrorCode
-from ocpp_mqtt_proxy.simulator.box import Box
+from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
+from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult
+from ocpp_mqtt_proxy.simulator.box import HEARTBEAT_INTERVAL, Box
+from ocpp_mqtt_proxy.simulator.orders import obey
 
 log = logging.getLogger(__name__)
 
-CALL_SECONDS = 30.0
-TICK_SECONDS = 1.0
+ATTEMPTS = 3
+"""How often a transaction message is sent where the CSMS answers an error (TransactionMessageAttempts)."""
+
+MAX_QUEUE = 1000
+"""Transaction messages kept while offline; beyond, what comes between start and end is left out (E04.FR.07)."""
+
+LONGEST_RETRY = 30.0
+CLOSE_SECONDS = 2.0
+UNKNOWN_TRANSACTION = "-1"
+"""A 1.6 transaction whose start the CSMS never confirmed (errata 3.18)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast it lives: `speed` makes charging faster than life; the rest is in seconds."""
+
+    speed: float = 1.0
+    tick: float = 1.0
+    retry: float = 1.0
+    call: float = 30.0
+
+
+class Refused(ProxyError):
+    """The CSMS answered with an error."""
 
 
 class Station:
-    """A box, connected. `speed` makes its charging faster than life."""
+    """A box, connected."""
 
     def __init__(
-        self, box: Box, dialect: Dialect, url: str, charger_id: str, password: str = "", speed: float = 1.0
+        self,
+        box: Box,
+        dialect: Dialect,
+        url: str,
+        charger_id: str,
+        password: str = "",
+        pace: Pace | None = None,
     ) -> None:
         self.box = box
         self.charger_id = charger_id
@@ -55,7 +86,7 @@ class Station:
         self._dialect = dialect
         self._url = f"{url.rstrip('/')}/{quote(charger_id, safe='')}"
         self._headers = _basic(charger_id, password) if password else {}
-        self._speed = speed
+        self._pace = pace or Pace()
         self._socket: ClientConnection | None = None
         self._queue: deque[TransactionReported] = deque()
         self._news: deque[Report] = deque()
@@ -65,7 +96,13 @@ class Station:
         self._ids: dict[str, str] = {}
         self._said: StatusReported | None = None
         self._away_until = 0.0
-        self._reset = asyncio.Event()
+        self._boot_reason: str | None = "power_up"
+        self._reset_once_idle = False
+
+    @property
+    def _allots_ids(self) -> bool:
+        """Whether the CSMS names transactions, as in 1.6."""
+        return self._dialect.version is Version.V16
 
     # Life
 
@@ -73,17 +110,19 @@ class Station:
         """Connect, and connect again after every loss; charge on in between."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tick_for_ever())
-            delay = 1.0
-            while True:
-                await self._stay_away()
-                try:
-                    await self._session()
-                    delay = 1.0
-                except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError) as error:
-                    log.info("%s: %s", self.charger_id, error)
-                self.online.clear()
-                await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
-                delay = min(30.0, delay * 2)
+            tasks.create_task(self._connect_for_ever())
+
+    async def _connect_for_ever(self) -> None:
+        delay = self._pace.retry
+        while True:
+            await self._stay_away()
+            try:
+                await self._session()
+                delay = self._pace.retry
+            except (OSError, WebSocketException, Refused) as error:
+                log.info("%s: %s", self.charger_id, error or "no answer")
+            await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311
+            delay = min(LONGEST_RETRY, delay * 2)
 
     async def _stay_away(self) -> None:
         left = self._away_until - asyncio.get_running_loop().time()
@@ -93,79 +132,107 @@ class Station:
     async def go_offline(self, seconds: float) -> None:
         """Lose the connection for a while; charging goes on."""
         self._away_until = asyncio.get_running_loop().time() + seconds
+        self.online.clear()
         if self._socket is not None:
             await self._socket.close()
 
     async def _session(self) -> None:
-        protocols = [Subprotocol(self._dialect.subprotocol)]
+        """One connection, until it is lost or to be left."""
         async with connect(
-            self._url, subprotocols=protocols, additional_headers=self._headers, compression=None
+            self._url,
+            subprotocols=[Subprotocol(self._dialect.subprotocol)],
+            additional_headers=self._headers,
+            compression=None,
+            close_timeout=CLOSE_SECONDS,
         ) as socket:
             self._socket = socket
-            reader = asyncio.create_task(self._read(socket))
-            talker = asyncio.create_task(self._talk())
+            tasks = {asyncio.create_task(self._read(socket)), asyncio.create_task(self._talk())}
             try:
-                await asyncio.wait({reader, talker}, return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._hang_up()
-                for task in (reader, talker):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(reader, talker, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
+            for task in ended:
+                task.result()
 
     def _hang_up(self) -> None:
         self._socket = None
         self._said = None
+        self._news.clear()
+        self.online.clear()
         if self._call is not None and not self._call[1].done():
-            self._call[1].cancel()
+            self._call[1].set_exception(ConnectionError("the connection is lost"))
+            self._call[1].exception()  # whoever waited may have been cancelled, and nobody is to be warned
 
     async def _tick_for_ever(self) -> None:
+        clock = asyncio.get_running_loop().time
+        before = clock()
         while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self.box.tick(_now(), TICK_SECONDS * self._speed)
+            await asyncio.sleep(self._pace.tick)
+            after = clock()
+            self.box.tick(_now(), (after - before) * self._pace.speed)
+            before = after
             self.collect()
 
     def collect(self) -> None:
         """Take the box's reports up: transactions wait their turn, the rest goes while online."""
         for report in self.box.reports:
             if isinstance(report, TransactionReported):
-                offline = not self.online.is_set()
-                self._queue.append(replace(report, offline=offline))
+                self._enqueue(replace(report, offline=not self.online.is_set()))
             elif self.online.is_set():
                 self._news.append(report)
         self.box.reports.clear()
-        self._something.set()
+        if self._reset_once_idle and self.box.transaction is None:
+            self._reset_once_idle, self._boot_reason = False, "scheduled_reset"
+        if self._queue or self._news or self._boot_reason is not None:
+            self._something.set()
+
+    def _enqueue(self, report: TransactionReported) -> None:
+        if report.phase is not Phase.UPDATED or len(self._queue) < MAX_QUEUE:
+            self._queue.append(report)
 
     # Telling
 
     async def _talk(self) -> None:
-        """Boot, then tell what there is to tell, with a heartbeat in quiet times."""
-        interval = await self._boot()
+        """Boot where it has started, then tell what there is to tell, with a heartbeat in quiet times."""
+        await self._boot()
         self.online.set()
         self._news.append(self.box.status_report(_now()))
         while True:
             await self._tell_all()
-            self._something.clear()
-            if self._reset.is_set():
-                self._reset.clear()
+            if self._boot_reason is not None:
                 return
+            self._something.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(interval):
+                async with asyncio.timeout(float(self.box.settings[HEARTBEAT_INTERVAL]) or None):
                     await self._something.wait()
                 continue
             await self.ask(HeartbeatReported())
 
-    async def _boot(self) -> int:
-        answer = await self.ask(self.box.boot_report())
-        return answer.interval if isinstance(answer, BootAnswer) and answer.interval else 300
+    async def _boot(self) -> None:
+        if self._boot_reason is not None:
+            await self.ask(self.box.boot_report(self._boot_reason))
+            self._boot_reason = None
 
     async def _tell_all(self) -> None:
         while self._queue or self._news:
             if self._queue:
-                report = self._queue[0]
-                self._learn(report, await self.ask(self._with_their_id(report)))
+                await self._tell_transaction(self._queue[0])
                 self._queue.popleft()
             else:
                 await self._tell_news(self._news.popleft())
+
+    async def _tell_transaction(self, report: TransactionReported) -> None:
+        """Tell it until it is confirmed: what a CSMS refuses it may take later, but not for ever."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._learn(report, await self.ask(self._with_their_id(report)))
+                return
+            except Refused as error:
+                log.warning("%s: %s", self.charger_id, error)
+            await asyncio.sleep(self._pace.retry * attempt)
 
     async def _tell_news(self, report: Report) -> None:
         """A status is told once: what 2.x calls Occupied is several of ours."""
@@ -173,26 +240,30 @@ class Station:
             if self._said is not None and self._calls(self._said) == self._calls(replace(report, at=self._said.at)):
                 return
             self._said = report
-        await self.ask(report)
+        if isinstance(report, MeterReported) and report.transaction_id is not None:
+            report = replace(report, transaction_id=self._ids.get(report.transaction_id))
+        try:
+            await self.ask(report)
+        except Refused as error:
+            log.warning("%s: %s", self.charger_id, error)
 
     def _calls(self, report: Report) -> list[tuple[str, dict[str, object]]]:
         return self._dialect.say[type(report)].encode(report)
 
     def _with_their_id(self, report: TransactionReported) -> TransactionReported:
-        """A 1.6 CSMS gave the transaction its own number; -1 where it never did (errata 3.18)."""
-        assert report.transaction_id is not None
-        known = self._ids.get(report.transaction_id, "-1" if self._allots_ids else report.transaction_id)
-        return replace(report, transaction_id=known)
-
-    @property
-    def _allots_ids(self) -> bool:
-        return "StartTransaction" in self._dialect.hear
+        """A 1.6 CSMS gave the transaction its own number."""
+        if not self._allots_ids:
+            return report
+        return replace(report, transaction_id=self._ids.get(report.transaction_id or "", UNKNOWN_TRANSACTION))
 
     def _learn(self, report: TransactionReported, answer: Answer | None) -> None:
+        """The CSMS's name for it, and whether it may go on."""
         if not isinstance(answer, TransactionAnswer) or report.transaction_id is None:
             return
         if report.phase is Phase.STARTED and answer.transaction_id:
             self._ids[report.transaction_id] = answer.transaction_id
+        if report.phase is Phase.ENDED:
+            self._ids.pop(report.transaction_id, None)
         verdict = answer.authorization.verdict if answer.authorization else Verdict.ACCEPTED
         running = self.box.transaction
         if verdict is not Verdict.ACCEPTED and running and running.id == report.transaction_id:
@@ -200,26 +271,28 @@ class Station:
             self.collect()
 
     async def ask(self, report: Report) -> Answer | None:
-        """Tell a report and wait for the answer; None where it is an error or takes too long."""
-        row = self._dialect.say[type(report)]
+        """Tell a report and wait for the answer; None where there is nothing to tell in this version.
+
+        Raises Refused for an error, ConnectionError while offline, TimeoutError where no answer comes.
+        """
         answer: Answer | None = None
-        for action, payload in row.encode(report):
+        for action, payload in self._calls(report):
             result = await self._exchange(Call(rpc.fresh_id(), action, payload))
-            answer = row.read(result.payload) if isinstance(result, CallResult) else None
+            if isinstance(result, CallError):
+                raise Refused(f"{action} was answered {result.code}: {result.description}")
+            answer = self._dialect.say[type(report)].read(result.payload)
+        if isinstance(answer, BootAnswer) and answer.interval:
+            self.box.settings[HEARTBEAT_INTERVAL] = str(answer.interval)
         return answer
 
-    async def _exchange(self, call: Call) -> CallResult | CallError | None:
+    async def _exchange(self, call: Call) -> CallResult | CallError:
         async with self._turn:
             if self._socket is None:
                 raise ConnectionError("offline")
-            future: asyncio.Future[CallResult | CallError] = asyncio.get_running_loop().create_future()
-            self._call = (call.id, future)
-            await self._socket.send(rpc.encode_call(call), text=True)
-            try:
-                async with asyncio.timeout(CALL_SECONDS):
-                    return await future
-            except TimeoutError:
-                return None
+            self._call = (call.id, asyncio.get_running_loop().create_future())
+            await _send(self._socket, rpc.encode_call(call))
+            async with asyncio.timeout(self._pace.call):
+                return await self._call[1]
 
     # Obeying
 
@@ -231,32 +304,45 @@ class Station:
                 log.warning("%s: %s", self.charger_id, error)
                 continue
             if isinstance(frame, Call):
-                await socket.send(self._obey(frame), text=True)
+                await _send(socket, self._answer(frame))
                 self.collect()
             elif self._call is not None and frame.id == self._call[0] and not self._call[1].done():
                 self._call[1].set_result(frame)
 
-    def _obey(self, call: Call) -> bytes:
-        row = self._dialect.obey.get(call.action)
-        if row is None:
-            error = CallError(call.id, ErrorCode.NOT_SUPPORTED, "the simulator has no such thing")
-            return rpc.encode_error(error, self._dialect.version)
-        outcome = self._carry_out(row.decode(call.payload))
-        return rpc.encode_result(call.id, row.reply(outcome))
-
-    def _carry_out(self, order: Order) -> Outcome:
-        if isinstance(order, StopCharging):
-            ours = {theirs: own for own, theirs in self._ids.items()}
-            order = StopCharging(ours.get(order.transaction_id, order.transaction_id))
-        if isinstance(order, Reset):
-            self._restart()
+    def _answer(self, call: Call) -> bytes:
+        try:
+            order = self._dialect.command(call.action, call.payload)
+        except CallRefused as refusal:
+            return rpc.encode_error(CallError(call.id, refusal.code, refusal.why), self._dialect.version)
         log.info("%s: told to %s", self.charger_id, order)
-        return self.box.obey(order, _now())
+        if isinstance(order, Trigger):
+            self._said = None  # what is asked for is told once more
+        outcome = self._reset(order) if isinstance(order, Reset) else obey(self.box, self._in_our_words(order), _now())
+        return rpc.encode_result(call.id, self._dialect.response(call.action, order, outcome))
 
-    def _restart(self) -> None:
+    def _in_our_words(self, order: Order) -> Order:
+        """The CSMS's name of a transaction is not the box's."""
+        if isinstance(order, StopCharging | SetLimit) and order.transaction_id is not None:
+            ours = {theirs: own for own, theirs in self._ids.items()} if self._allots_ids else {}
+            return replace(order, transaction_id=ours.get(order.transaction_id, order.transaction_id))
+        return order
+
+    def _reset(self, order: Reset) -> Outcome:
+        """At once, or where it is asked softly of a 2.x charger, once it is idle (B12.FR.01); 1.6 does not wait."""
         if self.box.transaction is not None:
-            self.box.stop(StopReason.REBOOT, _now())
-        self._reset.set()
+            if not order.hard and not self._allots_ids:
+                self._reset_once_idle = True
+                return done(charger_status="Scheduled")
+            self.box.stop(StopReason.IMMEDIATE_RESET if order.hard else StopReason.SOFT_RESET, _now())
+        self._boot_reason = "remote_reset"
+        return done()
+
+
+async def _send(socket: ClientConnection, frame: bytes) -> None:
+    try:
+        await socket.send(frame, text=True)
+    except ConnectionClosed:
+        raise ConnectionError("the connection is lost") from None
 
 
 def _basic(user: str, password: str) -> dict[str, str]:

@@ -1,0 +1,269 @@
+"""What becomes of a request: the orders it turns into, and what is told of their answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy.commissioning import Commissioning
+from ocpp_mqtt_proxy.core import commands
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, ProfileForm, Reason, Result, done, refused
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, Variable, Version, WattHours
+from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
+from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.dispatch import Dispatcher, forms
+from ocpp_mqtt_proxy.hub import Delayed, Hub
+from tests.fakes import FakeLedger, FakeLink, a_charger, a_hub
+
+
+class Desk:
+    """A dispatcher on fakes, with a charger CP1 that has one connector."""
+
+    def __init__(self, version: Version = Version.V16, plan: Plan | None = None) -> None:
+        self.hub: Hub = a_hub(plan)
+        self.link = FakeLink(version)
+        self.station: Station = a_charger(self.hub, self.link)
+        self.dispatcher = Dispatcher(self.hub, Commissioning(self.hub))
+
+    async def ask(self, request: requests.Request) -> Outcome:
+        return await self.dispatcher.submit("CP1", request)
+
+    def refuse(self, *reasons: Reason) -> None:
+        """Have the charger refuse, one order after another, then agree."""
+        left = list(reasons)
+        self.link.answer = lambda _: refused(left.pop(0)) if left else done(charger_status="Accepted")
+
+    async def begin(self, connector: int = 1) -> None:
+        """A transaction begins."""
+        report = TransactionReported(
+            Phase.STARTED, None, None, Place(connector, 1), IdToken("A"), meter_start=WattHours(0)
+        )
+        answer = self.hub.hear("CP1", report)
+        assert isinstance(answer, Delayed)
+        await answer.answer
+
+    def second_connector(self) -> None:
+        for number in (1, 2):
+            self.hub.hear("CP1", StatusReported(Place(number, 1), Status.AVAILABLE))
+
+    @property
+    def limits(self) -> list[commands.SetLimit]:
+        return [order for order in self.link.asked if isinstance(order, commands.SetLimit)]
+
+
+async def test_a_start_is_for_the_owner_where_no_card_is_given() -> None:
+    desk = Desk()
+    assert (await desk.ask(requests.Start())).ok
+    (order,) = desk.link.asked
+    assert isinstance(order, commands.StartCharging)
+    assert (order.id_tag, order.at.connector, order.limit) == ("HOME", 1, None)
+
+
+async def test_a_session_s_own_limit_never_exceeds_the_ceiling() -> None:
+    desk = Desk(plan=Plan(max_current=Amps(16)))
+    await desk.ask(requests.Start(limit_amps=32))
+    (order,) = desk.link.asked
+    assert isinstance(order, commands.StartCharging)
+    assert order.limit == Amps(16)
+
+
+async def test_remote_starts_have_ids_of_their_own() -> None:
+    desk = Desk(Version.V201)
+    for _ in range(3):
+        await desk.ask(requests.Start())
+    ids = [order.remote_start_id for order in desk.link.asked if isinstance(order, commands.StartCharging)]
+    assert len(set(ids)) == 3
+    assert all(0 < number < 2**31 for number in ids)
+
+
+async def test_nothing_is_started_twice() -> None:
+    desk = Desk()
+    await desk.begin()
+    outcome = await desk.ask(requests.Start())
+    assert outcome.ok
+    assert desk.link.asked == []
+
+
+async def test_where_there_are_several_connectors_one_must_be_named() -> None:
+    desk = Desk()
+    desk.second_connector()
+    outcome = await desk.ask(requests.Start())
+    assert outcome.reason is Reason.INVALID
+    assert "1, 2" in outcome.message
+    assert (await desk.ask(requests.Start(connector=2))).ok
+
+
+async def test_a_stop_finds_the_one_that_charges() -> None:
+    desk = Desk()
+    desk.second_connector()
+    await desk.begin(2)
+    assert (await desk.ask(requests.Stop())).ok
+    assert isinstance(desk.link.asked[-1], commands.StopCharging)
+
+
+async def test_a_stop_of_a_transaction_that_is_over_is_refused() -> None:
+    desk = Desk()
+    assert (await desk.ask(requests.Stop(transaction_id="77"))).status is Result.REFUSED
+    assert desk.link.asked == []
+
+
+async def test_a_refusal_of_the_charger_is_no_fact() -> None:
+    desk = Desk()
+    desk.link.answer = lambda _: refused(Reason.CHARGER_REJECTED)
+    assert (await desk.ask(requests.Limit(amps=10))).reason is Reason.CHARGER_REJECTED
+    assert desk.station.limit == Amps(32)
+
+
+async def test_other_forms_of_a_profile_are_tried_until_one_is_taken_and_kept() -> None:
+    desk = Desk()
+    desk.station.max_stack_level = 8
+    desk.refuse(Reason.CHARGER_REJECTED, Reason.CHARGER_REJECTED)
+    assert (await desk.ask(requests.Limit(amps=10))).ok
+    assert [(o.form.stack_level, o.form.relative) for o in desk.limits] == [(7, False), (0, False), (0, True)]
+    desk.link.asked.clear()
+    await desk.ask(requests.Limit(amps=12))
+    assert [o.form for o in desk.limits] == [ProfileForm(0, relative=True)]
+
+
+@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.CHARGER_OFFLINE, Reason.NOT_SUPPORTED])
+async def test_a_charger_that_cannot_be_limited_is_not_pestered(reason: Reason) -> None:
+    desk = Desk()
+    desk.link.answer = lambda _: refused(reason)
+    assert (await desk.ask(requests.Limit(amps=10))).reason is reason
+    assert len(desk.limits) == 1
+
+
+def test_a_charger_that_takes_only_power_gets_watts() -> None:
+    desk = Desk()
+    desk.station.takes_amps = False
+    assert all(form.in_watts for form in forms(desk.station))
+
+
+async def test_a_pause_on_one_of_several_connectors_leaves_the_others_alone() -> None:
+    desk = Desk()
+    desk.second_connector()
+    await desk.begin(2)
+    await desk.ask(requests.Pause())
+    assert [o.at.connector for o in desk.limits] == [2]
+    assert desk.station.connector(1).effective_limit is None
+    assert desk.station.connector(2).effective_limit == Amps(0)
+
+
+async def test_a_pause_is_no_new_ceiling() -> None:
+    desk = Desk()
+    await desk.begin()
+    await desk.ask(requests.Limit(amps=13))
+    await desk.ask(requests.Pause())
+    assert desk.station.limit == Amps(13)
+    await desk.ask(requests.Resume())
+    assert desk.station.connector(1).effective_limit == Amps(13)
+
+
+@pytest.mark.parametrize(
+    ("on", "running", "asked"), [(True, False, 1), (False, True, 1), (True, True, 0), (False, False, 0)]
+)
+async def test_the_switch_asks_only_for_a_change(on: bool, running: bool, asked: int) -> None:
+    desk = Desk()
+    if running:
+        await desk.begin()
+    assert (await desk.dispatcher.set_charging("CP1", 1, on=on)).ok
+    assert len(desk.link.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("charger", "connector", "reason"), [("X", 1, Reason.UNKNOWN_CHARGER), ("CP1", 9, Reason.UNKNOWN_CONNECTOR)]
+)
+async def test_the_switch_of_nothing_is_refused(charger: str, connector: int, reason: Reason) -> None:
+    assert (await Desk().dispatcher.set_charging(charger, connector, on=True)).reason is reason
+
+
+async def test_a_charger_that_refuses_connector_0_is_asked_for_its_only_one() -> None:
+    desk = Desk()
+    desk.refuse(Reason.CHARGER_REJECTED)
+    assert (await desk.ask(requests.Availability(operative=False))).ok
+    places = [order.at.place.evse for order in desk.link.asked if isinstance(order, commands.ChangeAvailability)]
+    assert places == [0, 1]
+    assert desk.station.memory.operative is False
+
+
+async def test_a_promise_is_no_fact_yet() -> None:
+    desk = Desk()
+    desk.link.answer = lambda _: done(charger_status="Scheduled")
+    assert (await desk.ask(requests.Availability(operative=False))).ok
+    assert desk.station.memory.operative is True
+
+
+async def test_a_device_model_that_was_read_answers_for_all_settings() -> None:
+    desk = Desk(Version.V201)
+    desk.station.memory.inventory = {"A.B": Variable("A.B", "1")}
+    outcome = await desk.ask(requests.Configuration(get=[]))
+    assert outcome.result["values"] == {"A.B": "1"}
+    assert desk.link.asked == []
+
+
+async def test_settings_are_written_one_by_one_and_each_is_told_of() -> None:
+    desk = Desk()
+
+    def answer(order: Order) -> Outcome:
+        assert isinstance(order, commands.SetConfiguration)
+        ((name, _),) = order.values
+        return done(set={name: "accepted"}) if name == "A" else refused(Reason.CHARGER_REJECTED, set={name: "rejected"})
+
+    desk.link.answer = answer
+    outcome = await desk.ask(requests.Configuration(set={"A": "1", "B": "2"}))
+    assert outcome.status is Result.REFUSED
+    assert outcome.result["set"] == {"A": "accepted", "B": "rejected"}
+
+
+async def test_a_session_is_closed_on_disk_before_that_is_said() -> None:
+    desk = Desk()
+    await desk.begin()
+    ledger = desk.hub.ledger
+    assert isinstance(ledger, FakeLedger)
+    ledger.broken = True
+    assert (await desk.ask(requests.CloseSession())).status is Result.ERROR
+    ledger.broken = False
+
+
+async def test_there_may_be_no_session_to_close() -> None:
+    assert (await Desk().ask(requests.CloseSession())).status is Result.REFUSED
+
+
+ARGUMENTS: dict[type[requests.Request], dict[str, Any]] = {
+    requests.Limit: {"amps": 10},
+    requests.Availability: {"operative": True},
+    requests.Trigger: {"message": "meter"},
+    requests.Configuration: {"get": ["A"]},
+    requests.DataTransfer: {"vendor_id": "v"},
+    requests.Reserve: {"id_tag": "A", "until": "2036-01-01T00:00:00Z"},
+    requests.CancelReservation: {"reservation_id": 1},
+    requests.Diagnostics: {"url": "ftp://x/"},
+    requests.Firmware: {"url": "http://x/"},
+    requests.Call: {"ocpp_action": "ClearCache"},
+}
+
+
+@pytest.mark.parametrize("model", requests.REQUESTS.values(), ids=requests.REQUESTS)
+async def test_whatever_is_asked_of_an_absent_charger_is_refused(model: type[requests.Request]) -> None:
+    desk = Desk()
+    await desk.begin()
+    desk.hub.disconnect("CP1", desk.link, "gone")
+    outcome = await desk.ask(model.model_validate(ARGUMENTS.get(model, {})))
+    quiet = model in (requests.Start, requests.CloseSession)  # one runs already; the books are ours
+    assert outcome.ok if quiet else outcome.reason is Reason.CHARGER_OFFLINE
+
+
+@pytest.mark.parametrize("model", requests.REQUESTS.values(), ids=requests.REQUESTS)
+async def test_whatever_is_asked_of_nobody_is_refused(model: type[requests.Request]) -> None:
+    outcome = await Desk().dispatcher.submit("NOBODY", model.model_validate(ARGUMENTS.get(model, {})))
+    assert outcome.reason is Reason.UNKNOWN_CHARGER
+
+
+def test_a_form_is_kept_apart_from_those_for_single_connectors() -> None:
+    desk = Desk()
+    desk.station.memory.form = ProfileForm(3)
+    assert forms(desk.station) == [ProfileForm(3)]
+    assert forms(desk.station, above=True)[0] == replace(ProfileForm(), stack_level=0)

@@ -144,8 +144,10 @@ class Door:
         return Doorman(self, ServerConnection(*args, **kwargs))
 
     def http(self) -> asyncio.Protocol:
-        """A protocol for plain HTTP."""
-        return H11Protocol(self._http_config, self._http_state, {})
+        """A protocol for plain HTTP, which never logs a request: its query may hold a token."""
+        protocol = H11Protocol(self._http_config, self._http_state, {})
+        protocol.access_log = False
+        return protocol
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         path = plain_path(request.path)

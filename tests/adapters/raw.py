@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,8 @@ def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
     return bytes([(0x80 if final else 0) | opcode]) + length + bytes(4) + payload
 
 
-def request(path: str, subprotocols: Iterable[str] = (), **headers: str | None) -> bytes:
-    """An upgrade request. Headers by their name with `_` for `-`; None leaves one out."""
+def request(path: str, subprotocols: Iterable[str] = (), headers: Mapping[str, str | None] | None = None) -> bytes:
+    """An upgrade request. A header that is None is left out."""
     wanted: dict[str, str | None] = {
         "Host": "proxy",
         "Upgrade": "websocket",
@@ -35,7 +35,7 @@ def request(path: str, subprotocols: Iterable[str] = (), **headers: str | None) 
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Protocol": ", ".join(subprotocols) or None,
     }
-    wanted |= {name.replace("_", "-"): value for name, value in headers.items()}
+    wanted |= headers or {}
     lines = [f"{name}: {value}" for name, value in wanted.items() if value is not None]
     return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
 
@@ -122,10 +122,15 @@ async def connection(port: int, source: str = "127.0.0.1") -> AsyncIterator[RawC
 
 @contextlib.asynccontextmanager
 async def knocking(
-    port: int, path: str, subprotocols: Iterable[str] = (), *, source: str = "127.0.0.1", **headers: str | None
+    port: int,
+    path: str,
+    subprotocols: Iterable[str] = (),
+    headers: Mapping[str, str | None] | None = None,
+    *,
+    source: str = "127.0.0.1",
 ) -> AsyncIterator[RawCharger]:
     """A charger that has asked for an upgrade and read the answer."""
     async with connection(port, source) as charger:
-        charger.write(request(path, subprotocols, **headers))
+        charger.write(request(path, subprotocols, headers))
         await charger.read_head()
         yield charger

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from ocpp_mqtt_proxy.demo import broker
 from ocpp_mqtt_proxy.demo.broker import NoBroker
 
 STANDARD_PORT = 1883
-CHARGERS = (("1.6", "GARAGE"), ("2.0.1", "DRIVEWAY"))
+CHARGERS = (("1.6", "GARAGE", "20"), ("2.0.1", "DRIVEWAY", "13"))
+"""OCPP version, id, and how much faster than life it charges: not the same, so that they are not in step."""
+
 DEMO_OPTIONS = {"OCPP_MQTT_PROXY_ACCEPT_UNKNOWN_CHARGERS": "true", "OCPP_MQTT_PROXY_DATABASE__PATH": "run/demo.db"}
 STOP_SECONDS = 15
 
@@ -35,14 +38,23 @@ def main(arguments: list[str]) -> int:
         port = environment.get("OCPP_MQTT_PROXY_HTTP__PORT", "9000")
         with contextlib.ExitStack() as stack:
             service = stack.enter_context(_process(["run"], environment))
-            for version, charger in CHARGERS if demo else ():
-                stack.enter_context(_process(_simulate(version, charger, port), environment))
+            for version, charger, speed in CHARGERS if demo and _serves(service, int(port)) else ():
+                stack.enter_context(_process(_simulate(version, charger, speed, port), environment))
             return _wait(service)
 
 
-def _simulate(version: str, charger: str, port: str) -> list[str]:
+def _serves(service: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the service takes connections; whether it does."""
+    while service.poll() is None:
+        if broker.answers("127.0.0.1", port):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _simulate(version: str, charger: str, speed: str, port: str) -> list[str]:
     url = f"ws://127.0.0.1:{port}/charger"
-    return ["simulate", "--url", url, "--version", version, "--id", charger, "--speed", "20", "--show"]
+    return ["simulate", "--url", url, "--version", version, "--id", charger, "--speed", speed, "--show"]
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ class Credentials:
     """What Basic authentication brought. The password may be no text (J §6: a raw 20-byte key)."""
 
     user: str
-    password: bytes
+    password: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def _charger_id(segments: list[str], credentials: Credentials | None, config: Co
 
 def possible_id(charger_id: str) -> bool:
     """Whether a charger may be called so."""
-    readable = charger_id.isprintable() and not charger_id.isspace() and _UNREADABLE not in charger_id
-    return readable and len(charger_id) <= MAX_ID and charger_id.lower() not in RESERVED_IDS
+    readable = charger_id.isprintable() and charger_id.strip() and _UNREADABLE not in charger_id
+    return bool(readable) and len(charger_id) <= MAX_ID and charger_id.lower() not in RESERVED_IDS
 
 
 def offers(headers: Headers) -> tuple[str, ...]:
@@ -146,8 +146,8 @@ def basic(headers: Headers) -> Credentials | None:
         if scheme.lower() != "basic":
             continue
         try:
-            user, _, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+            user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
         except ValueError:  # not base64, or not even ASCII
             return None
-        return Credentials(user.decode("utf-8", "replace"), password)
+        return Credentials(user.decode("utf-8", "replace"), password) if colon else None
     return None

@@ -64,18 +64,22 @@ def when(text: str | None, zone: tzinfo, *, end: bool = False) -> datetime | Non
     if not text:
         return None
     try:
-        return _instant(text, zone, end=end).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadTime(f"{text!r} is no time; allowed: 2026-01-31 or 2026-01-31T18:00:00Z") from None
-
-
-def _instant(text: str, zone: tzinfo, *, end: bool) -> datetime:
-    try:
-        day = date.fromisoformat(text)
+        day, at = _read(text)
     except ValueError:
-        at = datetime.fromisoformat(text)
-        return at if at.tzinfo else at.replace(tzinfo=zone)
-    return datetime.combine(day + timedelta(days=1 if end else 0), time(), zone)
+        raise BadTime(f"{text!r} is no time; allowed: 2026-01-31 or 2026-01-31T18:00:00Z") from None
+    try:
+        at += timedelta(days=1 if day and end else 0)
+        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadTime(f"{text!r} is out of the calendar") from None
+
+
+def _read(text: str) -> tuple[bool, datetime]:
+    """Whether a text is a day, and its time, or its midnight. Raises ValueError."""
+    try:
+        return True, datetime.combine(date.fromisoformat(text), time())
+    except ValueError:
+        return False, datetime.fromisoformat(text)
 
 
 async def as_csv(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterator[str]:

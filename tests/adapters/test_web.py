@@ -285,7 +285,7 @@ async def test_books_that_cannot_be_read_are_no_fault_of_the_asker(
     async def fail(*_: object) -> None:
         raise LedgerFailed("disk is full")
 
-    monkeypatch.setattr(service.app.store, "flush", fail)
+    monkeypatch.setattr(service.app.store, "sessions", fail)
     answer = await api.get("/sessions")
     assert (answer.status_code, answer.json()) == (503, {"detail": "disk is full"})
 

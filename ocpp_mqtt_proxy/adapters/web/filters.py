@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -48,14 +48,11 @@ class Filters(BaseModel):
 
 
 def _instant(name: str, text: str, zone: tzinfo, *, end: bool = False) -> datetime | None:
-    """A time; the years at the edge of the calendar have no day beside them in another zone."""
+    """A time of a filter."""
     # A `+` in a query is a space, and people type the offset as it is.
     text = _PLUS_TAKEN_FOR_SPACE.sub("+", text) if "T" in text else text
     try:
-        at = exports.when(text, zone, end=end)
-        return at.astimezone(UTC) if at else None
-    except OverflowError:
-        raise BadFilter(f"{name}: {text!r} is out of the calendar") from None
+        return exports.when(text, zone, end=end)
     except ProxyError as error:
         raise BadFilter(f"{name}: {error}") from None
 

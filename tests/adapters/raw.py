@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from websockets.asyncio.server import ServerConnection
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 PATIENCE = 15.0
 
@@ -93,6 +95,15 @@ class RawCharger:
             assert opcode == TEXT, (opcode, payload)
             return json.loads(payload)
 
+    async def call(self, action: str, payload: dict[str, Any] | None = None, message_id: str = "m1") -> list[Any]:
+        """Send a CALL and wait for its answer; what the CSMS asks meanwhile is left unanswered."""
+        self.send([2, message_id, action, payload or {}])
+        while True:
+            answer = await self.message()
+            if answer[0] != 2:
+                assert answer[1] == message_id
+                return list(answer)
+
     async def close_code(self) -> int:
         """The code that the server closes with; what it says before is skipped."""
         while True:
@@ -100,12 +111,16 @@ class RawCharger:
             if opcode == CLOSE:
                 return int.from_bytes(payload[:2], "big")
 
-    async def is_cut(self) -> bool:
-        """Wait until the connection ends without a word."""
+    async def rest(self) -> bytes:
+        """Wait until the connection ends; what was said until then."""
         async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(ConnectionError):
-                return await self.reader.read() == b""
-        return True
+                return await self.reader.read()
+        return b""
+
+    async def is_cut(self) -> bool:
+        """Wait until the connection ends; whether that was without a word."""
+        return await self.rest() == b""
 
 
 @contextlib.asynccontextmanager
@@ -134,3 +149,9 @@ async def knocking(
         charger.write(request(path, subprotocols, headers))
         await charger.read_head()
         yield charger
+
+
+def is_blocked(connection: ServerConnection) -> bool:
+    """Whether the server's writing waits for a peer that does not read."""
+    low, _ = connection.transport.get_write_buffer_limits()
+    return connection.transport.get_write_buffer_size() > low

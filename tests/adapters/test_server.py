@@ -19,7 +19,19 @@ from websockets.http11 import Request, Response
 
 from ocpp_mqtt_proxy.adapters import server
 from ocpp_mqtt_proxy.adapters.server import Door, SocketRoute, plain_path, wants_websocket
-from tests.adapters.raw import BINARY, CLOSE, PING, PONG, TEXT, RawCharger, connection, frame, knocking, request
+from tests.adapters.raw import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    RawCharger,
+    connection,
+    frame,
+    is_blocked,
+    knocking,
+    request,
+)
 
 CLIENT_HELLO = bytes.fromhex("16030100") + b"\xc4" + bytes(196)
 GET = b"GET /hello HTTP/1.1\r\nHost: proxy\r\n"
@@ -335,7 +347,7 @@ async def test_closing_cuts_who_does_not_even_read(monkeypatch: pytest.MonkeyPat
     async with a_door() as (door, port), knocking(port, "/x") as charger:
         blocked = asyncio.create_task(_never_read(charger))
         async with asyncio.timeout(10):
-            while not any(_is_blocked(socket) for socket in door._talking):  # noqa: ASYNC110, SLF001 (no event tells)
+            while not any(is_blocked(socket) for socket in door._talking):  # noqa: ASYNC110, SLF001 (no event tells)
                 await asyncio.sleep(0.01)
         async with asyncio.timeout(10):
             await door.close()
@@ -348,11 +360,6 @@ async def _never_read(charger: RawCharger) -> None:
     while True:
         charger.write(frame(TEXT, b"x" * 500_000))
         await charger.writer.drain()
-
-
-def _is_blocked(socket: ServerConnection) -> bool:
-    low, _ = socket.transport.get_write_buffer_limits()
-    return socket.transport.get_write_buffer_size() > low
 
 
 # Reading requests

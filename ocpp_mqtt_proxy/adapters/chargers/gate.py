@@ -94,7 +94,7 @@ class ChargerGate:
         authenticated = await self._authenticate(guest)
         if authenticated is False:
             return HTTPStatus.UNAUTHORIZED, "user must be the charger's id, password the configured one"
-        if not self._is_welcome(guest.charger_id, address_of(connection)):
+        if not self.is_welcome(guest.charger_id, address_of(connection)):
             self._remember(guest.charger_id, address_of(connection))
             return HTTPStatus.NOT_FOUND, "unknown charger; accept it on the page or configure it"
         if not await self._may_replace(guest, connection, trusted=authenticated is True):
@@ -111,7 +111,7 @@ class ChargerGate:
         right = await self._checker.matches(guest.charger_id, given.password, stored)
         return right and given.user == guest.charger_id
 
-    def _is_welcome(self, charger_id: str, address: str) -> bool:
+    def is_welcome(self, charger_id: str, address: str) -> bool:
         """Known chargers are; of others by `accept_unknown_chargers`, the first from the house's own network."""
         if charger_id in self.welcome or self.config.charger(charger_id) or charger_id in self.hub.stations:
             return True
@@ -234,13 +234,16 @@ class ChargerGate:
 
 def _smooth(request: Request, guest: Visit) -> None:
     """Make a sloppy request one that the handshake takes: exactly the subprotocol to confirm."""
-    del request.headers["Sec-WebSocket-Protocol"]
-    if guest.subprotocol is not None:
-        request.headers["Sec-WebSocket-Protocol"] = guest.subprotocol
+    _put(request, "Sec-WebSocket-Protocol", guest.subprotocol)
     if "upgrade" not in ",".join(request.headers.get_all("Connection")).lower():
-        # Some chargers leave it out (peers §5).
-        del request.headers["Connection"]
-        request.headers["Connection"] = "Upgrade"
+        _put(request, "Connection", "Upgrade")  # some chargers leave it out (peers §5)
+
+
+def _put(request: Request, header: str, value: str | None) -> None:
+    with suppress(KeyError):
+        del request.headers[header]
+    if value is not None:
+        request.headers[header] = value
 
 
 async def _close_when_told(link: Link, connection: ServerConnection) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import secrets
 
 from ocpp_mqtt_proxy.passwords import matches
 
 AT_ONCE = 2
+
+_HEX_KEY = re.compile(r"[0-9A-Fa-f]{40}")
 
 
 class Checker:
@@ -36,6 +39,9 @@ class Checker:
 
 
 def _any_reading(given: bytes, stored: str) -> bool:
-    """A password may be text, or the raw key that the stored one spells in hex (J §6, W; semantics §9.2)."""
-    readings = {given.decode("utf-8", "replace"), given.hex(), given.hex().upper()}
+    """A password may be text, or the 20-byte key that the stored one spells in hex, raw or in hex (J §6, W)."""
+    text = given.decode("utf-8", "replace")
+    readings = {text, given.hex(), given.hex().upper()}
+    if _HEX_KEY.fullmatch(text):
+        readings |= {text.lower(), text.upper()}
     return any(matches(reading, stored) for reading in sorted(readings))

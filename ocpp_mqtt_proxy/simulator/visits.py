@@ -46,9 +46,9 @@ class Visits:
 
     def __init__(self, charger_id: str) -> None:
         seed = zlib.crc32(charger_id.encode())
-        self._timeline = _timeline(seed % len(VISITORS))
+        self._timeline = _timeline((seed >> 8) % len(VISITORS))
         self._left, self._next = next(self._timeline)
-        self._left = FIRST_PAUSES[seed % len(FIRST_PAUSES)]
+        self._left = FIRST_PAUSES[(seed >> 16) % len(FIRST_PAUSES)]
 
     def pass_by(self, seconds: float) -> list[str]:
         """Let time pass; the commands that fall due, in order."""

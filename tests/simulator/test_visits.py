@@ -48,7 +48,7 @@ def test_every_kind_of_car_comes_in_its_turn(charger_id: str) -> None:
 
 
 def test_the_demo_s_chargers_do_not_look_the_same() -> None:
-    days = {tuple(Visits(charger).pass_by(3 * HOUR)) for _, charger in CHARGERS}
+    days = {tuple(Visits(charger).pass_by(3 * HOUR)) for _, charger, *_ in CHARGERS}
     assert len(days) == len(CHARGERS)
 
 

@@ -205,15 +205,16 @@ def test_a_description_fits_its_255_characters(version: Version) -> None:
 # What holds for all frames
 
 
-@every_version
-@given(data=st.binary(max_size=200) | st.text(max_size=200))
+@given(version=st.sampled_from(VERSIONS), data=st.binary(max_size=200) | st.text(max_size=200))
 def test_no_bytes_do_more_than_be_refused(version: Version, data: bytes | str) -> None:
     with pytest.raises(BadFrame):
         rpc.parse(data, version)
 
 
-@every_version
-@given(frame=JSON | st.lists(JSON, max_size=6) | st.tuples(st.sampled_from([2, 3, 4]), JSON, JSON, JSON))
+@given(
+    version=st.sampled_from(VERSIONS),
+    frame=JSON | st.lists(JSON, max_size=6) | st.tuples(st.sampled_from([2, 3, 4]), JSON, JSON, JSON),
+)
 def test_no_json_does_more_than_be_refused(version: Version, frame: Any) -> None:
     try:
         read = rpc.parse(json.dumps(frame), version)
@@ -223,20 +224,17 @@ def test_no_json_does_more_than_be_refused(version: Version, frame: Any) -> None
         assert isinstance(read, Call | CallResult | CallError)
 
 
-@every_version
-@given(call=st.builds(Call, IDS, st.text(max_size=50), OBJECT))
+@given(version=st.sampled_from(VERSIONS), call=st.builds(Call, IDS, st.text(max_size=50), OBJECT))
 def test_a_call_written_is_read_back(version: Version, call: Call) -> None:
     assert rpc.parse(rpc.encode_call(call), version) == call
 
 
-@every_version
-@given(message_id=IDS, payload=OBJECT)
+@given(version=st.sampled_from(VERSIONS), message_id=IDS, payload=OBJECT)
 def test_a_result_written_is_read_back(version: Version, message_id: str, payload: dict[str, object]) -> None:
     assert rpc.parse(rpc.encode_result(message_id, payload), version) == CallResult(message_id, payload)
 
 
-@every_version
-@given(message_id=IDS, description=st.text(max_size=255), details=OBJECT)
+@given(version=st.sampled_from(VERSIONS), message_id=IDS, description=st.text(max_size=255), details=OBJECT)
 def test_an_error_written_is_read_back(
     version: Version, message_id: str, description: str, details: dict[str, object]
 ) -> None:

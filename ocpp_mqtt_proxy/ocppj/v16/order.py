@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.ocppj import settings
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
-from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, children, flag, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, Object, as_text, children, flag, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
 
 Asked = tuple[str, Payload]
@@ -70,9 +70,10 @@ def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_i
 def _number(transaction_id: str | None) -> int | None:
     """A 1.6 transaction's number; None for an id of another version's, which this charger never heard of."""
     try:
-        return int(transaction_id) if transaction_id else None
+        number = int(transaction_id or "")
     except ValueError:
         return None
+    return number if abs(number) <= MAX_NUMBER else None
 
 
 def _stop(order: StopCharging) -> Asked | None:

@@ -1,0 +1,367 @@
+"""What a CSMS asks of a charger: obeyed and answered at one end, ordered and understood at the other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from ocpp_mqtt_proxy.core import commands
+from ocpp_mqtt_proxy.core.commands import (
+    Message,
+    Order,
+    Outcome,
+    RawCall,
+    Reason,
+    Result,
+    Target,
+    done,
+    failed,
+    refused,
+)
+from ocpp_mqtt_proxy.core.model import Amps, Place, Version
+from ocpp_mqtt_proxy.ocppj import schema
+from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, agreed, settled
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID
+from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode, spelled
+from tests.ocppj import strategies
+from tests.ocppj.judge import assert_valid
+from tests.ocppj.rows import CALL, RESULT, Row, by_row, requests_by_id, rows, valid
+
+V16, V201 = Version.V16, Version.V201
+START = datetime(2026, 3, 14, 12, tzinfo=UTC)
+
+REQUESTS = valid(from_charger=False, kind=CALL)
+
+
+def is_obeyed(row: Row) -> bool:
+    return row.action in DIALECTS[row.version].obey
+
+
+# All that is valid
+
+
+@by_row([row for row in REQUESTS if is_obeyed(row)])
+@given(data=st.data())
+@settings(max_examples=10)
+def test_every_valid_call_of_a_csms_is_obeyed_and_every_outcome_answered(row: Row, data: st.DataObject) -> None:
+    dialect = DIALECTS[row.version]
+    order = dialect.command(row.action, row.payload)
+    outcome = data.draw(strategies.outcomes(order))
+    assert_valid(row.version, row.action, dialect.response(row.action, order, outcome), response=True)
+
+
+@by_row([row for row in REQUESTS if not is_obeyed(row)])
+def test_every_valid_call_of_a_csms_that_we_cannot_obey_is_not_supported(row: Row) -> None:
+    assert refusal(row.version, row.action, row.payload) is ErrorCode.NOT_SUPPORTED
+
+
+@by_row(valid(from_charger=True, kind=RESULT))
+def test_every_valid_answer_of_a_charger_is_read(row: Row) -> None:
+    dialect = DIALECTS[row.version]
+    request = requests_by_id()[row.message_id]
+    order: Order = RawCall(request.action, request.payload)
+    if is_obeyed(row):
+        order = dialect.command(request.action, request.payload)
+    assert isinstance(dialect.outcome(order, row.payload), Outcome)
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_what_a_version_does_not_know_is_not_implemented(version: Version) -> None:
+    assert refusal(version, "SelfDestruct", {}) is ErrorCode.NOT_IMPLEMENTED
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_all_that_can_be_obeyed_is_said_by_a_csms(version: Version) -> None:
+    assert set(DIALECTS[version].obey) <= {row.action for row in REQUESTS if row.version is version}
+
+
+def refusal(version: Version, action: str, payload: dict[str, Any]) -> ErrorCode:
+    with pytest.raises(CallRefused) as caught:
+        DIALECTS[version].command(action, payload)
+    return caught.value.code
+
+
+# All that is not
+
+MADE_OF_IT: dict[str, Outcome] = {
+    "RemoteStopTransaction for an id unknown in that CSMS's mapping: never forward the number as is": refused(
+        Reason.NOT_YOURS
+    ),
+    "TxProfile on connector 0": refused(Reason.INVALID),
+    "TxProfile with no transaction running": refused(Reason.INVALID),
+    "schedule whose first startPeriod is not 0": refused(Reason.INVALID),
+    "negative limit": refused(Reason.INVALID),
+    "UnlockConnector for an unknown connector (1.6 errata: NotSupported)": refused(Reason.UNKNOWN_CONNECTOR),
+    "ClearChargingProfile that matches nothing": refused(Reason.INVALID),
+    "GetConfiguration with only unknown keys: answered with unknownKey": done(values={}, unknown=["NoSuchKey"]),
+    "ChangeConfiguration of an unknown key": settled({"NoSuchKey": "NotSupported"}),
+    "ChangeConfiguration of a read-only key": settled({"NumberOfConnectors": "Rejected"}),
+    "RequestStopTransaction for an unknown transaction (F03.FR.08)": refused(Reason.NOT_YOURS),
+    "TxProfile on evseId 0 (K01.FR.16)": refused(Reason.INVALID),
+    "UnlockConnector for an unknown connector (F05.FR.03)": refused(Reason.UNKNOWN_CONNECTOR),
+    "GetVariables for an unknown component: per-item UnknownComponent": done(values={}, unknown=["NoSuch.X"]),
+    "stackLevel 999 sent because max was misread; ChargePointMaxProfile rejected for local policy": refused(
+        Reason.CHARGER_REJECTED
+    ),
+}
+"""What the rules, or the charger, make of an order that can be read and must not be done."""
+
+
+def in_the_corpus_words(row: Row) -> str:
+    """How a call of a CSMS is answered."""
+    dialect = DIALECTS[row.version]
+    try:
+        order = dialect.command(row.action, row.payload)
+    except CallRefused as refused_:
+        return f"CallError:{spelled(refused_.code, row.version)}"
+    answer = dialect.response(row.action, order, MADE_OF_IT[row.why])
+    assert_valid(row.version, row.action, answer, response=True)
+    return f"CallResult:{answer['status']}" if "status" in answer else "CallResult"
+
+
+@by_row(rows("malformed", "quirks", where=lambda row: not row.from_charger))
+def test_a_call_that_must_not_be_done_is_answered_as_the_corpus_takes_it(row: Row) -> None:
+    assert in_the_corpus_words(row) in row.accept
+
+
+# Refused orders
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(refused(Reason.CHARGER_OFFLINE), "Rejected"), (refused(Reason.NOT_SUPPORTED), "UnknownVariable")],
+)
+def test_variables_that_nobody_was_asked_to_set_have_a_result_each(outcome: Outcome, status: str) -> None:
+    order = commands.SetConfiguration((("A.b", "1"), ("A.c", "2")))
+    results = DIALECTS[V201].response("SetVariables", order, outcome)["setVariableResult"]
+    assert isinstance(results, list)
+    assert [result["attributeStatus"] for result in results] == [status, status]
+
+
+def test_variables_that_nobody_was_asked_for_are_rejected_each() -> None:
+    order = commands.GetConfiguration(("A.b", "A.c"))
+    results = DIALECTS[V201].response("GetVariables", order, failed(Reason.TIMEOUT))["getVariableResult"]
+    assert isinstance(results, list)
+    assert [result["attributeStatus"] for result in results] == ["Rejected", "Rejected"]
+
+
+def test_keys_that_nobody_was_asked_for_are_unknown() -> None:
+    order = commands.GetConfiguration(("A", "B"))
+    answer = DIALECTS[V16].response("GetConfiguration", order, failed(Reason.TIMEOUT))
+    assert answer == {"configurationKey": [], "unknownKey": ["A", "B"]}
+
+
+def test_a_trigger_that_only_the_charger_knows_goes_to_it_as_it_is() -> None:
+    payload = {"requestedMessage": "SignChargingStationCertificate"}
+    order = DIALECTS[V201].command("TriggerMessage", payload)
+    assert order == RawCall("TriggerMessage", payload)
+    answer = {"status": "Accepted"}
+    assert DIALECTS[V201].response("TriggerMessage", order, Outcome(Result.OK, result=answer)) == answer
+    assert DIALECTS[V201].response("TriggerMessage", order, refused(Reason.NOT_SUPPORTED)) == {
+        "status": "NotImplemented"
+    }
+
+
+# Profiles that others set
+
+
+def test_a_profile_in_watts_limits_amps() -> None:
+    plan = {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11040}]}
+    profile = {
+        "id": 1,
+        "stackLevel": 2,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": [plan],
+    }
+    order = DIALECTS[V201].command("SetChargingProfile", {"evseId": 1, "chargingProfile": profile})
+    assert isinstance(order, commands.SetLimit)
+    assert (order.limit, order.phases, order.form.stack_level) == (Amps(16.0), 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("version", "payload", "connector"),
+    [
+        (V16, {}, 0),
+        (V16, {"connectorId": 2}, 2),
+        (V16, {"id": PROFILE_ID + 1}, 1),
+        (V16, {"id": 8}, 0),
+        (V201, {}, 0),
+        (V201, {"chargingProfileCriteria": {"evseId": 2}}, 2),
+        (V201, {"chargingProfileId": PROFILE_ID + 1}, 1),
+        (V201, {"chargingProfileId": 8}, 0),
+    ],
+)
+def test_profiles_are_cleared_where_they_are(version: Version, payload: dict[str, Any], connector: int) -> None:
+    order = DIALECTS[version].command("ClearChargingProfile", payload)
+    assert isinstance(order, commands.ClearLimit)
+    assert order.at.connector == connector
+
+
+# Orders that a version cannot say
+
+
+@pytest.mark.parametrize(
+    ("version", "order"),
+    [
+        (V16, commands.GetInventory(1)),
+        (V16, commands.StopCharging("a-uuid")),
+        (V16, commands.SetConfiguration((("A", "1"), ("B", "2")))),
+        (V16, commands.StartCharging(Target(), "T" * 21, 0)),
+        (V16, commands.StopCharging(str(2**80))),
+        (V201, commands.StopCharging("t" * 37)),
+        (V201, commands.GetConfiguration(())),
+        (V201, commands.StartCharging(Target(), "T" * 37, 0)),
+    ],
+    ids=str,
+)
+def test_an_order_that_a_version_cannot_say_is_not_sent(version: Version, order: Order) -> None:
+    assert DIALECTS[version].put(order) is None
+
+
+def test_a_limit_for_another_versions_transaction_is_one_for_whichever_runs() -> None:
+    order = commands.SetLimit(Target(1, Place(1, 1)), Amps(6), START, transaction_id="a-uuid")
+    call = DIALECTS[V16].put(order)
+    assert call is not None
+    assert "transactionId" not in str(call)
+
+
+def test_16_asks_for_meter_values_where_201_asks_for_the_transaction() -> None:
+    asked = {v: DIALECTS[v].put(commands.Trigger(Message.TRANSACTION)) for v in DIALECTS}
+    assert asked == {
+        V16: ("TriggerMessage", {"requestedMessage": "MeterValues"}),
+        V201: ("TriggerMessage", {"requestedMessage": "TransactionEvent"}),
+    }
+
+
+def test_a_place_without_a_connector_is_unlocked_at_its_first() -> None:
+    assert DIALECTS[V201].put(commands.Unlock(Target(1, Place(1)))) == (
+        "UnlockConnector",
+        {"evseId": 1, "connectorId": 1},
+    )
+
+
+# What a charger's answer means
+
+
+@pytest.mark.parametrize(
+    ("payload", "outcome"),
+    [
+        ({"status": "Accepted"}, done(charger_status="Accepted")),
+        ({"status": "Scheduled"}, done(charger_status="Scheduled")),
+        (
+            {"status": "Rejected"},
+            refused(Reason.CHARGER_REJECTED, "the charger answered Rejected", charger_status="Rejected"),
+        ),
+        ({"status": "Done"}, refused(Reason.CHARGER_REJECTED, "the charger answered Done", charger_status="Done")),
+        (
+            {"status": "NotSupported"},
+            refused(Reason.NOT_SUPPORTED, "the charger answered NotSupported", charger_status="NotSupported"),
+        ),
+        (
+            {"status": "NotImplemented"},
+            refused(Reason.NOT_SUPPORTED, "the charger answered NotImplemented", charger_status="NotImplemented"),
+        ),
+        ({}, failed(Reason.INVALID, "the charger's answer holds no status")),
+        ({"status": None}, failed(Reason.INVALID, "the charger's answer holds no status")),
+    ],
+    ids=str,
+)
+def test_a_status_is_a_yes_a_no_or_nothing(payload: dict[str, Any], outcome: Outcome) -> None:
+    assert agreed(payload, "Scheduled") == outcome
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status", "reason"),
+    [
+        ({"A": "Accepted"}, Result.OK, None),
+        ({"A": "RebootRequired"}, Result.OK, None),
+        ({"A": "Accepted", "B": "Rejected", "C": "NotSupported"}, Result.REFUSED, Reason.CHARGER_REJECTED),
+        ({"A": "UnknownComponent"}, Result.REFUSED, Reason.NOT_SUPPORTED),
+        ({}, Result.ERROR, Reason.INVALID),
+    ],
+    ids=str,
+)
+def test_of_several_settings_the_worst_counts(statuses: dict[str, str], status: Result, reason: Reason | None) -> None:
+    outcome = settled(statuses)
+    assert (outcome.status, outcome.reason) == (status, reason)
+
+
+def test_a_setting_that_needs_a_reboot_says_so() -> None:
+    assert settled({"A": "RebootRequired"}).result == {"set": {"A": "reboot_required"}, "reboot_required": True}
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"status": 7}, {"setVariableResult": 7}, {"getVariableResult": [None]}, {"configurationKey": "x"}],
+    ids=str,
+)
+def test_an_answer_without_sense_is_an_outcome_all_the_same(version: Version, payload: dict[str, Any]) -> None:
+    dialect = DIALECTS[version]
+    for row in REQUESTS:
+        if row.version is version and is_obeyed(row):
+            assert isinstance(dialect.outcome(dialect.command(row.action, row.payload), payload), Outcome)
+
+
+def test_keys_come_back_by_the_names_they_were_asked_by() -> None:
+    """Whatever their case, and whichever version's spelling was used."""
+    order = commands.GetConfiguration(("OCPPCommCtrlr.HeartbeatInterval", "Missing"))
+    answer = {"configurationKey": [{"key": "HEARTBEATINTERVAL", "readonly": True, "value": "300"}]}
+    outcome = DIALECTS[V16].outcome(order, answer)
+    assert outcome.result == {
+        "values": {"OCPPCommCtrlr.HeartbeatInterval": "300"},
+        "readonly": ["OCPPCommCtrlr.HeartbeatInterval"],
+        "unknown": ["Missing"],
+    }
+
+
+def test_variables_come_back_by_the_names_they_were_asked_by() -> None:
+    order = commands.GetConfiguration(("HeartbeatInterval", "Missing"))
+    component, variable = {"name": "OCPPCommCtrlr"}, {"name": "heartbeatinterval"}
+    found = {"attributeStatus": "Accepted", "attributeValue": "300", "component": component, "variable": variable}
+    outcome = DIALECTS[V201].outcome(
+        order, {"getVariableResult": [found, found | {"attributeStatus": "UnknownVariable"}]}
+    )
+    assert outcome.result == {"values": {"HeartbeatInterval": "300"}, "readonly": [], "unknown": ["Missing"]}
+
+
+def test_keys_that_nobody_asked_for_keep_their_names() -> None:
+    """Misspelt ones too: they are the charger's own."""
+    answer = {"configurationKey": [{"key": "StopTransactionOnInvalid", "readonly": True, "value": "false"}]}
+    outcome = DIALECTS[V16].outcome(commands.GetConfiguration(), answer)
+    assert outcome.result["values"] == {"StopTransactionOnInvalid": "false"}
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_data_of_a_vendor_comes_back(version: Version) -> None:
+    order = commands.DataTransfer("V")
+    assert DIALECTS[version].outcome(order, {"status": "Accepted", "data": "x"}).result == {"data": "x"}
+    assert not DIALECTS[version].outcome(order, {"status": "UnknownVendorId", "data": "x"}).ok
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_diagnostics_come_with_their_file_s_name(version: Version) -> None:
+    order = commands.GetDiagnostics(1, "ftp://example.org/")
+    answer = {"status": "Accepted", "fileName": "log.zip", "filename": "log.zip"}
+    assert DIALECTS[version].outcome(order, answer).result["file_name"] == "log.zip"
+
+
+def test_a_16_charger_may_have_nothing_to_upload() -> None:
+    assert (
+        DIALECTS[V16].outcome(commands.GetDiagnostics(1, "ftp://example.org/"), {}).message
+        == "the charger has nothing to upload"
+    )
+
+
+def test_201_refuses_to_upload_where_it_must() -> None:
+    assert not DIALECTS[V201].outcome(commands.GetDiagnostics(1, "ftp://example.org/"), {"status": "Rejected"}).ok
+
+
+def test_every_call_of_ours_is_one_that_a_version_knows() -> None:
+    for version, dialect in DIALECTS.items():
+        assert set(dialect.obey) <= schema.actions(version)

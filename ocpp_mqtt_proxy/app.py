@@ -72,20 +72,15 @@ class BooksOf:
         """A page of sessions, with the latest readings where they can be written down."""
         with suppress(LedgerFailed):
             await self.store.flush()
-        return await self.store.sessions(_filter(**wanted))
+        return await self.store.sessions(Filter.of(**wanted))
 
     def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
         """Every session that passes."""
-        return self.store.all_sessions(_filter(**wanted, limit=500))
+        return self.store.all_sessions(Filter.of(**wanted, limit=500))
 
     async def use_login(self, code_hash: str) -> bool:
         """Whether a one-time login is good."""
         return await self.store.use_login(code_hash, self.clock.now())
-
-
-def _filter(*, cursor: str | None = None, **wanted: Any) -> Filter:  # noqa: ANN401
-    chosen = Filter(**wanted)
-    return chosen.after(cursor) if cursor else chosen
 
 
 def house_of(config: Config) -> House:

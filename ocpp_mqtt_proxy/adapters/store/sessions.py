@@ -6,6 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from ocpp_mqtt_proxy.adapters.store.rows import text_of
 from ocpp_mqtt_proxy.core.errors import ProxyError
@@ -34,6 +35,12 @@ class Filter:
     def size(self) -> int:
         """Sessions on a page of it."""
         return max(1, min(self.limit, MOST))
+
+    @classmethod
+    def of(cls, *, cursor: str | None = None, **wanted: Any) -> Filter:  # noqa: ANN401 (the fields above)
+        """A filter, of the page after a cursor where there is one. Raises BadCursor."""
+        chosen = cls(**wanted)
+        return chosen.after(cursor) if cursor else chosen
 
     def after(self, cursor: str) -> Filter:
         """The page after a cursor. Raises BadCursor."""

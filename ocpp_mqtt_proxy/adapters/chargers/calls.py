@@ -58,7 +58,7 @@ class Calls:
         """
         asked = self._dialect.put(order)
         if asked is None:
-            return refused(Reason.NOT_SUPPORTED, f"OCPP {self._dialect.version} has no such thing")
+            return refused(Reason.NOT_SUPPORTED, f"OCPP {self._dialect.version} has no such thing, or no room for it")
         if self._lost:
             return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
         if len(self._gate.waiting) >= MAX_WAITING:

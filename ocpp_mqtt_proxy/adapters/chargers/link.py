@@ -242,7 +242,7 @@ class Link:
 
     def _boot_answered(self, report: BootReported) -> None:
         """From now on the charger may be asked things: not before, or some reboot for ever (peers §5)."""
-        solicited = report.reason == "triggered" if report.reason else self._asked_to_boot
+        solicited = self._asked_to_boot if report.reason == "unknown" else report.reason == "triggered"
         self._introduced.set()
         if not solicited:
             self._booted.set()

@@ -1,0 +1,461 @@
+"""A charger's conversation: its calls answered, ours put only when it is ready, its boot and its silence seen to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
+
+from ocpp_mqtt_proxy.adapters.chargers.link import MAX_UNANSWERED, Link, Timing
+from ocpp_mqtt_proxy.commissioning import Commissioning
+from ocpp_mqtt_proxy.core.commands import ClearCache, Outcome, ProfileForm, Reason, Result
+from ocpp_mqtt_proxy.core.model import Amps, Version
+from ocpp_mqtt_proxy.core.station import Plan
+from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from tests.adapters.raw import RawCharger, knocking
+from tests.fakes import FakeClock, FakeLedger, a_hub
+from tests.running import QUICK, running
+
+AT_ONCE = Timing(boot_grace=60, boot_patience=60, calm=0, call=60, silence=3600)
+"""Nothing happens by the clock."""
+
+BOOT: dict[str, dict[str, Any]] = {
+    Version.V16: {"chargePointVendor": "ABB", "chargePointModel": "Terra"},
+    Version.V201: {"chargingStation": {"vendorName": "ABB", "model": "Terra"}, "reason": "PowerUp"},
+}
+SOLICITED: dict[str, dict[str, Any]] = {**BOOT, Version.V201: BOOT[Version.V201] | {"reason": "Triggered"}}
+LIMIT = "SetChargingProfile"
+
+Reply = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+
+
+def accepts(action: str, _: dict[str, Any]) -> dict[str, Any]:
+    """What agrees to everything and knows no setting."""
+    lists: dict[str, dict[str, Any]] = {"GetVariables": {"getVariableResult": []}, "GetConfiguration": {}}
+    return lists.get(action, {"status": "Accepted"})
+
+
+@dataclass
+class Charger:
+    """The charger at the other end of a socket that is none: it answers as `reply` says; None is silence."""
+
+    reply: Reply = accepts
+    asked: list[str] = field(default_factory=list)
+    payloads: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[object, list[Any]] = field(default_factory=dict)
+    closed: ConnectionClosed | None = None
+    _heard: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    # What the link sees of it
+
+    async def recv(self, decode: bool | None = None) -> str | bytes:
+        frame = await self._heard.get()
+        if frame is None:
+            assert self.closed is not None
+            raise self.closed
+        return frame
+
+    async def send(self, message: bytes, *, text: bool) -> None:
+        assert text
+        if self.closed is not None:
+            raise self.closed
+        frame = json.loads(message)
+        if frame[0] == 2:
+            self.asked.append(frame[2])
+            self.payloads.append(frame[3])
+            answer = self.reply(frame[2], frame[3])
+            if answer is not None:
+                self.say([3, frame[1], answer])
+        else:
+            self.answers[frame[1]] = frame
+        async with self._news:
+            self._news.notify_all()
+
+    # What the test does with it
+
+    def say(self, frame: Any) -> None:
+        self.say_bytes(json.dumps(frame).encode())
+
+    def say_bytes(self, data: bytes) -> None:
+        self._heard.put_nowait(data)
+
+    def leave(self, how: ConnectionClosed | None = None) -> None:
+        self.closed = how or ConnectionClosedError(None, None)
+        self._heard.put_nowait(None)
+
+    async def call(self, action: str, payload: dict[str, Any] | None = None, message_id: object = "m1") -> list[Any]:
+        self.say([2, message_id, action, payload or {}])
+        await self.until(lambda: message_id in self.answers)
+        return self.answers.pop(message_id)
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(condition)
+
+
+@dataclass
+class Conversation:
+    link: Link
+    charger: Charger
+    hub: Hub
+    version: Version
+
+    async def boot(self) -> None:
+        answer = await self.charger.call("BootNotification", BOOT[self.version])
+        assert answer[2]["status"] == "Accepted"
+
+    @property
+    def ledger(self) -> FakeLedger:
+        assert isinstance(self.hub.ledger, FakeLedger)
+        return self.hub.ledger
+
+
+@contextlib.asynccontextmanager
+async def conversing(
+    version: Version = Version.V16,
+    timing: Timing = AT_ONCE,
+    reply: Reply = accepts,
+    plan: Plan | None = None,
+    *,
+    log_frames: bool = False,
+) -> AsyncIterator[Conversation]:
+    hub, charger = a_hub(plan), Charger(reply)
+    link = Link("CP1", DIALECTS[version], charger, hub, Commissioning(hub), timing, log_frames=log_frames)
+    hub.connect("CP1", link, "127.0.0.1")
+    running = asyncio.create_task(link.run())
+    try:
+        yield Conversation(link, charger, hub, version)
+    finally:
+        if charger.closed is None:
+            charger.leave()
+        with contextlib.suppress(ConnectionClosed):
+            async with asyncio.timeout(10):
+                await running
+
+
+# Before and after the boot
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_nothing_is_sent_before_the_boot_is_answered(version: Version) -> None:
+    async with conversing(version) as c:
+        asking = asyncio.create_task(c.link.send(ClearCache()))
+        assert (await c.charger.call("Heartbeat"))[0] == 3
+        assert not c.charger.asked
+        await c.boot()
+        assert (await asking).ok
+        assert "ClearCache" in c.charger.asked
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_charger_that_does_not_boot_is_asked_to(version: Version) -> None:
+    async with conversing(version, replace(AT_ONCE, boot_grace=0)) as c:
+        await c.charger.until(lambda: c.charger.asked)
+        assert c.charger.asked == ["TriggerMessage"]
+        assert c.charger.payloads[0]["requestedMessage"] == "BootNotification"
+        await c.charger.call("BootNotification", SOLICITED[version])
+        assert (await c.link.send(ClearCache())).ok
+
+
+async def test_a_charger_that_will_not_boot_is_taken_as_it_is_without_delay() -> None:
+    async with conversing(timing=replace(AT_ONCE, boot_grace=0), reply=lambda *_: {"status": "Rejected"}) as c:
+        assert (await c.link.send(ClearCache())).reason is Reason.CHARGER_REJECTED
+
+
+async def test_a_charger_that_promises_a_boot_and_keeps_silent_is_not_waited_for_for_ever() -> None:
+    async with conversing(timing=replace(AT_ONCE, boot_grace=0, boot_patience=0.01)) as c:
+        assert (await c.link.send(ClearCache())).ok
+
+
+async def test_an_order_does_not_wait_for_a_boot_for_ever() -> None:
+    async with conversing(timing=replace(AT_ONCE, call=0.01)) as c:
+        outcome = await c.link.send(ClearCache())
+        assert (outcome.status, outcome.reason) == (Result.ERROR, Reason.TIMEOUT)
+        assert not c.charger.asked
+
+
+def _has_a_ceiling(c: Conversation) -> None:
+    memory = c.hub.station("CP1").memory
+    memory.limit, memory.form = Amps(10), ProfileForm()
+
+
+def _was_limited(c: Conversation, times: int) -> bool:
+    return c.charger.asked.count(LIMIT) == times
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_boot_that_was_asked_for_is_no_reboot(version: Version) -> None:
+    async with conversing(version, replace(AT_ONCE, boot_grace=0)) as c:
+        _has_a_ceiling(c)
+        await c.charger.until(lambda: c.charger.asked)
+        await c.charger.call("BootNotification", SOLICITED[version])
+        await c.charger.until(lambda: c.charger.asked[-1] == "TriggerMessage" and len(c.charger.asked) > 1)
+        assert LIMIT not in c.charger.asked
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_boot_puts_the_ceiling_again_and_so_does_every_later_one(version: Version) -> None:
+    async with conversing(version) as c:
+        _has_a_ceiling(c)
+        for times in (1, 2):
+            await c.boot()
+            await c.charger.until(partial(_was_limited, c, times))
+
+
+async def test_a_2_x_charger_that_says_it_powered_up_did_though_it_was_asked() -> None:
+    async with conversing(Version.V201, replace(AT_ONCE, boot_grace=0)) as c:
+        _has_a_ceiling(c)
+        await c.charger.until(lambda: c.charger.asked)
+        await c.boot()
+        await c.charger.until(lambda: LIMIT in c.charger.asked)
+
+
+async def test_a_charger_that_answers_nothing_is_served_all_the_same() -> None:
+    async with conversing(timing=replace(AT_ONCE, call=0.01), reply=lambda *_: None) as c:
+        await c.boot()
+        await c.charger.until(lambda: len(c.charger.asked) > 1)
+        assert (await c.charger.call("Heartbeat"))[0] == 3
+
+
+# Its calls and ours
+
+
+async def test_a_charger_may_be_asked_in_the_middle_of_its_own_call_and_the_other_way_round() -> None:
+    def thinks(action: str, payload: dict[str, Any]) -> dict[str, Any] | None:
+        return None if action == "ClearCache" else accepts(action, payload)
+
+    async with conversing(reply=thinks) as c:
+        await c.boot()
+        asking = asyncio.create_task(c.link.send(ClearCache()))
+        await c.charger.until(lambda: "ClearCache" in c.charger.asked)
+        assert (await c.charger.call("Heartbeat"))[0] == 3
+        assert not asking.done()
+
+
+START: dict[str, dict[str, Any]] = {
+    Version.V16: {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": "2026-03-14T12:00:00Z"},
+    Version.V201: {
+        "eventType": "Started",
+        "timestamp": "2026-03-14T12:00:00Z",
+        "triggerReason": "Authorized",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "t1"},
+        "evse": {"id": 1, "connectorId": 1},
+        "idToken": {"idToken": "A", "type": "ISO14443"},
+    },
+}
+STARTED: dict[str, str] = {Version.V16: "StartTransaction", Version.V201: "TransactionEvent"}
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_our_calls_are_answered_while_the_disk_is_slow(version: Version) -> None:
+    async with conversing(version) as c:
+        await c.boot()
+        c.ledger.open.clear()
+        starting = asyncio.create_task(c.charger.call(STARTED[version], START[version], "start"))
+        assert (await c.link.send(ClearCache())).ok
+        assert (await c.charger.call("Heartbeat"))[0] == 3
+        assert not starting.done()
+        c.ledger.open.set()
+        assert (await starting)[0] == 3
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_what_cannot_be_written_down_is_not_acknowledged(version: Version) -> None:
+    async with conversing(version) as c:
+        c.ledger.broken = True
+        answer = await c.charger.call(STARTED[version], START[version])
+        assert answer[:3] == [4, "m1", "InternalError"]
+        c.ledger.broken = False
+        assert (await c.charger.call(STARTED[version], START[version], "m2"))[0] == 3
+
+
+async def test_so_many_messages_wait_for_the_disk_and_all_are_answered_in_the_end() -> None:
+    async with conversing() as c:
+        c.ledger.open.clear()
+        for number in range(MAX_UNANSWERED + 3):
+            c.charger.say([2, f"s{number}", "StartTransaction", START[Version.V16] | {"meterStart": number}])
+        c.charger.say([2, "h", "Heartbeat", {}])
+        await asyncio.sleep(0)
+        assert "h" not in c.charger.answers
+        c.ledger.open.set()
+        await c.charger.until(lambda: len(c.charger.answers) == MAX_UNANSWERED + 4)
+
+
+async def test_a_message_that_waits_for_the_disk_is_written_though_the_charger_leaves() -> None:
+    async with conversing() as c:
+        c.ledger.open.clear()
+        c.charger.say([2, "s", "StartTransaction", START[Version.V16]])
+        c.charger.leave()
+        asyncio.get_running_loop().call_later(0.01, c.ledger.open.set)
+    assert c.ledger.recorded
+
+
+IDS = ["", "1", "x" * 36, "x" * 5000, "Ü\u2028\U0001f50c", "\\\"'", 5, -1, 12345678901234567890]
+
+
+@pytest.mark.parametrize("message_id", IDS, ids=[repr(i)[:20] for i in IDS])
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_an_answer_has_the_call_s_id_as_it_came(version: Version, message_id: object) -> None:
+    async with conversing(version) as c:
+        assert (await c.charger.call("Heartbeat", {}, message_id))[:2] == [3, message_id]
+        assert (await c.charger.call("NoSuchThing", {}, message_id))[:3] == [4, message_id, "NotImplemented"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"nonsense", b"\xff\xfe", b"[]", b"[3]", b"[4]", b'[3,"x",{}]'])
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_nonsense_closes_nothing(version: Version, data: bytes) -> None:
+    async with conversing(version) as c:
+        c.charger.say_bytes(data)
+        assert (await c.charger.call("Heartbeat"))[0] == 3
+
+
+class Uncertain(FakeClock):
+    """A clock with a bug."""
+
+    def now(self) -> Any:
+        raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_fault_of_ours_costs_a_message_and_not_the_socket(
+    version: Version, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with conversing(version) as c:
+        clock, c.hub.clock = c.hub.clock, Uncertain()
+        assert (await c.charger.call("Heartbeat"))[:3] == [4, "m1", "InternalError"]
+        c.hub.clock = clock
+        assert (await c.charger.call("Heartbeat"))[0] == 3
+    assert "CP1: Heartbeat could not be handled" in caplog.text
+
+
+class Buggy(FakeLedger):
+    async def record(self, changes: Any) -> None:
+        raise RuntimeError("a bug")
+
+
+async def test_a_fault_of_ours_after_the_disk_is_answered_too(caplog: pytest.LogCaptureFixture) -> None:
+    async with conversing() as c:
+        c.hub.ledger = Buggy()
+        answer = await c.charger.call("StartTransaction", START[Version.V16])
+        assert answer[:3] == [4, "m1", "InternalError"]
+    assert "StartTransaction could not be handled" in caplog.text
+
+
+# The end
+
+
+async def test_orders_fail_at_once_when_the_charger_leaves() -> None:
+    async with conversing(reply=lambda *_: None) as c:
+        await c.boot()
+        asking = [asyncio.create_task(c.link.send(ClearCache())) for _ in range(3)]
+        await c.charger.until(lambda: c.charger.asked)
+        c.charger.leave()
+        outcomes: list[Outcome] = await asyncio.gather(*asking)
+        outcomes.append(await c.link.send(ClearCache()))
+        assert {outcome.reason for outcome in outcomes} == {Reason.CHARGER_OFFLINE}
+
+
+async def test_orders_that_wait_for_a_boot_fail_at_once_when_the_charger_leaves() -> None:
+    async with conversing() as c:
+        asking = asyncio.create_task(c.link.send(ClearCache()))
+        await asyncio.sleep(0)
+        c.charger.leave()
+        assert (await asking).reason is Reason.CHARGER_OFFLINE
+
+
+async def test_why_a_charger_left_is_known() -> None:
+    async with conversing() as c:
+        c.charger.leave(ConnectionClosedOK(None, None))
+    assert c.link.closing == "no close frame received or sent"
+
+
+async def test_the_first_reason_to_close_counts() -> None:
+    async with conversing() as c:
+        c.link.close("forgotten by the owner")
+        c.link.close("something else")
+        assert await c.link.wait_closing() == "forgotten by the owner"
+
+
+NEVER_LONG = replace(AT_ONCE, silence=0.01, call=0.01)
+NO_HEARTBEAT = Plan(heartbeat_interval=0)
+
+
+async def test_a_charger_that_is_silent_for_too_long_is_asked_and_then_closed() -> None:
+    async with conversing(timing=NEVER_LONG, reply=lambda *_: None, plan=NO_HEARTBEAT) as c:
+        await c.boot()
+        async with asyncio.timeout(10):
+            assert await c.link.wait_closing() == "not a word for too long"
+        assert c.charger.asked[-1] == "TriggerMessage"
+        assert c.charger.payloads[-1]["requestedMessage"] == "Heartbeat"
+
+
+async def test_a_silent_charger_that_answers_stays() -> None:
+    def heartbeats() -> int:
+        return sum(payload.get("requestedMessage") == "Heartbeat" for payload in c.charger.payloads)
+
+    async with conversing(timing=replace(NEVER_LONG, call=60), plan=NO_HEARTBEAT) as c:
+        await c.boot()
+        await c.charger.until(lambda: heartbeats() > 2)
+        assert c.link.closing is None
+
+
+async def test_silence_is_judged_by_the_heartbeat_where_that_is_longer() -> None:
+    async with conversing(timing=NEVER_LONG, reply=lambda *_: None, plan=Plan(heartbeat_interval=3600)) as c:
+        await c.boot()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await c.link.wait_closing()
+        assert "Heartbeat" not in [payload.get("requestedMessage") for payload in c.charger.payloads]
+
+
+# What is logged
+
+
+async def test_frames_are_logged_without_tags_and_passwords(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with conversing(log_frames=True) as c:
+        await c.charger.call("Authorize", {"idTag": "04A1B2C3"})
+        c.charger.say(
+            [3, "x", {"configurationKey": [{"key": "AuthorizationKey", "readonly": False, "value": "s3cret"}]}]
+        )
+        await c.charger.call("Heartbeat")
+    assert '"idTag": "***C3"' in caplog.text
+    assert "04A1B2C3" not in caplog.text
+    assert "s3cret" not in caplog.text
+    assert "CP1 > " in caplog.text
+
+
+# A real socket
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_charger_on_a_real_socket_never_sees_two_calls_open(tmp_path: Path, version: Version) -> None:
+    subprotocols = [DIALECTS[version].subprotocol]
+    async with running(tmp_path, None, QUICK) as service, knocking(service.app.port, "/CP1", subprotocols) as charger:
+        await charger.call("BootNotification", BOOT[version])
+        link = service.app.gate.present["CP1"].link
+        asking = asyncio.gather(*(link.send(ClearCache()) for _ in range(20)))
+        await _answer_slowly(charger, 20)
+        assert all(outcome.ok for outcome in await asking)
+
+
+async def _answer_slowly(charger: RawCharger, count: int) -> None:
+    """Answer after a call of its own has come back: had a second call been sent meanwhile, it would be seen."""
+    answered = 0
+    while answered < count:
+        message = await charger.message()
+        charger.send([2, f"h{answered}", "Heartbeat", {}])
+        assert (await charger.message())[:2] == [3, f"h{answered}"]
+        charger.send([3, message[1], accepts(message[2], {})])
+        answered += message[2] == "ClearCache"

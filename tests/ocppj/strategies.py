@@ -7,6 +7,7 @@ peers see to that). `told` strategies come back as they went; `any` ones hold wh
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -279,6 +280,7 @@ def _only_in_201() -> dict[type, st.SearchStrategy[Any]]:
     }
 
 
+@cache
 def told_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     """By their kind, reports that a version tells without loss."""
     data = st.none() | (words(100, 1) if version is V16 else JSON.filter(lambda value: value != ""))
@@ -302,6 +304,7 @@ def told_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 # Reports that hold what only another version has, or what no version should
 
 
+@cache
 def any_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     """By their kind, reports of either version and of sloppy chargers, with the peer's own ids."""
     either = st.sampled_from([Version.V16, Version.V201])
@@ -356,9 +359,14 @@ def any_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 
 def answers(version: Version, report: type) -> st.SearchStrategy[Any]:
     """What a report of a kind may be answered."""
+    return _answers(version).get(report, st.builds(reports.Acknowledged))
+
+
+@cache
+def _answers(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     verdicts = st.builds(Authorization, st.sampled_from(Verdict), st.none() | words(60, 1), MAYBE_INSTANTS)
     statuses = st.sampled_from(["accepted", "rejected", "unknown_message_id", "unknown_vendor_id"])
-    kinds: dict[type, st.SearchStrategy[Any]] = {
+    return {
         reports.BootReported: st.builds(reports.BootAnswer, INSTANTS, INT32),
         reports.HeartbeatReported: st.builds(reports.TimeAnswer, INSTANTS),
         reports.AuthorizationRequested: st.builds(reports.AuthorizationAnswer, verdicts),
@@ -367,7 +375,6 @@ def answers(version: Version, report: type) -> st.SearchStrategy[Any]:
         ),
         reports.DataTransferReported: st.builds(reports.DataTransferAnswer, statuses, JSON),
     }
-    return kinds.get(report, st.builds(reports.Acknowledged))
 
 
 # Orders
@@ -384,6 +391,7 @@ def _targets(version: Version, *, whole: bool = True, connector: bool = True) ->
     return some | st.just(Target()) if whole else some
 
 
+@cache
 def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     """By their kind, orders that a version tells without loss."""
     of_16 = version is V16

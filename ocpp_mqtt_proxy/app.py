@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 HEALTH_SECONDS = 60
 RESTART_SECONDS = 5
 CANCEL_SECONDS = 0.5
-CANCELLATIONS = 4
 DEVICE_DISCOVERY_SINCE = (2024, 11)
 
 
@@ -155,8 +154,7 @@ class App:
         try:
             await self.start()
         except BaseException:
-            await asyncio.gather(*(door.close() for door in self._doors))
-            await self.store.close()
+            await self.store.close()  # or its threads would keep the program alive
             raise
         try:
             await self._stopping.wait()
@@ -182,7 +180,7 @@ class App:
     async def _end_rooms(self) -> None:
         """Cancel every room until it ends: asyncio loses a cancellation that meets another error on its way."""
         rooms = set(self._rooms)
-        for _ in range(CANCELLATIONS):
+        for _ in range(4):
             for room in rooms:
                 room.cancel()
             if rooms:

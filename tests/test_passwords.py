@@ -38,7 +38,7 @@ def test_a_hash_made_elsewhere_from_the_same_parts_matches() -> None:
     assert matches("other", "$".join(("scrypt", cost, block, salt, base64.b64encode(digest).decode())))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(password=st.text(min_size=1))
 def test_any_password_can_be_hashed(password: str) -> None:
     assert matches(password, hash_password(password))

@@ -73,8 +73,7 @@ registers = every_field(Register, total=amounts, raw=optional(amounts), at=optio
 sequences = every_field(Sequence, last=optional(numbers), missing=st.sets(numbers, max_size=5))
 start_keys = every_field(StartKey, connector=numbers, id_tag=texts, meter_start=amounts, at=optional(written))
 
-sessions = every_field(
-    Session,
+_session_fields: dict[str, st.SearchStrategy[Any]] = dict(
     session_id=texts,
     charger=texts,
     connector=numbers,
@@ -84,7 +83,6 @@ sessions = every_field(
     meter_start=optional(amounts),
     provider=texts,
     currency=texts,
-    state=st.sampled_from(State),
     ended_at=optional(instants),
     meter_stop=optional(amounts),
     reason=optional(st.sampled_from(StopReason)),
@@ -100,6 +98,12 @@ sessions = every_field(
     sequence=sequences,
     register=optional(registers),
 )
+
+
+def sessions(*states: State) -> st.SearchStrategy[Session]:
+    """Sessions in any of these states."""
+    return every_field(Session, **_session_fields, state=st.sampled_from(states))
+
 
 places = st.builds(Place, numbers, optional(numbers))
 connectors = st.builds(

@@ -38,6 +38,9 @@ BATCH_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 """How long after a write that failed the next is tried."""
 
+WAL_TRIES = 100
+WAL_SECONDS = 0.05
+
 FIRST_TRANSACTION = range(10_000_000, 100_000_000)
 """Where a new installation begins to count 1.6 transactions: at random, so that an id a charger still holds
 from another CSMS is hardly one of ours. Far below int32."""
@@ -88,7 +91,9 @@ class Store:
     async def _connect(self) -> aiosqlite.Connection:
         connection = await self._stack.enter_async_context(aiosqlite.connect(self.path, isolation_level=None))
         connection.row_factory = aiosqlite.Row
-        await connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;")
+        await connection.execute("PRAGMA busy_timeout=5000")
+        await _use_wal(connection)
+        await connection.execute("PRAGMA synchronous=FULL")
         return connection
 
     async def _pragma(self, name: str) -> str:
@@ -268,6 +273,20 @@ class Store:
         with _as_ledger_failed():
             async with self._lock, self._writer.execute(sql, (token_hash, rows.text_of(now))) as cursor:
                 return cursor.rowcount == 1
+
+
+async def _use_wal(connection: aiosqlite.Connection) -> None:
+    """Have a write-ahead log. For this alone SQLite does not wait by itself while another opens the file."""
+    for _ in range(WAL_TRIES):
+        try:
+            await connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            await asyncio.sleep(WAL_SECONDS)
+        else:
+            return
+    raise LedgerFailed("another program holds it")
 
 
 @contextlib.contextmanager

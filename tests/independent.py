@@ -76,7 +76,10 @@ class Charger16(ChargePoint16):
 
     async def boot(self) -> Any:
         request = call16.BootNotification(
-            "ABB", "Terra AC", firmware_version="1.8.21", charge_point_serial_number="A16"
+            charge_point_vendor="ABB",
+            charge_point_model="Terra AC",
+            firmware_version="1.8.21",
+            charge_point_serial_number="A16",
         )
         return await self.call(request)
 

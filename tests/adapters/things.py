@@ -73,31 +73,31 @@ registers = every_field(Register, total=amounts, raw=optional(amounts), at=optio
 sequences = every_field(Sequence, last=optional(numbers), missing=st.sets(numbers, max_size=5))
 start_keys = every_field(StartKey, connector=numbers, id_tag=texts, meter_start=amounts, at=optional(written))
 
-_session_fields: dict[str, st.SearchStrategy[Any]] = dict(
-    session_id=texts,
-    charger=texts,
-    connector=numbers,
-    transaction_id=texts,
-    started_at=instants,
-    id_tag=optional(texts),
-    meter_start=optional(amounts),
-    provider=texts,
-    currency=texts,
-    ended_at=optional(instants),
-    meter_stop=optional(amounts),
-    reason=optional(st.sampled_from(StopReason)),
-    energy=amounts,
-    cost=st.decimals(allow_nan=False, allow_infinity=False),
-    adopted=st.booleans(),
-    start_key=optional(start_keys),
-    remote_start_id=optional(numbers),
-    reservation_id=optional(numbers),
-    charging_state=optional(st.sampled_from(ChargingState)),
-    charging_state_at=optional(instants),
-    offered=st.booleans(),
-    sequence=sequences,
-    register=optional(registers),
-)
+_session_fields: dict[str, st.SearchStrategy[Any]] = {
+    "session_id": texts,
+    "charger": texts,
+    "connector": numbers,
+    "transaction_id": texts,
+    "started_at": instants,
+    "id_tag": optional(texts),
+    "meter_start": optional(amounts),
+    "provider": texts,
+    "currency": texts,
+    "ended_at": optional(instants),
+    "meter_stop": optional(amounts),
+    "reason": optional(st.sampled_from(StopReason)),
+    "energy": amounts,
+    "cost": st.decimals(allow_nan=False, allow_infinity=False),
+    "adopted": st.booleans(),
+    "start_key": optional(start_keys),
+    "remote_start_id": optional(numbers),
+    "reservation_id": optional(numbers),
+    "charging_state": optional(st.sampled_from(ChargingState)),
+    "charging_state_at": optional(instants),
+    "offered": st.booleans(),
+    "sequence": sequences,
+    "register": optional(registers),
+}
 
 
 def sessions(*states: State) -> st.SearchStrategy[Session]:

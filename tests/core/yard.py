@@ -101,6 +101,11 @@ class Yard:
         return self.station.connectors[1]
 
     @property
+    def lifetime(self) -> float | None:
+        """The lifetime register of connector 1 in Wh."""
+        return self.connector.energy
+
+    @property
     def status(self) -> Status:
         return self.connector.status
 
@@ -111,9 +116,19 @@ class Yard:
         return sorted(kept.values(), key=lambda session: int(session.session_id.rpartition("-")[2]))
 
     def restart(self) -> None:
-        """Stop the program and start it: of connectors only their place and register were written down."""
+        """Stop the program and start it: connectors are as far as they were written down."""
         connectors = [
-            Connector(c.charger, c.number, c.place, register=c.register) for c in self.station.connectors.values()
+            Connector(
+                c.charger,
+                c.number,
+                c.place,
+                register=c.register,
+                effective_limit=c.effective_limit,
+                limited_by=c.limited_by,
+                finishing=c.finishing,
+                says_occupied=c.says_occupied,
+            )
+            for c in self.station.connectors.values()
         ]
         self.station = restore(self.station.memory, self.station.plan, connectors, self.sessions)
 

@@ -19,7 +19,7 @@ from ocpp_mqtt_proxy.adapters.store.sessions import BadCursor, Filter, Page, sel
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
-from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
+from ocpp_mqtt_proxy.core.session import Session, StartKey, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from tests.adapters import things
 from tests.adapters.things import NOON, a_session, an_ended_session, instants
@@ -56,11 +56,17 @@ def test_a_session_that_goes_on_comes_back_as_it_was(shelf: sqlite3.Connection, 
     assert rows.session(only(shelf, "session")) == session
 
 
+ONLY_WHILE_IT_RUNS = (
+    *("remote_start_id", "reservation_id", "charging_state", "charging_state_at", "offered", "limit", "paused"),
+    *("sequence", "register"),
+)
+
+
 @given(session=things.sessions(State.ENDED))
 def test_a_session_that_is_over_comes_back_with_all_its_figures(shelf: sqlite3.Connection, session: Session) -> None:
     put(shelf, session)
-    going_on = {"remote_start_id": None, "reservation_id": None, "charging_state": None, "charging_state_at": None}
-    kept = replace(session, **going_on, offered=False, sequence=Sequence(), register=None)  # type: ignore[arg-type]  # by name
+    going_on = a_session()
+    kept = replace(session, **{name: getattr(going_on, name) for name in ONLY_WHILE_IT_RUNS})
     assert rows.session(only(shelf, "session")) == kept
 
 

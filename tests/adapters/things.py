@@ -95,6 +95,8 @@ _session_fields: dict[str, st.SearchStrategy[Any]] = {
     "charging_state": optional(st.sampled_from(ChargingState)),
     "charging_state_at": optional(instants),
     "offered": st.booleans(),
+    "limit": optional(amounts.map(Amps)),
+    "paused": st.booleans(),
     "sequence": sequences,
     "register": optional(registers),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,15 +14,13 @@ from tests.bench.figures import Figures
 from tests.bench.loop import run
 from tests.bench.rows import Plan
 
-VERSIONS = ("1.6", "2.0.1")
-
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="of each thing, interleaved (default %(default)s)")
     parser.add_argument("--frames", type=int, default=5000, help="of readings a round (default %(default)s)")
     parser.add_argument("--chargers", type=int, default=20, help="default %(default)s")
-    parser.add_argument("--version", choices=VERSIONS, help="of OCPP; both where not given")
+    parser.add_argument("--version", choices=("1.6", "2.0.1"), default="1.6", help="of OCPP (default %(default)s)")
     return parser.parse_args()
 
 
@@ -37,23 +35,22 @@ async def _measure(plan: Plan, programs: ExitStack, folder: Path) -> AsyncIterat
     yield await rows.saturated(plan, relay, proxy)
     yield await rows.single(plan, relay, proxy)
     yield await rows.flood(plan, proxy, broker)
+    yield await rows.paced(plan, relay, proxy)
     yield await rows.to_mqtt(plan, proxy, broker)
     yield await rows.start_and_memory(plan, folder, csms, broker)
 
 
-async def _bench(given: argparse.Namespace, versions: Sequence[str]) -> None:
+async def _bench(plan: Plan) -> None:
     print("Ratios of one run; of rounds side by side the median, least and greatest. Below 1 the proxy takes less.")
-    for version in versions:
-        plan = Plan(given.rounds, given.frames, given.chargers, version)
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as programs:
-            async for figures in _measure(plan, programs, Path(folder)):
-                figures.show()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as programs:
+        async for figures in _measure(plan, programs, Path(folder)):
+            figures.show()
 
 
 def main() -> None:
     """Measure and print."""
     given = _arguments()
-    run(_bench(given, [given.version] if given.version else VERSIONS))
+    run(_bench(Plan(given.rounds, given.frames, given.chargers, given.version)))
 
 
 if __name__ == "__main__":

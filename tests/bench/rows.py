@@ -12,7 +12,7 @@ import httpx
 
 from ocpp_mqtt_proxy.demo.broker import Started
 from tests.bench import mqtt, processes
-from tests.bench.chargers import connected, fleet
+from tests.bench.chargers import Sent, connected, fleet
 from tests.bench.figures import Figures, at
 from tests.bench.frames import fill, script
 from tests.bench.processes import Program
@@ -21,6 +21,7 @@ PER_SECOND = 200
 """Frames a second at which the way to MQTT is timed."""
 
 IDLE_CHARGERS = 500
+QUANTILES = (("p50, ms", 0.5), ("p99, ms", 0.99))
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def _add(figures: Figures, ours: Round, base: Round) -> None:
         ("processor time per frame until all is published, µs", ours.done, base.done),
     ):
         figures.add(name, None if mine is None else mine / frames, None if its is None else its / frames)
-    for name, quantile in (("round trip p50, ms", 0.5), ("round trip p99, ms", 0.99)):
-        figures.add(name, at(quantile, ours.times) * 1e3, at(quantile, base.times) * 1e3)
+    for name, quantile in QUANTILES:
+        figures.add(f"round trip {name}", at(quantile, ours.times) * 1e3, at(quantile, base.times) * 1e3)
     figures.add("frames a second", len(ours.times) / ours.seconds, len(base.times) / base.seconds)
 
 
@@ -125,21 +126,35 @@ def _base(proxy: Program) -> str:
     return f"ocpp{proxy.port}"
 
 
+async def paced(plan: Plan, relay: Program, proxy: Program) -> Figures:
+    """The charger's round trip when the machine has time."""
+    figures = Figures(f"OCPP {plan.version}, {plan.chargers} chargers, {PER_SECOND} frames a second in all")
+    for _ in range(plan.rounds):
+        base, ours = await _pace(plan, relay), await _pace(plan, proxy)
+        for name, quantile in QUANTILES:
+            figures.add(f"round trip {name}", at(quantile, ours) * 1e3, at(quantile, base) * 1e3)
+    return figures
+
+
 async def to_mqtt(plan: Plan, proxy: Program, broker: Started) -> Figures:
     """How long a frame takes to whoever listens on MQTT."""
-    figures = Figures(f"OCPP {plan.version}, from frame to MQTT at {PER_SECOND} a second", "publish")
-    for _ in range(plan.rounds):
-        base = await mqtt.bare(broker, PER_SECOND, PER_SECOND)
-        async with (
-            mqtt.Listener.on(broker, _base(proxy)) as listener,
-            fleet(proxy.chargers, script(plan.version), plan.chargers) as charging,
-        ):
-            await charging.meter(PER_SECOND, listener.note, plan.chargers / PER_SECOND)
-            await proxy.settle()
-        ours = sorted(listener.seconds)
-        for name, quantile in (("p50, ms", 0.5), ("p99, ms", 0.99)):
-            figures.add(name, at(quantile, ours) * 1e3, at(quantile, base) * 1e3)
+    figures = Figures(f"OCPP {plan.version}, {PER_SECOND} frames a second on MQTT", "publish")
+    async with mqtt.Listener.on(broker, _base(proxy)) as listener:
+        for _ in range(plan.rounds):
+            base = await mqtt.bare(broker, PER_SECOND, PER_SECOND)
+            listener.seconds.clear()
+            await _pace(plan, proxy, listener.note)
+            ours = sorted(listener.seconds)
+            for name, quantile in QUANTILES:
+                figures.add(f"frame to MQTT {name}", at(quantile, ours) * 1e3, at(quantile, base) * 1e3)
     return figures
+
+
+async def _pace(plan: Plan, program: Program, sent: Sent | None = None) -> list[float]:
+    async with fleet(program.chargers, script(plan.version), plan.chargers) as charging:
+        await charging.meter(PER_SECOND, sent, plan.chargers / PER_SECOND)
+        await program.settle()
+        return charging.times
 
 
 async def start_and_memory(plan: Plan, folder: Path, csms: Program, broker: Started) -> Figures:

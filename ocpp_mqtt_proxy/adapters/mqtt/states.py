@@ -30,6 +30,9 @@ GROUPED = {SessionStarted: ("session", "started"), SessionEnded: ("session", "en
 READINGS_SECONDS = 0.5
 """How often what only readings changed is shown at most. The first after a pause is shown at once."""
 
+GATHER_SECONDS = 0.002
+"""How long facts are gathered while they come fast: to be woken for each takes longer than to tell it."""
+
 _READINGS = (MeterRead, HeartbeatHeard, SessionUpdated)
 """Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
 
@@ -63,15 +66,16 @@ class States:
             while True:
                 self._take(await self.mailbox.take())
                 self._news.set()
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _show_readings(self) -> None:
         while True:
             await self._news.wait()
             self._news.clear()
-            for charger_id in list(self._touched):
+            chargers = list(self._touched)
+            for charger_id in chargers:
                 self._show_touched(charger_id)
-                await asyncio.sleep(0)  # chargers are answered in between
-            await asyncio.sleep(READINGS_SECONDS)
+                await asyncio.sleep(READINGS_SECONDS / len(chargers))  # spread, so that events get through
 
     def catch_up(self) -> None:
         """Tell all that waits: the program ends."""

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetInventory,
     Message,
+    Outcome,
+    ProfileForm,
+    Reason,
     SetConfiguration,
     SetLimit,
     Target,
     Trigger,
+    done,
 )
-from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Status, Version
+from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Version
 from ocpp_mqtt_proxy.core.settings import (
     MEASURANDS,
     METER_INTERVAL,
@@ -51,8 +55,9 @@ class Commissioning:
 
     async def prepare(self, station: Station, link: ChargerLink, *, booted: bool) -> None:
         """After a boot, or after a reconnect without one (`booted` False)."""
-        settings = await self._read(link)
-        self._note(station, settings)
+        outcome = await self._read(link)
+        settings = _writable(outcome)
+        self._note(station, _values(outcome))
         await self._meter(station, link, settings)
         await self._ping(station, link, settings)
         await self._inventory(station, link)
@@ -60,20 +65,21 @@ class Commissioning:
             await self._limit(station, link)
         await self._ask_what_is_unknown(station, link)
 
-    async def refresh(self, station: Station, link: ChargerLink) -> None:
-        """Ask for everything again, known or not."""
-        self._note(station, await self._read(link))
+    async def refresh(self, station: Station, link: ChargerLink) -> Outcome:
+        """Ask for everything again, known or not. The outcome tells of a charger that does not answer."""
+        outcome = await self._read(link)
+        if outcome.reason in (Reason.TIMEOUT, Reason.CHARGER_OFFLINE):
+            return outcome
+        self._note(station, _values(outcome))
         if station.version is not Version.V16:
             await link.send(GetInventory(_INVENTORY_REQUEST))
         for at in [Target(c.number, c.place) for c in station.ordered()] or [Target()]:
             await link.send(Trigger(Message.STATUS, at))
             await link.send(Trigger(Message.METER, at))
+        return done()
 
-    async def _read(self, link: ChargerLink) -> dict[str, str]:
-        names = (METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL)
-        outcome = await link.send(GetConfiguration(names))
-        values = outcome.result.get("values")
-        return values if isinstance(values, dict) else {}
+    async def _read(self, link: ChargerLink) -> Outcome:
+        return await link.send(GetConfiguration((METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL)))
 
     def _note(self, station: Station, settings: dict[str, str]) -> None:
         """How the charger takes profiles. Values as either version writes them: `Current,Power`, `A,W`."""
@@ -98,7 +104,8 @@ class Commissioning:
         if set(wanted) <= set(have):
             return
         for names in _ever_fewer(have, wanted):
-            if await self._set(station, link, MEASURANDS, ",".join(names)):
+            outcome = await self._set(station, link, MEASURANDS, ",".join(names))
+            if outcome.reason is not Reason.CHARGER_REJECTED:
                 return
 
     async def _ping(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
@@ -108,10 +115,10 @@ class Commissioning:
         if wanted and interval is not None and not 0 < interval <= 4 * wanted:
             await self._set(station, link, PING_INTERVAL, str(wanted))
 
-    async def _set(self, station: Station, link: ChargerLink, name: str, value: str) -> bool:
+    async def _set(self, station: Station, link: ChargerLink, name: str, value: str) -> Outcome:
         outcome = await link.send(SetConfiguration(((name, value),)))
         log.info("%s: set %s to %s: %s %s", station.id, name, value, outcome.status, outcome.message)
-        return outcome.ok
+        return outcome
 
     async def _inventory(self, station: Station, link: ChargerLink) -> None:
         """The device model, once per firmware: it can be thousands of variables."""
@@ -121,17 +128,22 @@ class Commissioning:
             await link.send(GetInventory(_INVENTORY_REQUEST))
 
     async def _limit(self, station: Station, link: ChargerLink) -> None:
-        """The owner's ceiling again: a charger that was reset or exchanged has lost it."""
+        """The owner's ceiling and what sessions have of their own again: a charger that was reset has lost them."""
         memory = station.memory
-        if memory.limit is None or memory.form is None:
-            return
-        order = SetLimit(
-            at=Target(),
-            limit=memory.limit,
-            start=self.hub.clock.now() - timedelta(minutes=1),
-            phases=station.plan.phases,
-            form=memory.form,
-        )
+        if memory.limit is not None:
+            await self._put(station, link, self._order(station, Target(), memory.limit))
+        for session in list(station.sessions()):
+            if session.paused or session.limit is not None:
+                connector = station.connector(session.connector)
+                at, limit = Target(connector.number, connector.place), session.within(station.limit)
+                own = self._order(station, at, limit)
+                await self._put(station, link, replace(own, ceiling=False, transaction_id=session.transaction_id))
+
+    def _order(self, station: Station, at: Target, limit: Amps) -> SetLimit:
+        start = self.hub.clock.now() - timedelta(minutes=1)
+        return SetLimit(at, limit, start, station.plan.phases, station.memory.form or ProfileForm())
+
+    async def _put(self, station: Station, link: ChargerLink, order: SetLimit) -> None:
         if (await link.send(order)).ok:
             self.hub.confirm(station, order)
 
@@ -147,6 +159,19 @@ class Commissioning:
                 await link.send(Trigger(Message.METER, at))
 
 
+def _values(outcome: Outcome) -> dict[str, str]:
+    """The settings that were read."""
+    values = outcome.result.get("values")
+    return values if isinstance(values, dict) else {}
+
+
+def _writable(outcome: Outcome) -> dict[str, str]:
+    """Those of them that the charger lets us set, as far as it says."""
+    fixed = outcome.result.get("readonly")
+    readonly = fixed if isinstance(fixed, list) else []
+    return {name: value for name, value in _values(outcome).items() if name not in readonly}
+
+
 def _number(text: str | None) -> int | None:
     try:
         return int(float(text)) if text else None
@@ -155,7 +180,8 @@ def _number(text: str | None) -> int | None:
 
 
 def _ever_fewer(have: list[str], wanted: list[str]) -> Iterable[list[str]]:
-    """What to try: all that is there and wanted, then the wanted alone, ever fewer of them."""
+    """What to try: all that is there and wanted, then the wanted alone, ever fewer, while that brings something."""
     yield list(dict.fromkeys([*have, *wanted]))
     for count in range(len(wanted), 0, -1):
-        yield wanted[:count]
+        if not set(wanted[:count]) <= set(have):
+            yield wanted[:count]

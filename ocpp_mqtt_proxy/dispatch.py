@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, ProfileForm, Reason, Target, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, ProfileForm, Reason, Target, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
-from ocpp_mqtt_proxy.core.model import Amps, Version
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.requests import Request
+
+log = logging.getLogger(__name__)
 
 LEAST_CURRENT = Amps(6)
 """What a car takes at least (IEC 61851-1); less is nothing."""
@@ -31,7 +34,7 @@ class Ambiguous(UnknownConnector):
 
 @dataclass
 class Dispatcher:
-    """Carries out requests, one after another for each charger where one takes several orders."""
+    """Carries out requests. A charger takes the orders they become one after another."""
 
     hub: Hub
     commissioning: Commissioning
@@ -43,9 +46,20 @@ class Dispatcher:
 
     async def submit(self, charger_id: str, request: Request) -> Outcome:
         """Carry out a request. Never raises for what is asked or answered: every request has an outcome."""
+        return await self._carry_out(lambda: _HANDLERS[type(request)](self, self.hub.station(charger_id), request))
+
+    async def set_charging(self, charger_id: str, connector: int, *, on: bool) -> Outcome:
+        """The charging switch (contract §5).
+
+        ON resumes what is paused, else starts for the owner. OFF stops the owner's own transaction; a
+        provider's is paused where the charger can, else stopped.
+        """
+        return await self._carry_out(lambda: _switch(self, charger_id, connector, on=on))
+
+    async def _carry_out(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Whatever happens, an outcome: whoever asked waits for exactly one answer."""
         try:
-            station = self.hub.station(charger_id)
-            return await _HANDLERS[type(request)](self, station, request)
+            return await work()
         except UnknownCharger as error:
             return refused(Reason.UNKNOWN_CHARGER, str(error))
         except Ambiguous as error:
@@ -54,35 +68,36 @@ class Dispatcher:
             return refused(Reason.UNKNOWN_CONNECTOR, str(error))
         except LedgerFailed as error:
             return failed(Reason.INVALID, f"it could not be written down: {error}")
-
-    async def set_charging(self, charger_id: str, connector: int, *, on: bool) -> Outcome:
-        """The charging switch: ON resumes what is paused, else starts for the owner; OFF stops."""
-        try:
-            there = self.hub.station(charger_id).connector(connector)
-        except UnknownCharger as error:
-            return refused(Reason.UNKNOWN_CHARGER, str(error))
-        except UnknownConnector as error:
-            return refused(Reason.UNKNOWN_CONNECTOR, str(error))
-        if on == there.charging:
-            return done("it is so already")
-        if on and there.session is not None:
-            return await self.submit(charger_id, requests.Resume(connector=connector))
-        wanted: Request = requests.Start(connector=connector) if on else requests.Stop(connector=connector)
-        return await self.submit(charger_id, wanted)
+        except Exception:
+            log.exception("a request could not be carried out")
+            return failed(Reason.INVALID, "the proxy failed on this request")
 
     def next_id(self) -> int:
         """A fresh id for a remote start, a reservation or a report."""
         return next(self._ids)
 
+    def absence(self, station: Station) -> Outcome | None:
+        """The refusal where a charger is not connected."""
+        return None if station.id in self.hub.links else _absent(station)
+
+    def limit(self, station: Station, at: Target, limit: Amps) -> commands.SetLimit:
+        """An order for a limit in A per phase that holds from now on."""
+        start = self.hub.clock.now() - timedelta(minutes=1)
+        return commands.SetLimit(at, limit, start, station.plan.phases)
+
     async def send(self, station: Station, order: Order) -> Outcome:
         """Put one order to a charger; what it agrees to becomes a fact. A promise (Scheduled) does not yet."""
         link = self.hub.links.get(station.id)
         if link is None:
-            return refused(Reason.CHARGER_OFFLINE, f"{station.id} is not connected")
+            return _absent(station)
         outcome = await link.send(order)
         if outcome.ok and outcome.result.get("charger_status") != "Scheduled":
             self.hub.confirm(station, order)
         return outcome
+
+
+def _absent(station: Station) -> Outcome:
+    return refused(Reason.CHARGER_OFFLINE, f"{station.id} is not connected")
 
 
 def _connector(station: Station, number: int | None, *, running: bool = False) -> Connector:
@@ -113,14 +128,52 @@ def _running(station: Station, request: requests.Stop) -> Session | None:
     return _connector(station, request.connector, running=True).session
 
 
+async def _switch(desk: Dispatcher, charger_id: str, number: int, *, on: bool) -> Outcome:
+    station = desk.hub.station(charger_id)
+    connector = station.connector(number)
+    if on:
+        return await _switch_on(desk, station, connector)
+    if connector.session is None or not connector.charging:
+        return done("it is so already")
+    if connector.session.provider != OWNER:
+        outcome = await _pause(desk, station, requests.Pause(connector=number))
+        if outcome.ok:
+            return outcome
+    return await _stop(desk, station, requests.Stop(connector=number))
+
+
+async def _switch_on(desk: Dispatcher, station: Station, connector: Connector) -> Outcome:
+    """Make current flow: lift the ceiling off 0, resume what is paused, start where nothing runs."""
+    if connector.charging:
+        return done("it is so already")
+    if connector.session is not None:
+        return await _resume(desk, station, requests.Resume(connector=connector.number))
+    refusal = _not_startable(desk, station, connector) or await _lift_ceiling(desk, station)
+    return refusal or await _start(desk, station, requests.Start(connector=connector.number))
+
+
 async def _start(desk: Dispatcher, station: Station, request: requests.Start) -> Outcome:
     connector = _connector(station, request.connector)
     if connector.session is not None:
         return done("a transaction runs already", transaction_id=connector.session.transaction_id)
-    limit = None if request.limit_amps is None else Amps(min(request.limit_amps, station.limit))
+    if refusal := _not_startable(desk, station, connector):
+        return refusal
+    limit = None if request.limit_amps is None else _within_what_cars_take(min(request.limit_amps, station.limit))
     tag = request.id_tag or desk.hub.house.owner_tag
     order = commands.StartCharging(_at(connector), tag, desk.next_id(), limit)
     return await desk.send(station, order)
+
+
+def _not_startable(desk: Dispatcher, station: Station, connector: Connector) -> Outcome | None:
+    """Why no transaction can start here, in the order of contract §8; None where one can."""
+    if refusal := desk.absence(station):
+        return refusal
+    states = (connector.status, station.status)
+    if Status.FAULTED in states:
+        return refused(Reason.CHARGER_FAULTED, f"connector {connector.number} is faulted: {connector.error_code}")
+    if Status.UNAVAILABLE in states:
+        return refused(Reason.CHARGER_UNAVAILABLE, f"connector {connector.number} is out of service")
+    return None
 
 
 async def _stop(desk: Dispatcher, station: Station, request: requests.Stop) -> Outcome:
@@ -131,57 +184,81 @@ async def _stop(desk: Dispatcher, station: Station, request: requests.Stop) -> O
 
 
 async def _pause(desk: Dispatcher, station: Station, request: requests.Pause) -> Outcome:
-    connector = _connector(station, request.connector, running=True)
-    return await _limit_to(desk, station, connector, Amps(0))
+    session = _connector(station, request.connector, running=True).session
+    if session is None:
+        return refused(Reason.INVALID, "no transaction runs that could be paused")
+    return await _limit_session(desk, station, session, Amps(0))
 
 
 async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) -> Outcome:
-    connector = _connector(station, request.connector, running=True)
-    return await _limit_to(desk, station, connector, station.limit)
+    """Where the owner's ceiling is 0, that is what has to go first."""
+    session = _connector(station, request.connector, running=True).session
+    refusal = desk.absence(station) or await _lift_ceiling(desk, station)
+    if refusal:
+        return refusal
+    if session is None or session.within(station.limit):
+        return done("nothing is paused")
+    return await _limit_session(desk, station, session, min(station.limit, session.limit or station.limit))
+
+
+async def _lift_ceiling(desk: Dispatcher, station: Station) -> Outcome | None:
+    """Put the ceiling back to what it was before it was 0. None where that is done; else why not."""
+    if station.limit:
+        return None
+    outcome = await _limit_all(desk, station, station.earlier_limit or station.plan.max_current)
+    return None if outcome.ok else outcome
 
 
 async def _limit(desk: Dispatcher, station: Station, request: requests.Limit) -> Outcome:
     most = station.plan.max_current
     if request.amps > most:
         return refused(Reason.INVALID, f"amps: at most {most:g}, the max_current of {station.id}")
-    limit = Amps(request.amps) if request.amps >= LEAST_CURRENT else Amps(0)
-    return await _limit_to(desk, station, None, limit)
+    return await _limit_all(desk, station, _within_what_cars_take(request.amps))
 
 
-async def _limit_to(desk: Dispatcher, station: Station, connector: Connector | None, limit: Amps) -> Outcome:
-    """Install a limit, in the first form the charger takes. One connector or the charger is the same there."""
-    several = len(station.connectors) > 1
-    ceiling = connector is None
-    at = _at(connector) if connector is not None and several else Target()
+def _within_what_cars_take(amps: float) -> Amps:
+    return Amps(amps) if amps >= LEAST_CURRENT else Amps(0)
+
+
+async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome:
+    """Set the ceiling, as the default for every transaction, and in those that have a limit of their own."""
+    outcome = await _in_some_form(desk, station, desk.limit(station, Target(), limit))
+    if outcome.ok:
+        for session in list(station.sessions()):
+            if session.limit is not None and not session.paused:
+                await _limit_session(desk, station, session, session.within(limit))
+    return outcome
+
+
+async def _limit_session(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
+    """Limit one transaction; the limit goes with it, so that a pause does not outlast its session."""
+    at = _at(station.connector(session.connector))
+    order = replace(desk.limit(station, at, limit), ceiling=False, transaction_id=session.transaction_id)
+    return await _in_some_form(desk, station, order)
+
+
+async def _in_some_form(desk: Dispatcher, station: Station, order: commands.SetLimit) -> Outcome:
+    """Install a limit in the first form of a profile that the charger takes."""
     outcome = failed(Reason.INVALID, "no form to try")
-    for form in forms(station, above=bool(at.connector)):
-        order = commands.SetLimit(
-            at=at,
-            limit=limit,
-            start=desk.hub.clock.now() - timedelta(minutes=1),
-            phases=station.plan.phases,
-            form=form,
-            ceiling=ceiling,
-        )
-        outcome = await desk.send(station, order)
+    for form in forms(station):
+        outcome = await desk.send(station, replace(order, form=form))
         if outcome.ok or outcome.reason is not Reason.CHARGER_REJECTED:
             break
     return outcome
 
 
-def forms(station: Station, *, above: bool = False) -> list[ProfileForm]:
-    """The forms of a profile to try: the one that was taken before, else from the likeliest on.
+def forms(station: Station) -> list[ProfileForm]:
+    """The forms of a profile to try: the one that was taken before, then from the likeliest on.
 
     The highest level the charger has beats what another CSMS left behind; some refuse their own highest,
-    some any start time. `above`: for one connector, over the charger's own default.
+    some any start time.
     """
-    if station.memory.form is not None and not above:
-        return [station.memory.form]
     watts = not station.takes_amps
-    top = station.max_stack_level or 0
-    levels = [top, 1] if above else [max(0, top - 1), 0]
-    absolute = [ProfileForm(level, watts) for level in dict.fromkeys(levels)]
-    return [*absolute, ProfileForm(levels[-1], watts, relative=True)]
+    levels = dict.fromkeys([max(0, (station.max_stack_level or 0) - 1), 0])
+    absolute = [ProfileForm(level, watts) for level in levels]
+    likely = [*absolute, ProfileForm(0, watts, relative=True)]
+    taken = station.memory.form
+    return likely if taken is None else [taken, *(form for form in likely if form != taken)]
 
 
 async def _unlock(desk: Dispatcher, station: Station, request: requests.Unlock) -> Outcome:
@@ -204,7 +281,15 @@ async def _availability(desk: Dispatcher, station: Station, request: requests.Av
 
 
 async def _trigger(desk: Dispatcher, station: Station, request: requests.Trigger) -> Outcome:
-    return await desk.send(station, commands.Trigger(request.message, _target(station, request.connector)))
+    connectors = station.ordered()
+    whole = request.connector is None and request.message is Message.STATUS
+    if whole and connectors and station.version is not Version.V16:
+        # 2.x tells the status of a connector that is named, and of no other (F06.FR.13).
+        orders = [commands.Trigger(request.message, _at(connector)) for connector in connectors]
+    else:
+        orders = [commands.Trigger(request.message, _target(station, request.connector))]
+    outcomes = [await desk.send(station, order) for order in orders]
+    return next((outcome for outcome in outcomes if not outcome.ok), outcomes[0])
 
 
 async def _configuration(desk: Dispatcher, station: Station, request: requests.Configuration) -> Outcome:
@@ -271,9 +356,8 @@ async def _close_session(desk: Dispatcher, station: Station, request: requests.C
 async def _refresh(desk: Dispatcher, station: Station, _: requests.Refresh) -> Outcome:
     link = desk.hub.links.get(station.id)
     if link is None:
-        return refused(Reason.CHARGER_OFFLINE, f"{station.id} is not connected")
-    await desk.commissioning.refresh(station, link)
-    return done()
+        return _absent(station)
+    return await desk.commissioning.refresh(station, link)
 
 
 async def _call(desk: Dispatcher, station: Station, request: requests.Call) -> Outcome:

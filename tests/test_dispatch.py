@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +9,21 @@ import pytest
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, ProfileForm, Reason, Result, done, refused
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, Variable, Version, WattHours
-from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, ProfileForm, Reason, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.model import (
+    ENERGY,
+    Amps,
+    IdToken,
+    Place,
+    Reading,
+    Sample,
+    Status,
+    Variable,
+    Version,
+    WattHours,
+)
+from ocpp_mqtt_proxy.core.reports import MeterReported, Phase, StatusReported, TransactionReported
+from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Plan, Station
 from ocpp_mqtt_proxy.dispatch import Dispatcher, forms
 from ocpp_mqtt_proxy.hub import Delayed, Hub
@@ -41,6 +52,14 @@ class Desk:
         report = TransactionReported(
             Phase.STARTED, None, None, Place(connector, 1), IdToken("A"), meter_start=WattHours(0)
         )
+        answer = self.hub.hear("CP1", report)
+        assert isinstance(answer, Delayed)
+        await answer.answer
+
+    async def end(self) -> None:
+        """The transaction that runs ends."""
+        (session,) = self.station.sessions()
+        report = TransactionReported(Phase.ENDED, session.transaction_id, None, meter_stop=WattHours(0))
         answer = self.hub.hear("CP1", report)
         assert isinstance(answer, Delayed)
         await answer.answer
@@ -262,8 +281,219 @@ async def test_whatever_is_asked_of_nobody_is_refused(model: type[requests.Reque
     assert outcome.reason is Reason.UNKNOWN_CHARGER
 
 
-def test_a_form_is_kept_apart_from_those_for_single_connectors() -> None:
+def test_the_form_that_was_taken_before_is_tried_first() -> None:
     desk = Desk()
     desk.station.memory.form = ProfileForm(3)
-    assert forms(desk.station) == [ProfileForm(3)]
-    assert forms(desk.station, above=True)[0] == replace(ProfileForm(), stack_level=0)
+    assert forms(desk.station) == [ProfileForm(3), ProfileForm(0), ProfileForm(0, relative=True)]
+
+
+# The ceiling, pauses and sessions' own limits
+
+
+async def begun(desk: Desk, **start: Any) -> Session:
+    """A session that was started remotely and has begun."""
+    await desk.ask(requests.Start(id_tag="A", **start))
+    await desk.begin()
+    session = desk.station.connector(1).session
+    assert session is not None
+    desk.link.asked.clear()
+    return session
+
+
+def own(desk: Desk) -> list[float]:
+    """What was asked for single transactions."""
+    return [order.limit for order in desk.limits if order.transaction_id is not None]
+
+
+async def test_a_pause_is_of_one_transaction_and_goes_with_it() -> None:
+    desk = Desk()
+    session = await begun(desk)
+    await desk.ask(requests.Pause())
+    (order,) = desk.limits
+    assert (order.transaction_id, order.limit, order.ceiling) == (session.transaction_id, Amps(0), False)
+    assert not desk.station.connector(1).charging
+    await desk.end()
+    await desk.begin()
+    assert desk.station.connector(1).charging
+
+
+async def test_without_a_transaction_there_is_nothing_to_pause_or_resume() -> None:
+    desk = Desk()
+    assert (await desk.ask(requests.Pause())).reason is Reason.INVALID
+    assert (await desk.ask(requests.Resume())).ok
+    assert desk.link.asked == []
+
+
+async def test_a_pause_that_is_refused_is_no_fact() -> None:
+    desk = Desk()
+    await begun(desk)
+    desk.link.answer = lambda _: refused(Reason.CHARGER_REJECTED)
+    assert (await desk.ask(requests.Pause())).reason is Reason.CHARGER_REJECTED
+    assert desk.station.connector(1).charging
+
+
+async def test_a_new_ceiling_does_not_end_a_pause() -> None:
+    desk = Desk()
+    await begun(desk)
+    await desk.ask(requests.Pause())
+    await desk.ask(requests.Limit(amps=10))
+    assert desk.station.connector(1).effective_limit == Amps(0)
+    await desk.ask(requests.Resume())
+    assert desk.station.connector(1).effective_limit == Amps(10)
+    assert own(desk) == [0, 10]
+
+
+@pytest.mark.parametrize("by", ["switch", "resume"])
+@pytest.mark.parametrize(("earlier", "then"), [(13, 13), (None, 32)])
+async def test_a_ceiling_of_0_is_lifted_to_what_it_was_before(by: str, earlier: int | None, then: int) -> None:
+    desk = Desk()
+    await begun(desk)
+    for amps in ([earlier] if earlier else []) + [0, 0]:
+        await desk.ask(requests.Limit(amps=amps))
+    assert not desk.station.connector(1).charging
+    if by == "switch":
+        assert (await desk.dispatcher.set_charging("CP1", 1, on=True)).ok
+    else:
+        assert (await desk.ask(requests.Resume())).ok
+    assert desk.station.limit == Amps(then)
+    assert desk.station.connector(1).charging
+
+
+async def test_the_switch_lifts_a_ceiling_of_0_before_it_starts() -> None:
+    desk = Desk()
+    await desk.ask(requests.Limit(amps=0))
+    assert (await desk.dispatcher.set_charging("CP1", 1, on=True)).ok
+    assert desk.station.limit == Amps(32)
+    assert isinstance(desk.link.asked[-1], commands.StartCharging)
+
+
+async def test_the_switch_does_not_start_where_the_ceiling_cannot_be_lifted() -> None:
+    desk = Desk()
+    await desk.ask(requests.Limit(amps=0))
+    desk.link.answer = lambda _: refused(Reason.NOT_SUPPORTED)
+    assert (await desk.dispatcher.set_charging("CP1", 1, on=True)).reason is Reason.NOT_SUPPORTED
+    assert isinstance(desk.link.asked[-1], commands.SetLimit)
+
+
+async def test_the_limit_of_a_start_is_its_session_s_own() -> None:
+    desk = Desk()
+    await begun(desk, limit_amps=10)
+    assert desk.station.connector(1).effective_limit == Amps(10)
+    assert desk.station.limit == Amps(32)
+    await desk.ask(requests.Pause())
+    await desk.ask(requests.Resume())
+    assert own(desk) == [0, 10]
+    await desk.end()
+    await desk.begin()
+    assert desk.station.connector(1).effective_limit == Amps(32)
+
+
+async def test_a_ceiling_binds_a_session_that_has_a_limit_of_its_own() -> None:
+    """Its own profile overrules the default one in the charger, so it has to follow."""
+    desk = Desk()
+    await begun(desk, limit_amps=16)
+    for amps, then in ((10, 10), (32, 16), (0, 0), (20, 16)):
+        desk.link.asked.clear()
+        await desk.ask(requests.Limit(amps=amps))
+        assert own(desk) == [then]
+        assert desk.station.connector(1).effective_limit == Amps(then)
+
+
+async def test_the_limit_of_a_start_is_not_another_card_s() -> None:
+    desk = Desk()
+    await desk.ask(requests.Start(id_tag="B", limit_amps=10))
+    await desk.begin()
+    assert desk.station.connector(1).effective_limit is None
+
+
+async def test_a_start_with_less_than_a_car_takes_is_a_start_with_nothing_until_it_is_switched_on() -> None:
+    desk = Desk()
+    await begun(desk, limit_amps=5)
+    assert not desk.station.connector(1).charging
+    assert (await desk.dispatcher.set_charging("CP1", 1, on=True)).ok
+    assert desk.station.connector(1).charging
+
+
+# The switch, and what cannot be started
+
+
+async def test_switching_off_pauses_a_provider_s_session_and_stops_it_where_it_cannot_be_paused() -> None:
+    desk = Desk()
+    session = await begun(desk)
+    session.provider = "fleet"
+    assert (await desk.dispatcher.set_charging("CP1", 1, on=False)).ok
+    assert own(desk) == [0]
+    await desk.dispatcher.set_charging("CP1", 1, on=True)
+    desk.link.asked.clear()
+    desk.link.answer = lambda order: (
+        done() if isinstance(order, commands.StopCharging) else refused(Reason.NOT_SUPPORTED)
+    )
+    assert (await desk.dispatcher.set_charging("CP1", 1, on=False)).ok
+    assert isinstance(desk.link.asked[-1], commands.StopCharging)
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "reason"),
+    [
+        (Place(1, 1), Status.FAULTED, Reason.CHARGER_FAULTED),
+        (Place(0), Status.FAULTED, Reason.CHARGER_FAULTED),
+        (Place(1, 1), Status.UNAVAILABLE, Reason.CHARGER_UNAVAILABLE),
+        (Place(0), Status.UNAVAILABLE, Reason.CHARGER_UNAVAILABLE),
+    ],
+)
+@pytest.mark.parametrize("by", ["switch", "start"])
+async def test_nothing_starts_where_it_is_faulted_or_out_of_service(
+    by: str, place: Place, status: Status, reason: Reason
+) -> None:
+    desk = Desk()
+    desk.hub.hear("CP1", StatusReported(place, status))
+    start = desk.ask(requests.Start()) if by == "start" else desk.dispatcher.set_charging("CP1", 1, on=True)
+    assert (await start).reason is reason
+    assert desk.link.asked == []
+
+
+async def test_a_fault_elsewhere_keeps_nobody_from_starting() -> None:
+    desk = Desk()
+    desk.second_connector()
+    desk.hub.hear("CP1", StatusReported(Place(1, 1), Status.FAULTED))
+    assert (await desk.ask(requests.Start(connector=2))).ok
+
+
+async def test_a_1_6_session_of_an_unknown_id_is_stopped_by_that_id() -> None:
+    desk = Desk()
+    desk.hub.hear("CP1", StatusReported(Place(1, 1), Status.CHARGING))
+    sample = Sample(None, (Reading(ENERGY, 1000, "Wh"),))
+    answer = desk.hub.hear("CP1", MeterReported(Place(1, 1), (sample,), "424242"))
+    assert isinstance(answer, Delayed)
+    await answer.answer
+    assert (await desk.ask(requests.Stop())).ok
+    assert desk.link.asked == [commands.StopCharging("424242")]
+
+
+# Others
+
+
+@pytest.mark.parametrize(("version", "asked"), [(Version.V16, [0]), (Version.V201, [1, 2])])
+async def test_a_2_x_charger_is_asked_for_the_status_of_each_connector(version: Version, asked: list[int]) -> None:
+    desk = Desk(version)
+    desk.second_connector()
+    assert (await desk.ask(requests.Trigger(message=commands.Message.STATUS))).ok
+    assert [order.at.connector for order in desk.link.asked if isinstance(order, commands.Trigger)] == asked
+
+
+@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.CHARGER_OFFLINE])
+async def test_a_refresh_that_is_not_answered_is_not_ok(reason: Reason) -> None:
+    desk = Desk()
+    desk.link.answer = lambda _: failed(reason)
+    assert (await desk.ask(requests.Refresh())).reason is reason
+    assert len(desk.link.asked) == 1
+
+
+async def test_a_fault_of_ours_is_answered_too(caplog: pytest.LogCaptureFixture) -> None:
+    def bug(_: Order) -> Outcome:
+        raise RuntimeError("a bug")
+
+    desk = Desk()
+    desk.link.answer = bug
+    assert (await desk.ask(requests.ClearCache())).status is Result.ERROR
+    assert "a request could not be carried out" in caplog.text

@@ -39,7 +39,8 @@ class Connector:
     `metrics` are the numbers of contract §5 by name, in W, A, V, %, °C and Hz. `register` is the lifetime
     energy, which survives restarts. `last_session` is the last one that is over; `finishing` until its cable
     is out. `problems` are those of its components that last, the latest last (2.x). `says_occupied` once it
-    said so: only then does its Available in mid-transaction mean that the cable is out.
+    said so: only then does its Available in mid-transaction mean that the cable is out. `promised` is the card
+    (in lower case) of a session to come, and the limit that it was asked to start with.
     """
 
     charger: str
@@ -60,6 +61,7 @@ class Connector:
     finishing: bool = False
     effective_limit: Amps | None = None
     limited_by: str | None = None
+    promised: tuple[str, Amps] | None = None
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     says_occupied: bool = False
 

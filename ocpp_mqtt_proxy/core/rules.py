@@ -8,19 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ocpp_mqtt_proxy.core import hearing as reports, transactions
+from ocpp_mqtt_proxy.core import binding, hearing as reports, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetLimit
+from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetLimit, StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
     ChargerDisconnected,
     Fact,
-    LimitChanged,
 )
 from ocpp_mqtt_proxy.core.hearing import Change, Hearing
-from ocpp_mqtt_proxy.core.model import OWNER, Version
+from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.station import Station
 
@@ -88,21 +87,9 @@ def confirm(station: Station, order: Order, now: datetime, numbers: Numbers) -> 
     hearing = Hearing(station, now, numbers)
     match order:
         case SetLimit():
-            _limited(hearing, order)
+            binding.limited(hearing, order)
+        case StartCharging():
+            binding.promised(hearing, order)
         case ChangeAvailability(at=at) if at.connector == 0:
             reports.set_operative(hearing, operative=order.operative)
     return _heard(hearing)
-
-
-def _limited(hearing: Hearing, order: SetLimit) -> None:
-    station = hearing.station
-    if order.ceiling:
-        station.memory.limit = order.limit
-    station.memory.form = order.form
-    hearing.keep(station.memory)
-    for connector in station.ordered():
-        if order.at.connector in (0, connector.number):
-            connector.effective_limit = order.limit
-            connector.limited_by = OWNER
-            hearing.keep(connector)
-            hearing.tell(LimitChanged, connector, effective=order.limit, by=OWNER)

@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from ocpp_mqtt_proxy.core.model import OWNER, ChargingState, StopReason, WattHours
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, ChargingState, StopReason, WattHours
 from ocpp_mqtt_proxy.core.register import NOISE_WH, Register, most_energy, session_register
 from ocpp_mqtt_proxy.core.tariff import Tariff
 
@@ -70,7 +70,10 @@ class StartKey:
 
 @dataclass(slots=True)
 class Session:
-    """One transaction as we keep it. Energy in Wh, money unrounded in `currency`."""
+    """One transaction as we keep it. Energy in Wh, money unrounded in `currency`.
+
+    `limit` is its own, in A, where it has one beside the owner's ceiling; `paused` where nothing may flow.
+    """
 
     session_id: str
     charger: str
@@ -94,6 +97,8 @@ class Session:
     charging_state: ChargingState | None = None
     charging_state_at: datetime | None = None
     offered: bool = False
+    limit: Amps | None = None
+    paused: bool = False
     sequence: Sequence = field(default_factory=Sequence)
     register: Register | None = None
 
@@ -105,6 +110,12 @@ class Session:
     def duration(self, now: datetime) -> float:
         """Seconds from the start to the end, or to now."""
         return max(0.0, ((self.ended_at or now) - self.started_at).total_seconds())
+
+    def within(self, ceiling: Amps) -> Amps:
+        """What this session may draw under a ceiling: nothing while paused, never above its own limit."""
+        if self.paused:
+            return Amps(0)
+        return ceiling if self.limit is None else min(ceiling, self.limit)
 
     def begin(self, meter_start: WattHours, at: datetime) -> None:
         """Count energy from this register reading."""

@@ -83,7 +83,10 @@ class Inventory:
 
 @dataclass(slots=True)
 class Station:
-    """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these."""
+    """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
+
+    `earlier_limit` is the owner's ceiling before it was 0, to go back to.
+    """
 
     memory: ChargerMemory
     plan: Plan = field(default_factory=Plan)
@@ -101,6 +104,7 @@ class Station:
     diagnostics_status: str = ""
     max_stack_level: int | None = None
     takes_amps: bool = True
+    earlier_limit: Amps | None = None
     collecting: Inventory | None = None
 
     @property

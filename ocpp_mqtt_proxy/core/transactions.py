@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy.core import instants
+from ocpp_mqtt_proxy.core import binding, instants
 from ocpp_mqtt_proxy.core.book import names_nothing
 from ocpp_mqtt_proxy.core.connector import BACKLOG, Connector
 from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpdated
@@ -151,6 +151,7 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
     _go_on(hearing, session, report)
     hearing.tell(SessionStarted, connector, session=session)
     _tell_if_changed(hearing, connector, before)
+    binding.begun(hearing, connector)
     return session
 
 
@@ -299,6 +300,7 @@ def _finish(hearing: Hearing, connector: Connector, session: Session) -> None:
     hearing.keep(session, connector, durable=True)
     hearing.tell(SessionEnded, connector, session=session)
     _tell_if_changed(hearing, connector, before)
+    binding.ended(hearing, connector)
 
 
 def _ended_unseen(hearing: Hearing, report: TransactionReported) -> Session | None:

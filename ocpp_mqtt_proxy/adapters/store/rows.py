@@ -169,13 +169,12 @@ def _connector_row(connector: Connector) -> tuple[object, ...]:
 def connector(row: Row) -> Connector:
     """A stored connector."""
     details = orjson.loads(row["details"])
-    limit = details.get("effective_limit")
     return Connector(
         charger=row["charger"],
         number=row["number"],
         place=Place(row["evse"], row["connector"]),
         register=_register(row["register_wh"], row["raw_wh"], row["read_at"], details.get("held")),
-        effective_limit=None if limit is None else Amps(limit),
+        effective_limit=_amps(details.get("effective_limit")),
         limited_by=details.get("limited_by"),
         finishing=details.get("finishing", False),
         says_occupied=details.get("says_occupied", False),
@@ -219,6 +218,8 @@ def _details(session: Session) -> dict[str, object]:
         "charging_state": session.charging_state.value if session.charging_state else None,
         "charging_state_at": text_of(session.charging_state_at),
         "offered": session.offered,
+        "limit": session.limit,
+        "paused": session.paused,
         "sequence": [session.sequence.last, sorted(session.sequence.missing)],
         "register": [register.total, register.raw, text_of(register.at), register.held] if register else None,
     }
@@ -253,6 +254,8 @@ def session(row: Row) -> Session:
         charging_state=ChargingState(state) if state else None,
         charging_state_at=time_of(details.get("charging_state_at")),
         offered=details.get("offered", False),
+        limit=_amps(details.get("limit")),
+        paused=details.get("paused", False),
         sequence=Sequence(last, set(missing)),
         register=_register(*register) if register else None,
     )
@@ -260,6 +263,10 @@ def session(row: Row) -> Session:
 
 def _register(total: float, raw: float | None, at: str | None, held: float | None = None) -> Register:
     return Register(total, raw, time_of(at), held)
+
+
+def _amps(value: float | None) -> Amps | None:
+    return None if value is None else Amps(value)
 
 
 def _wh(value: float | None) -> WattHours | None:

@@ -1,0 +1,82 @@
+"""Which limit binds on a connector: the owner's ceiling, or less where its session has a limit of its own.
+
+A session's own limit is a TxProfile: it overrules our default profile in the charger while its transaction
+runs, and goes with it (1.6 §3.13.1, K01.FR.16). It must therefore never be above the ceiling.
+"""
+
+from __future__ import annotations
+
+from ocpp_mqtt_proxy.core.commands import SetLimit, StartCharging
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.events import LimitChanged
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import OWNER, Amps
+from ocpp_mqtt_proxy.core.session import Session
+
+
+def limited(hearing: Hearing, order: SetLimit) -> None:
+    """The charger took a limit."""
+    if order.transaction_id is None:
+        _all_limited(hearing, order)
+    else:
+        _session_limited(hearing, order, hearing.station.book.find(order.transaction_id))
+
+
+def _all_limited(hearing: Hearing, order: SetLimit) -> None:
+    station = hearing.station
+    if order.ceiling:
+        station.earlier_limit = station.limit or station.earlier_limit
+        station.memory.limit = order.limit
+    station.memory.form = order.form
+    hearing.keep(station.memory)
+    for connector in station.ordered():
+        if order.at.connector in (0, connector.number):
+            _bind(hearing, connector, order.limit)
+
+
+def _session_limited(hearing: Hearing, order: SetLimit, session: Session | None) -> None:
+    """Nothing at all is a pause, unless the ceiling is 0 itself. From now on the session has its own profile."""
+    if session is None or not session.running:
+        return
+    ceiling = hearing.station.limit
+    session.paused = order.limit == Amps(0) and ceiling > 0
+    if not session.limit and not session.paused:
+        session.limit = hearing.station.plan.max_current
+    hearing.keep(session)
+    _bind(hearing, hearing.station.connectors[session.connector], ceiling)
+
+
+def promised(hearing: Hearing, order: StartCharging) -> None:
+    """The charger will start a session that has a limit of its own; its card tells which it is."""
+    connector = hearing.station.connectors.get(order.at.connector)
+    if connector is not None and order.limit is not None:
+        connector.promised = (order.id_tag.lower(), order.limit)
+        begun(hearing, connector)
+
+
+def begun(hearing: Hearing, connector: Connector) -> None:
+    """A session runs; where it is the one that a limit was promised to, it has it."""
+    session = connector.session
+    if session is None or connector.promised is None:
+        return
+    (tag, limit), connector.promised = connector.promised, None
+    if session.id_tag is not None and session.id_tag.lower() == tag:
+        session.limit = limit
+        hearing.keep(session)
+        _bind(hearing, connector, hearing.station.limit)
+
+
+def ended(hearing: Hearing, connector: Connector) -> None:
+    """What the session had of its own binds no more."""
+    if connector.session is None and connector.effective_limit is not None:
+        _bind(hearing, connector, hearing.station.limit)
+
+
+def _bind(hearing: Hearing, connector: Connector, ceiling: Amps) -> None:
+    effective = connector.session.within(ceiling) if connector.session else ceiling
+    if effective == connector.effective_limit:
+        return
+    connector.effective_limit = effective
+    connector.limited_by = OWNER
+    hearing.keep(connector)
+    hearing.tell(LimitChanged, connector, effective=effective, by=OWNER)

@@ -181,7 +181,9 @@ def _number(text: str | None) -> int | None:
 
 def _ever_fewer(have: list[str], wanted: list[str]) -> Iterable[list[str]]:
     """What to try: all that is there and wanted, then the wanted alone, ever fewer, while that brings something."""
-    yield list(dict.fromkeys([*have, *wanted]))
+    everything = list(dict.fromkeys([*have, *wanted]))
+    yield everything
     for count in range(len(wanted), 0, -1):
-        if not set(wanted[:count]) <= set(have):
-            yield wanted[:count]
+        names = wanted[:count]
+        if names != everything and not set(names) <= set(have):
+            yield names

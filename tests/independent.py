@@ -29,7 +29,8 @@ class Meter:
     """What flows: three phases at 230 V, a register in Wh."""
 
     register: float = 250_000.0
-    offered: float = 16.0
+    default: float = 16.0
+    own: float | None = None
     flowing: bool = False
     configuration: dict[str, str] = field(
         default_factory=lambda: {
@@ -40,6 +41,18 @@ class Meter:
             "ChargingScheduleAllowedChargingRateUnit": "Current",
         }
     )
+
+    @property
+    def offered(self) -> float:
+        """A transaction's own profile overrules the default one (1.6 §3.13.1, K01)."""
+        return self.default if self.own is None else self.own
+
+    def limit(self, profile: dict[str, Any], limit: float) -> None:
+        """Install a profile, by its purpose."""
+        if profile["charging_profile_purpose"] == "TxProfile":
+            self.own = limit
+        else:
+            self.default = limit
 
     @property
     def current(self) -> float:
@@ -99,7 +112,7 @@ class Charger16(ChargePoint16):
         return int(answer.transaction_id)
 
     async def end(self, reason: str = "Local") -> None:
-        self.meter.flowing = False
+        self.meter.flowing, self.meter.own = False, None
         request = call16.StopTransaction(
             meter_stop=round(self.meter.register), timestamp=now(), transaction_id=self.transaction, reason=reason
         )
@@ -132,8 +145,11 @@ class Charger16(ChargePoint16):
         return result16.RemoteStartTransaction("Accepted" if self.transaction is None else "Rejected")
 
     @after("RemoteStartTransaction")
-    async def _after_start(self, id_tag: str, **_: Any) -> None:
+    async def _after_start(self, id_tag: str, charging_profile: dict[str, Any] | None = None, **_: Any) -> None:
         if self.transaction is None:
+            if charging_profile is not None:
+                period = charging_profile["charging_schedule"]["charging_schedule_period"][0]
+                self.meter.limit(charging_profile, period["limit"])
             await self.begin(id_tag)
 
     @on("RemoteStopTransaction")
@@ -150,7 +166,9 @@ class Charger16(ChargePoint16):
     async def _on_profile(self, cs_charging_profiles: dict[str, Any], **_: Any) -> Any:
         self.seen.append("profile")
         schedule = cs_charging_profiles["charging_schedule"]
-        self.meter.offered = schedule["charging_schedule_period"][0]["limit"]
+        if cs_charging_profiles.get("transaction_id") not in (None, self.transaction):
+            return result16.SetChargingProfile("Rejected")
+        self.meter.limit(cs_charging_profiles, schedule["charging_schedule_period"][0]["limit"])
         return result16.SetChargingProfile("Accepted")
 
     @on("GetConfiguration")
@@ -307,7 +325,7 @@ class Charger201(ChargePoint201):
         return self.transaction
 
     async def end(self, reason: str = "Local") -> None:
-        self.meter.flowing = False
+        self.meter.flowing, self.meter.own = False, None
         await self.event(
             "Ended",
             "RemoteStop" if reason == "Remote" else "StopAuthorized",
@@ -329,8 +347,17 @@ class Charger201(ChargePoint201):
         return result201.RequestStartTransaction("Accepted" if self.transaction is None else "Rejected")
 
     @after("RequestStartTransaction")
-    async def _after_start(self, id_token: dict[str, Any], remote_start_id: int, **_: Any) -> None:
+    async def _after_start(
+        self,
+        id_token: dict[str, Any],
+        remote_start_id: int,
+        charging_profile: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
         if self.transaction is None:
+            if charging_profile is not None:
+                period = charging_profile["charging_schedule"][0]["charging_schedule_period"][0]
+                self.meter.limit(charging_profile, period["limit"])
             await self.begin(id_token["id_token"], remote_start_id)
 
     @on("RequestStopTransaction")
@@ -347,7 +374,9 @@ class Charger201(ChargePoint201):
     async def _on_profile(self, charging_profile: dict[str, Any], **_: Any) -> Any:
         self.seen.append("profile")
         period = charging_profile["charging_schedule"][0]["charging_schedule_period"][0]
-        self.meter.offered = period["limit"]
+        if charging_profile.get("transaction_id") not in (None, self.transaction):
+            return result201.SetChargingProfile("Rejected")
+        self.meter.limit(charging_profile, period["limit"])
         return result201.SetChargingProfile("Accepted")
 
     @on("GetVariables")

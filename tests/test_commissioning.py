@@ -11,10 +11,11 @@ from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Variable, Version, WattHours
+from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
 from ocpp_mqtt_proxy.core.station import Plan, Station
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
-from tests.fakes import FakeLink, a_charger, a_hub
+from tests.fakes import NOON, FakeLink, a_charger, a_hub
 
 ALL = f"{ENERGY},{POWER},{CURRENT},{VOLTAGE}"
 FINE = {METER_INTERVAL: "30", MEASURANDS: ALL, PING_INTERVAL: "60", RATE_UNIT: "Current", STACK_LEVEL: "8"}
@@ -103,6 +104,32 @@ async def test_ever_fewer_measurands_are_tried_until_the_charger_takes_them() ->
     assert tried(asked, MEASURANDS)[-1] == f"{ENERGY},{POWER}"
 
 
+async def test_the_measurands_a_charger_has_are_never_made_fewer() -> None:
+    """It has what we want first, and takes no more."""
+    stubborn = Settings(FINE | {MEASURANDS: f"{ENERGY},{POWER}"}, lambda _, __: False)
+    _, asked = await prepared(stubborn)
+    assert tried(asked, MEASURANDS) == [ALL, f"{ENERGY},{POWER},{CURRENT}"]
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_SUPPORTED, Reason.TIMEOUT, Reason.CHARGER_OFFLINE])
+async def test_a_charger_that_cannot_be_told_measurands_is_not_pestered(reason: Reason) -> None:
+    settings = Settings(FINE | {MEASURANDS: "SoC"})
+    hub = a_hub()
+    link = FakeLink(
+        answer=lambda o: refused(reason) if isinstance(o, commands.SetConfiguration) else settings.answer(o)
+    )
+    await Commissioning(hub).prepare(a_charger(hub, link), link, booted=True)
+    assert len(tried(link.asked, MEASURANDS)) == 1
+
+
+async def test_what_the_charger_says_is_read_only_is_not_written() -> None:
+    useless = FINE | {METER_INTERVAL: "0", MEASURANDS: "", PING_INTERVAL: "0"}
+    hub = a_hub()
+    link = FakeLink(answer=lambda _: done(values=useless, readonly=list(useless)))
+    await Commissioning(hub).prepare(a_charger(hub, link), link, booted=True)
+    assert written(link.asked) == {}
+
+
 async def test_measurands_of_the_configuration_are_set_as_they_are() -> None:
     _, asked = await prepared(Settings(FINE | {MEASURANDS: ""}), Plan(measurands=(ENERGY,)))
     assert written(asked)[MEASURANDS] == ENERGY
@@ -164,6 +191,42 @@ async def test_the_owner_s_ceiling_is_put_again_after_a_boot(booted: bool, again
     await Commissioning(hub).prepare(station, link, booted=booted)
     limits = [order.limit for order in link.asked if isinstance(order, commands.SetLimit)]
     assert limits == ([Amps(10)] if again else [])
+
+
+def paused(station: Station, *, limit: Amps | None = None) -> Session:
+    """A session on connector 1 that is paused, or has a limit of its own."""
+    session = Session("s1", "CP1", 1, "7", NOON, paused=limit is None, limit=limit)
+    station.book.add(session)
+    station.connector(1).open(session)
+    return session
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "limit", "own"), [(Amps(10), None, 0), (Amps(10), Amps(16), 10), (None, Amps(16), 16)]
+)
+async def test_what_a_session_has_of_its_own_is_put_again_after_a_boot_below_the_ceiling(
+    ceiling: Amps | None, limit: Amps | None, own: float
+) -> None:
+    hub = a_hub()
+    link = FakeLink(answer=Settings().answer)
+    station = a_charger(hub, link)
+    paused(station, limit=limit)
+    station.memory.limit = ceiling
+    await Commissioning(hub).prepare(station, link, booted=True)
+    limits = [(o.transaction_id, o.limit) for o in link.asked if isinstance(o, commands.SetLimit)]
+    assert limits == [*([(None, ceiling)] if ceiling else []), ("7", Amps(own))]
+    assert station.connector(1).effective_limit == Amps(own)
+
+
+async def test_a_limit_that_the_charger_does_not_take_again_is_no_fact() -> None:
+    hub = a_hub()
+    link = FakeLink(answer=lambda _: refused(Reason.CHARGER_REJECTED))
+    station = a_charger(hub, link)
+    session = paused(station)
+    station.memory.limit = Amps(10)
+    await Commissioning(hub).prepare(station, link, booted=True)
+    assert station.connector(1).effective_limit is None
+    assert session.paused
 
 
 async def test_states_and_registers_not_told_by_itself_are_asked_for() -> None:

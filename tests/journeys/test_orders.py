@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.independent import CHARGERS, independent_charger
-from tests.running import Running, Watcher
+from tests.running import PATIENCE, Running, Watcher
 
 PLUGGED = {"1.6": "Preparing", "2.0.1": "Occupied"}
 INTERVAL = {"1.6": "MeterValueSampleInterval", "2.0.1": "SampledDataCtrlr.TxUpdatedInterval"}
@@ -119,6 +121,67 @@ async def test_the_switch_resumes_what_is_paused(garage: Garage) -> None:
     assert "start" not in garage.charger.seen
 
 
+async def test_a_pause_ends_with_its_session(garage: Garage) -> None:
+    await garage.charger.begin()
+    await garage.ask("pause")
+    await garage.shows("effective_limit", "0")
+    await garage.charger.end()
+    await garage.shows("effective_limit", "32")
+    await garage.charger.begin("04FFFFFF")
+    await garage.shows("charging", "ON")
+    assert garage.charger.meter.offered == 16
+
+
+async def test_a_pause_outlasts_a_reboot_of_the_charger(garage: Garage) -> None:
+    await garage.charger.begin()
+    await garage.ask("limit", amps=20)
+    await garage.ask("pause")
+    garage.charger.meter.default, garage.charger.meter.own = 16, None  # a power cut
+    await garage.charger.boot()
+    async with asyncio.timeout(PATIENCE):
+        while garage.charger.meter.own != 0:  # noqa: ASYNC110 (no event tells)
+            await asyncio.sleep(0.01)
+    assert garage.charger.meter.default == 20
+    assert (await garage.ask("resume"))["status"] == "ok"
+    assert garage.charger.meter.offered == 20
+
+
+async def test_the_switch_lifts_a_ceiling_of_0_to_what_it_was(garage: Garage) -> None:
+    await garage.charger.begin()
+    for amps in (13, 0):
+        await garage.watcher.set("charger/CP1/current_limit", amps)
+        await garage.watcher.value("charger/CP1/current_limit", str(amps))
+    await garage.shows("charging", "OFF")
+    await garage.watcher.set(f"{AT}/charging", "ON")
+    await garage.shows("charging", "ON")
+    await garage.watcher.value("charger/CP1/current_limit", "13")
+    assert garage.charger.meter.offered == 13
+
+
+async def test_a_start_may_have_a_limit_for_its_session_alone(garage: Garage) -> None:
+    assert (await garage.ask("start", limit_amps=10))["status"] == "ok"
+    await garage.shows("effective_limit", "10")
+    assert garage.charger.meter.offered == 10
+    await garage.ask("limit", amps=8)
+    await garage.shows("effective_limit", "8")
+    assert garage.charger.meter.offered == 8
+    await garage.ask("stop")
+    await garage.shows("charging", "OFF")
+    assert garage.charger.meter.offered == 8
+
+
+@pytest.mark.parametrize(("status", "reason"), [("Faulted", "charger_faulted"), ("Unavailable", "charger_unavailable")])
+async def test_nothing_is_started_on_a_connector_that_cannot(garage: Garage, status: str, reason: str) -> None:
+    await garage.charger.tell_status(status)
+    await garage.shows("status", status.lower())
+    answer = await garage.ask("start")
+    assert (answer["status"], answer["reason"]) == ("refused", reason)
+    await garage.watcher.set(f"{AT}/charging", "ON")
+    told = await garage.watcher.document("charger/CP1/response/charging")
+    assert (told["status"], told["reason"]) == ("refused", reason)
+    assert "start" not in garage.charger.seen
+
+
 async def test_taking_out_of_service_shows_when_the_charger_says_so(garage: Garage) -> None:
     await garage.watcher.set("charger/CP1/available", "OFF")
     await garage.watcher.value("charger/CP1/available", "OFF")
@@ -208,6 +271,17 @@ async def test_a_session_whose_end_was_lost_can_be_closed(garage: Garage) -> Non
     assert (await garage.ask("close_session"))["status"] == "ok"
     await garage.watcher.document("charger/CP1/event/transaction_ended")
     await garage.shows("charging", "OFF")
+
+
+async def test_each_request_has_exactly_one_answer(garage: Garage) -> None:
+    base = garage.watcher.base
+    for number in range(3):
+        await garage.watcher.client.publish(f"{base}/charger/CP1/request/clear_cache", json.dumps({"id": number}))
+    await garage.ask("unlock")
+    await garage.ask("clear_cache")
+    answers = [json.loads(text) for text in garage.watcher.all[f"{base}/charger/CP1/response/clear_cache"]]
+    assert [answer["id"] for answer in answers[:3]] == [0, 1, 2]
+    assert len(answers) == 4
 
 
 async def test_what_cannot_be_understood_says_what_where_and_what_is_allowed(garage: Garage) -> None:

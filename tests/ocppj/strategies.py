@@ -454,7 +454,7 @@ def outcomes(order: commands.Order) -> st.SearchStrategy[Outcome]:
         case commands.DataTransfer():
             return no | JSON.map(lambda data: done(data=data))
         case commands.GetDiagnostics():
-            return no | st.just(done()) | words(300, 1).map(lambda name: done(file_name=name))
+            return no | st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
         case commands.StartCharging():
             return no | st.just(done()) | INT32.map(str).map(lambda number: done(transaction_id=number))
     return no | st.just(done()) | st.just(done(charger_status="Scheduled"))
@@ -462,7 +462,7 @@ def outcomes(order: commands.Order) -> st.SearchStrategy[Outcome]:
 
 def _configurations(order: commands.GetConfiguration) -> st.SearchStrategy[Outcome]:
     names = list(order.names) or ["HeartbeatInterval", "Key" * 20]
-    values = st.dictionaries(st.sampled_from(names), words(3000))
+    values = st.dictionaries(st.sampled_from(names), words(60) | st.just("x" * 3000))
     return values.map(
         lambda known: done(
             values=known, readonly=sorted(known)[:1], unknown=[name for name in order.names if name not in known]

@@ -47,7 +47,7 @@ class Stations(Protocol):
 
 @dataclass
 class States:
-    """Publishes what facts change."""
+    """Publishes what facts change. `calm` is how often readings alone are shown, in seconds."""
 
     hub: Stations
     mailbox: Mailbox
@@ -55,6 +55,7 @@ class States:
     clock: Clock
     topics: Topics
     show_tags: bool = False
+    calm: float = READINGS_SECONDS
     _topics_of: dict[str, set[str]] = field(default_factory=dict)
     _touched: dict[str, set[int]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +76,7 @@ class States:
             chargers = list(self._touched)
             for charger_id in chargers:
                 self._show_touched(charger_id)
-                await asyncio.sleep(READINGS_SECONDS / len(chargers))  # spread, so that events get through
+                await asyncio.sleep(self.calm / len(chargers))  # spread, so that events get through
 
     def catch_up(self) -> None:
         """Tell all that waits: the program ends."""

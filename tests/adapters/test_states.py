@@ -1,0 +1,135 @@
+"""What is retained and sent as facts come: states with their events, readings no faster than anybody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from ocpp_mqtt_proxy.adapters.mqtt.states import States
+from ocpp_mqtt_proxy.core.model import POWER, Place, Reading, Sample, Status
+from ocpp_mqtt_proxy.core.reports import MeterReported, StatusReported
+from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.topics import Topics
+from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub
+
+A_DAY = 86_400.0
+POWER_TOPIC = "ocpp/charger/CP1/connector/1/power"
+STATUS_TOPIC = "ocpp/charger/CP1/connector/1/status"
+
+
+@dataclass
+class Watched(FakePublisher):
+    """A publisher that tells when something came."""
+
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def retain(self, topic: str, payload: str | bytes) -> None:
+        super().retain(topic, payload)
+        self.news.set()
+
+    def emit(self, topic: str, payload: bytes) -> None:
+        super().emit(topic, payload)
+        self.news.set()
+
+
+@dataclass
+class Scene:
+    """A charger whose facts are published. Between two shows of readings alone a day goes by."""
+
+    hub: Hub = field(default_factory=a_hub)
+    publisher: Watched = field(default_factory=Watched)
+
+    def __post_init__(self) -> None:
+        mailbox = self.hub.bus.mailbox("mqtt")
+        self.states = States(self.hub, mailbox, self.publisher, self.hub.clock, Topics(), calm=A_DAY)
+        a_charger(self.hub, FakeLink())
+
+    def meter(self, watts: float) -> None:
+        reading = Reading(POWER, watts, "W")
+        self.hub.hear("CP1", MeterReported(Place(1), (Sample(NOON, (reading,)),)))
+
+    def status(self, status: Status) -> None:
+        self.hub.hear("CP1", StatusReported(Place(1), status, NOON))
+
+    def events(self, kind: str) -> list[dict[str, object]]:
+        return [json.loads(payload) for topic, payload in self.publisher.sent if topic.endswith(f"/event/{kind}")]
+
+    def power(self) -> str | bytes | None:
+        return self.publisher.retained.get(POWER_TOPIC)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.publisher.news.clear()
+                await self.publisher.news.wait()
+
+
+@contextlib.asynccontextmanager
+async def at_work(scene: Scene) -> AsyncIterator[None]:
+    """The room at work, past what the connecting brought."""
+    work = asyncio.create_task(scene.states.run())
+    try:
+        await scene.until(lambda: scene.events("connected"))
+        yield
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_the_first_reading_is_shown_at_once() -> None:
+    scene = Scene()
+    async with at_work(scene):
+        scene.meter(1000)
+        await scene.until(lambda: scene.power() == "1000")
+
+
+async def test_readings_that_come_fast_are_all_sent_but_not_all_shown() -> None:
+    scene = Scene()
+    async with at_work(scene):
+        scene.meter(1000)
+        await scene.until(lambda: scene.power() == "1000")
+        scene.meter(2000)
+        await scene.until(lambda: len(scene.events("meter")) == 2)
+        assert scene.power() == "1000"
+
+
+async def test_whatever_else_happens_shows_the_last_reading_with_it() -> None:
+    scene = Scene()
+    async with at_work(scene):
+        scene.meter(1000)
+        await scene.until(lambda: scene.power() == "1000")
+        scene.meter(2000)
+        scene.status(Status.FAULTED)
+        await scene.until(lambda: scene.publisher.retained.get(STATUS_TOPIC) == "faulted")
+        assert scene.power() == "2000"
+
+
+async def test_a_state_is_retained_before_anybody_can_ask_after_its_event() -> None:
+    scene = Scene()
+    async with at_work(scene):
+        scene.status(Status.FAULTED)
+        await scene.until(lambda: scene.events("status"))
+        assert scene.publisher.retained[STATUS_TOPIC] == "faulted"
+
+
+def test_the_last_reading_is_shown_when_the_program_ends() -> None:
+    scene = Scene()
+    for watts in (1000, 2000):
+        scene.meter(watts)
+    scene.states.catch_up()
+    assert scene.power() == "2000"
+    assert len(scene.events("meter")) == 2
+
+
+async def test_a_forgotten_charger_leaves_nothing_behind() -> None:
+    scene = Scene()
+    scene.meter(1000)
+    scene.states.catch_up()
+    shown = set(scene.publisher.retained)
+    await scene.hub.forget("CP1")
+    scene.states.catch_up()
+    assert scene.publisher.retained == {}
+    assert set(scene.publisher.cleared) >= shown

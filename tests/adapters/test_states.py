@@ -133,3 +133,14 @@ async def test_a_forgotten_charger_leaves_nothing_behind() -> None:
     scene.states.catch_up()
     assert scene.publisher.retained == {}
     assert set(scene.publisher.cleared) >= shown
+
+
+async def test_a_forgotten_charger_that_comes_again_keeps_its_topics() -> None:
+    scene = Scene()
+    scene.meter(1000)
+    scene.states.catch_up()
+    await scene.hub.forget("CP1")
+    a_charger(scene.hub, FakeLink())
+    scene.states.catch_up()
+    assert scene.publisher.cleared == []
+    assert scene.publisher.retained["ocpp/charger/CP1/availability"] == "online"

@@ -33,6 +33,10 @@ READINGS_SECONDS = 0.5
 GATHER_SECONDS = 0.002
 """How long facts are gathered while they come fast: to be woken for each takes longer than to tell it."""
 
+BURIAL_SECONDS = 5.0
+"""How long after a charger was forgotten its topics are cleared. Home Assistant takes the entities away first: of
+an empty state it would complain in its log."""
+
 _READINGS = (MeterRead, HeartbeatHeard, SessionUpdated)
 """Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
 
@@ -58,12 +62,15 @@ class States:
     calm: float = READINGS_SECONDS
     _topics_of: dict[str, set[str]] = field(default_factory=dict)
     _touched: dict[str, set[int]] = field(default_factory=dict)
+    _forgotten: dict[str, None] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _deaths: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Publish, for ever: at once, but readings that come fast only as often as anybody looks."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._show_readings())
+            tasks.create_task(self._bury_for_ever())
             while True:
                 self._take(await self.mailbox.take())
                 self._news.set()
@@ -77,6 +84,12 @@ class States:
             for charger_id in chargers:
                 self._show_touched(charger_id)
                 await asyncio.sleep(self.calm / len(chargers))  # spread, so that events get through
+
+    async def _bury_for_ever(self) -> None:
+        while True:
+            await self._deaths.wait()
+            await asyncio.sleep(BURIAL_SECONDS)
+            self._bury()
 
     def catch_up(self) -> None:
         """Tell all that waits: the program ends."""
@@ -92,13 +105,15 @@ class States:
         self._take(facts)
         for charger_id in list(self._touched):
             self._show_touched(charger_id)
+        self._bury()
 
     def _take(self, facts: Iterable[Fact]) -> None:
         """Send the events and show at once what more than readings changed."""
         urgent: dict[str, None] = {}
         for fact in facts:
             if isinstance(fact, ChargerForgotten):
-                self._clear(fact.charger)
+                self._forgotten[fact.charger] = None
+                self._deaths.set()
                 self._touched.pop(fact.charger, None)
                 continue
             self._emit(fact)
@@ -139,6 +154,10 @@ class States:
                 known.add(topic)
                 self.publisher.retain(topic, payload)
 
-    def _clear(self, charger_id: str) -> None:
-        for topic in self._topics_of.pop(charger_id, set()):
-            self.publisher.clear(topic)
+    def _bury(self) -> None:
+        """Clear what is retained of forgotten chargers, unless they have come again."""
+        self._deaths.clear()
+        for charger_id in self._forgotten.keys() - self.hub.stations.keys():
+            for topic in self._topics_of.pop(charger_id, set()):
+                self.publisher.clear(topic)
+        self._forgotten.clear()

@@ -45,7 +45,8 @@ class Figures:
 
     def show(self) -> None:
         """Print it."""
-        print(f"\n{self.heading:<58}{self.against:>10}{'proxy':>10}   ratio  (min to max)")
+        columns = f"{self.against:>10}{'proxy':>10}   ratio  (min to max)" if self.figures else ""
+        print(f"\n{self.heading:<58}{columns}")
         for figure in self.figures.values():
             print(figure.line())
         for text in self.remarks:

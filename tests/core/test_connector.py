@@ -70,6 +70,12 @@ def test_a_transaction_without_a_charging_state_has_begun() -> None:
     assert yard.status is Status.PREPARING
 
 
+def test_an_event_without_a_charging_state_leaves_it_as_it_was() -> None:
+    yard = in_transaction(CHARGING)
+    yard.hear(event(Phase.UPDATED))
+    assert yard.status is Status.CHARGING
+
+
 def test_after_its_transaction_an_occupied_connector_is_finishing_until_the_cable_is_out() -> None:
     yard = in_transaction(CHARGING)
     yard.hear(event(Phase.ENDED))
@@ -83,8 +89,9 @@ def test_after_its_transaction_an_occupied_connector_is_finishing_until_the_cabl
 def test_a_second_transaction_on_one_plug_in_is_no_longer_finishing() -> None:
     yard = in_transaction(CHARGING)
     yard.hear(event(Phase.ENDED))
-    yard.hear(event(Phase.STARTED, tx="tx-2", state=EV_CONNECTED))
+    yard.hear(event(Phase.STARTED, tx="tx-2"))
     assert yard.status is Status.PREPARING
+    assert [fact.status for fact in yard.told(StatusChanged)][-2:] == [Status.FINISHING, Status.PREPARING]
 
 
 @pytest.mark.parametrize("state", [CHARGING, SUSPENDED_EV, SUSPENDED_EVSE])

@@ -233,6 +233,12 @@ class TestProblems:
         yard.hear(self.problem(place=STATION, code="E17"))
         assert self.errors(yard, 1) == self.errors(yard, 2) == ("OtherError", "E17", "Lock")
 
+    def test_of_one_connector_is_that_one_s_alone(self, yard: Yard) -> None:
+        yard.hear(status(Status.AVAILABLE, TWO))
+        yard.hear(self.problem(place=TWO, code="E17"))
+        assert self.errors(yard, 1) == ("NoError", "", "")
+        assert self.errors(yard, 2) == ("OtherError", "E17", "Lock")
+
     def test_is_no_fault(self, yard: Yard) -> None:
         yard.hear(self.problem())
         assert yard.told(FaultChanged) == []
@@ -331,13 +337,14 @@ class TestInventory:
         assert self.names(yard) == {"B"}
 
     def test_makes_its_connectors_known_in_order(self, yard: Yard) -> None:
-        places = [Place(2, 1), Place(1, 2), Place(1, 1), Place(3)]
+        places = [Place(2, 1), Place(1, 2), Place(1, 1), Place(3), Place(3, 1)]
         variables = [Variable(f"Connector{place}", "1", component="Connector", place=place) for place in places]
         others = [
             Variable("EVSE.Power", "1", component="EVSE", place=Place(9, 1)),
             Variable("X", "1", component="Connector"),
         ]
-        yard.hear(InventoryReported(1, 0, False, (*variables, *others)))
+        heard = yard.hear(InventoryReported(1, 0, False, (*variables, *others)))
+        assert yard.station.connector(4) in heard.changes
         assert [(c.number, c.place) for c in yard.station.ordered()] == [
             (1, Place(1, 1)),
             (2, Place(1, 2)),

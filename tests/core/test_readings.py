@@ -80,9 +80,10 @@ def metrics(*readings: Reading) -> dict[str, float]:
 def test_every_spelling_of_a_unit_becomes_the_base_unit(
     measurand: str, value: float, unit: str | None, base: str, in_base: float
 ) -> None:
-    found, amount = to_base(measurand, value, unit)
-    assert found == base
-    assert amount == pytest.approx(in_base)
+    for _ in range(2):  # the second time it is remembered
+        found, amount = to_base(measurand, value, unit)
+        assert found == base
+        assert amount == pytest.approx(in_base)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())

@@ -70,6 +70,10 @@ class TestAStart:
         assert (session.energy, session.cost, session.reason) == (2000, Decimal("0.6"), StopReason.REMOTE)
         assert session.duration(yard.now) == 600
 
+    def test_is_a_reading_of_the_lifetime_register_too(self, yard: Yard) -> None:
+        begin(yard)
+        assert yard.lifetime == 1000
+
     def test_at_0_is_a_start_like_any_other(self, yard: Yard) -> None:
         session = begin(yard, 0)
         yard.hear(stop(session.transaction_id, 700, yard.pass_(minutes=5)))
@@ -303,6 +307,12 @@ class TestAStop:
         yard.hear(stop(session.transaction_id, 1100, samples=samples))
         assert [fact.readings[0].value for fact in yard.told(MeterRead)] == [1099]
 
+    def test_follows_a_register_that_restarted_through_its_readings(self, yard: Yard) -> None:
+        session = begin(yard, 8000)
+        samples = tuple(sample(energy(wh), at=yard.pass_(minutes=10)) for wh in (300, 700, 1500))
+        yard.hear(stop(session.transaction_id, 1500, samples=samples))
+        assert session.energy == 1500
+
     def test_goes_by_its_register_and_not_by_its_readings(self, yard: Yard) -> None:
         session = begin(yard)
         yard.hear(stop(session.transaction_id, 3000, samples=(sample(energy(2990)),)))
@@ -330,6 +340,13 @@ class TestAStop:
 
 
 class TestReadings:
+    def test_are_written_down_with_what_they_count_for(self, yard: Yard) -> None:
+        session = begin(yard)
+        heard = yard.hear(meter(energy(1500), of=session.transaction_id))
+        assert session in heard.changes
+        assert yard.connector in heard.changes
+        assert not heard.durable
+
     def test_with_a_session_s_id_count_for_it(self, yard: Yard) -> None:
         session = begin(yard)
         yard.hear(meter(energy(1500), power(7000), of=session.transaction_id))
@@ -468,6 +485,13 @@ class TestAStartThatWasMissed:
         assert (session.started_at, plain(session.meter_start), session.energy) == (begun, 4000, 1700)
         assert not session.adopted
         assert [fact.session for fact in yard.told(SessionUpdated)] == [session]
+
+    def test_is_kept_before_it_is_answered_when_it_comes_after_all(self, yard: Yard) -> None:
+        session = self.adopted(yard)
+        heard = yard.hear(start(4000, yard.now))
+        assert heard.durable
+        assert session in heard.changes
+        assert yard.numbers in heard.changes
 
     def test_leaves_its_session_under_both_ids(self, yard: Yard) -> None:
         session = self.adopted(yard)

@@ -125,6 +125,11 @@ class TestUpdated:
         assert [fact.trigger for fact in yard.told(SessionUpdated)] == ["authorized"]
         assert [fact.transaction_id for fact in yard.told(MeterRead)] == ["tx-1", "tx-1"]
 
+    def test_is_written_down_whatever_it_brings(self, yard: Yard) -> None:
+        session = begin(yard)
+        heard = yard.hear(event(UPDATED, token=IdToken("CARD")))
+        assert heard.changes == [session]
+
     def test_never_changes_the_card(self, yard: Yard) -> None:
         yard.hear(event(STARTED, token=IdToken("CARD")))
         yard.hear(event(UPDATED, token=IdToken("OTHER")))

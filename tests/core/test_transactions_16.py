@@ -8,23 +8,20 @@ from decimal import Decimal
 
 import pytest
 
-from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.events import MeterRead, SessionEnded, SessionStarted, SessionUpdated
+from ocpp_mqtt_proxy.core.events import MeterRead, SessionEnded, SessionStarted
 from ocpp_mqtt_proxy.core.model import STATION, Place, Status, StopReason, WattHours
 from ocpp_mqtt_proxy.core.reports import (
-    Acknowledged,
     HeartbeatReported,
-    MeterReported,
     TransactionAnswer,
     TransactionReported,
 )
-from ocpp_mqtt_proxy.core.session import Session, State
-from ocpp_mqtt_proxy.core.transactions import STALE
+from ocpp_mqtt_proxy.core.session import State
 from tests.core.yard import (
     ONE,
     TWO,
     Yard,
+    begin,
     energy,
     meter,
     plain,
@@ -42,13 +39,6 @@ UNKNOWN_IDS = ["-1", "0", "4711", "9223372036854775807", "nonsense"]
 @pytest.fixture
 def yard() -> Yard:
     return Yard()
-
-
-def begin(yard: Yard, wh: float = 1000, place: Place = ONE, tag: str = "CARD") -> Session:
-    """A session begun now, on a connector that says that it charges."""
-    session = yard.started(start(wh, yard.now, place, tag))
-    yard.hear(status(Status.CHARGING, place, yard.now))
-    return session
 
 
 class TestAStart:
@@ -337,231 +327,6 @@ class TestAStop:
         session = yard.started(start(1000, yard.ago(hours=9)))
         yard.hear(stop(session.transaction_id, 30_000, yard.ago(hours=3)))
         assert (session.duration(yard.now), session.energy) == (6 * 3600, 29_000)
-
-
-class TestReadings:
-    def test_are_written_down_with_what_they_count_for(self, yard: Yard) -> None:
-        session = begin(yard)
-        heard = yard.hear(meter(energy(1500), of=session.transaction_id))
-        assert session in heard.changes
-        assert yard.connector in heard.changes
-        assert not heard.durable
-
-    def test_with_a_session_s_id_count_for_it(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.hear(meter(energy(1500), power(7000), of=session.transaction_id))
-        assert session.energy == 500
-        (fact,) = yard.told(MeterRead)
-        assert (fact.transaction_id, fact.context, fact.read_at) == (
-            session.transaction_id,
-            "Sample.Periodic",
-            yard.now,
-        )
-
-    @pytest.mark.parametrize("transaction_id", [None, "", *UNKNOWN_IDS])
-    def test_with_no_id_or_a_strange_one_count_for_what_runs_there(
-        self, yard: Yard, transaction_id: str | None
-    ) -> None:
-        session = begin(yard)
-        yard.hear(meter(energy(1500), of=transaction_id))
-        assert session.energy == 500
-        assert yard.sessions == [session]
-
-    def test_of_an_ended_session_update_history_only(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.hear(stop(session.transaction_id, 2000))
-        yard.hear(meter(energy(2100), power(7000), of=session.transaction_id))
-        assert (session.energy, plain(session.meter_stop)) == (1000, 2000)
-        assert yard.connector.session is None
-        assert yard.lifetime == 2100
-
-    def test_of_a_closed_session_raise_no_other(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.note(rules.close_session(yard.station, yard.connector, yard.now, yard.numbers))
-        yard.hear(meter(energy(2100), of=session.transaction_id))
-        assert yard.sessions == [session]
-
-    def test_without_a_transaction_are_no_session(self, yard: Yard) -> None:
-        yard.hear(status(Status.CHARGING))
-        yard.hear(meter(energy(2100), power(7000)))
-        assert yard.sessions == []
-        assert yard.connector.metrics["power"] == 7000
-
-    def test_of_the_station_are_the_only_connector_s(self, yard: Yard) -> None:
-        yard.hear(status(Status.AVAILABLE))
-        yard.hear(meter(energy(107_859.3, "Sample.Clock"), place=STATION))
-        assert yard.lifetime == 107_859.3
-
-    def test_of_the_station_are_no_one_s_where_there_are_several(self, yard: Yard) -> None:
-        yard.hear(status(Status.AVAILABLE, ONE))
-        yard.hear(status(Status.AVAILABLE, TWO))
-        assert yard.hear(meter(energy(107_859.3), place=STATION)).answer == Acknowledged()
-        assert yard.lifetime is None
-
-    def test_of_a_place_that_cannot_be_are_acknowledged(self, yard: Yard) -> None:
-        assert yard.hear(meter(energy(5), place=Place(-1, 1))).answer == Acknowledged()
-        assert yard.station.connectors == {}
-
-    def test_without_any_value_are_acknowledged_and_not_told(self, yard: Yard) -> None:
-        assert yard.hear(meter()).answer == Acknowledged()
-        assert yard.hear(MeterReported(ONE, ())).answer == Acknowledged()
-        assert yard.told(MeterRead) == []
-
-    def test_from_a_backlog_count_for_their_session_and_are_not_live(self, yard: Yard) -> None:
-        session = yard.started(start(1000, yard.ago(hours=3)))
-        yard.hear(meter(energy(9000), power(7000), of=session.transaction_id, at=yard.ago(hours=2)))
-        assert session.energy == 8000
-        assert "power" not in yard.connector.metrics
-
-    def test_in_1970_count_as_read_now(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.hear(meter(energy(1500), of=session.transaction_id, at=datetime(1970, 1, 1, 0, 0, 23, tzinfo=UTC)))
-        assert session.energy == 500
-        assert yard.connector.meter is not None
-        assert yard.connector.meter.at == yard.now
-
-
-class TestAStartThatWasMissed:
-    def adopted(self, yard: Yard, transaction_id: str = "4711") -> Session:
-        yard.hear(status(Status.CHARGING))
-        yard.hear(meter(energy(5000), of=transaction_id, at=yard.now))
-        assert yard.connector.session is not None
-        return yard.connector.session
-
-    @pytest.mark.parametrize("transaction_id", ["4711", "-1", "9223372036854775807"])
-    def test_is_made_up_for_by_readings(self, yard: Yard, transaction_id: str) -> None:
-        session = self.adopted(yard, transaction_id)
-        yard.hear(meter(energy(5700), of=transaction_id, at=yard.pass_(minutes=5)))
-        assert (session.transaction_id, session.energy, session.adopted) == (transaction_id, 700, True)
-        yard.hear(stop(transaction_id, 6000, yard.pass_(minutes=5)))
-        assert (session.state, session.energy) == (State.ENDED, 1000)
-
-    def test_is_kept_before_the_readings_are_answered(self, yard: Yard) -> None:
-        assert yard.hear(meter(energy(5000), of="4711")).durable
-
-    def test_is_made_up_for_by_readings_without_the_register(self, yard: Yard) -> None:
-        yard.hear(meter(power(7000), of="4711"))
-        assert yard.connector.session is not None
-
-    @pytest.mark.parametrize("transaction_id", [None, "", "0"])
-    def test_is_not_what_readings_without_a_transaction_tell(self, yard: Yard, transaction_id: str | None) -> None:
-        yard.hear(status(Status.CHARGING))
-        yard.hear(meter(energy(5000), of=transaction_id))
-        assert yard.sessions == []
-
-    def test_is_not_what_a_backlog_tells(self, yard: Yard) -> None:
-        yard.hear(status(Status.CHARGING))
-        yard.hear(meter(energy(5000), of="4711", at=yard.ago(hours=1)))
-        assert yard.sessions == []
-
-    def test_is_not_what_comes_while_the_cable_is_out(self, yard: Yard) -> None:
-        yard.hear(status(Status.AVAILABLE))
-        yard.hear(meter(energy(5000), of="4711"))
-        assert yard.sessions == []
-
-    @pytest.mark.parametrize("said", [None, Status.PREPARING, Status.FINISHING])
-    def test_is_not_what_an_id_of_nothing_tells_while_nothing_charges(self, yard: Yard, said: Status | None) -> None:
-        if said:
-            yard.hear(status(said))
-        yard.hear(meter(energy(5000), of="-1"))
-        assert yard.sessions == []
-
-    def test_may_be_missed_again_under_the_same_id_of_nothing(self, yard: Yard) -> None:
-        first = self.adopted(yard, "-1")
-        yard.hear(stop("-1", 6000, yard.pass_(hours=1)))
-        yard.pass_(hours=1)
-        second = self.adopted(yard, "-1")
-        yard.hear(meter(energy(7000), of="-1", at=yard.pass_(minutes=1)))
-        yard.hear(stop("-1", 8000, yard.pass_(minutes=1)))
-        assert [session.state for session in (first, second)] == [State.ENDED, State.ENDED]
-        assert first.ended_at != second.ended_at
-
-    def test_gives_its_session_id_card_and_beginning_when_it_comes_after_all(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        yard.hear(meter(energy(5700), of="4711", at=yard.pass_(minutes=1)))
-        begun = yard.ago(minutes=30)
-        assert yard.started(start(4000, begun, reservation_id=9)) is session
-        assert (session.transaction_id, session.id_tag, session.reservation_id) == ("101", "CARD", 9)
-        assert (session.started_at, plain(session.meter_start), session.energy) == (begun, 4000, 1700)
-        assert not session.adopted
-        assert [fact.session for fact in yard.told(SessionUpdated)] == [session]
-
-    def test_is_kept_before_it_is_answered_when_it_comes_after_all(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        heard = yard.hear(start(4000, yard.now))
-        assert heard.durable
-        assert session in heard.changes
-        assert yard.numbers in heard.changes
-
-    def test_leaves_its_session_under_both_ids(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        yard.hear(start(4000, yard.ago(minutes=30)))
-        yard.hear(meter(energy(5500), of="4711", at=yard.pass_(minutes=1)))
-        yard.hear(stop("101", 6000, yard.pass_(minutes=1)))
-        assert yard.sessions == [session]
-        assert (session.state, session.energy) == (State.ENDED, 2000)
-
-    def test_is_a_repeat_when_it_comes_twice(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        late = start(4000, yard.ago(minutes=30))
-        assert yard.started(late) is yard.started(late) is session
-
-    def test_without_a_register_leaves_what_was_counted(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        yard.hear(meter(energy(5700), of="4711", at=yard.pass_(minutes=1)))
-        yard.hear(start(None, yard.ago(minutes=30)))
-        assert session.energy == 700
-
-    def test_is_another_s_where_it_is_later_than_the_readings(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        second = yard.started(start(6000, yard.pass_(minutes=30)))
-        assert second is not session
-        assert session.state is State.CLOSED
-
-    def test_of_an_adopted_session_that_is_over_is_a_session_of_its_own(self, yard: Yard) -> None:
-        session = self.adopted(yard)
-        yard.hear(stop("4711", 6000, yard.pass_(minutes=30)))
-        assert yard.started(start(6000, yard.pass_(minutes=30))) is not session
-
-
-class TestASessionWhoseEndWasLost:
-    def test_is_closed_some_time_after_the_cable_is_out(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.hear(meter(energy(1500), of=session.transaction_id))
-        out = yard.pass_(minutes=30)
-        yard.hear(status(Status.AVAILABLE, at=out))
-        yard.now += STALE
-        yard.hear(HeartbeatReported())
-        assert session.running
-        yard.pass_(seconds=1)
-        assert yard.hear(HeartbeatReported()).durable
-        assert (session.state, session.ended_at, session.energy) == (State.CLOSED, out, 500)
-        assert yard.connector.session is None
-        assert [fact.session for fact in yard.told(SessionEnded)] == [session]
-
-    def test_is_corrected_when_its_end_comes_after_all(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.hear(status(Status.AVAILABLE, at=yard.pass_(minutes=30)))
-        yard.pass_(hours=1)
-        yard.hear(HeartbeatReported())
-        yard.hear(stop(session.transaction_id, 3000, yard.ago(minutes=61)))
-        assert (session.state, session.energy) == (State.ENDED, 2000)
-        assert len(yard.told(SessionEnded)) == 2
-
-    def test_goes_on_where_the_car_only_pauses(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.hear(status(Status.SUSPENDED_EV, at=yard.pass_(minutes=30)))
-        yard.pass_(days=2)
-        yard.hear(HeartbeatReported())
-        assert session.running
-
-    def test_is_closed_by_the_owner(self, yard: Yard) -> None:
-        session = begin(yard)
-        yard.pass_(hours=1)
-        heard = yard.note(rules.close_session(yard.station, yard.connector, yard.now, yard.numbers))
-        assert heard.durable
-        assert (session.state, session.reason, session.ended_at) == (State.CLOSED, StopReason.OTHER, yard.now)
-        assert yard.connector.last_session is session
 
 
 def test_ids_go_on_over_restarts() -> None:

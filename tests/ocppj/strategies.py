@@ -33,7 +33,7 @@ from ocpp_mqtt_proxy.core.model import (
     WattHours,
 )
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
-from ocpp_mqtt_proxy.ocppj import settings
+from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.v16 import words as words16
 from ocpp_mqtt_proxy.ocppj.v201 import words as words201
 from tests.ocppj.test_rpc import JSON
@@ -96,9 +96,9 @@ def readings(version: Version) -> st.SearchStrategy[Reading]:
     known = words16 if version is V16 else words201
 
     def of(measurand: str) -> st.SearchStrategy[Reading]:
-        phases = st.none() | st.sampled_from(sorted(known.PHASES))
-        locations = st.none() | st.sampled_from(sorted(known.LOCATIONS))
-        contexts = st.sampled_from(sorted(known.CONTEXTS))
+        phases = st.none() | st.sampled_from(sorted(alike.PHASES))
+        locations = st.none() | st.sampled_from(sorted(alike.LOCATIONS))
+        contexts = st.sampled_from(sorted(alike.CONTEXTS))
         return st.builds(
             Reading, st.just(measurand), TENTHS, st.just(_unit(measurand)), phases, contexts, locations, st.none()
         )

@@ -11,6 +11,7 @@ from ocpp.messages import get_validator
 
 from ocpp_mqtt_proxy.core.model import OCCUPIED, Status, StopReason, TokenKind, Verdict, Version
 from ocpp_mqtt_proxy.core.reports import Phase
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.names import snake
 from ocpp_mqtt_proxy.ocppj.v16 import order as order16, words as words16
 from ocpp_mqtt_proxy.ocppj.v201 import order as order201, words as words201
@@ -53,9 +54,9 @@ WHOLE: list[tuple[str, Collection[str], set[str]]] = [
     ("1.6 reason", words16.REASON, of_16("StopTransaction", "reason")),
     ("1.6 verdict", words16.VERDICT, of_16("Authorize", "status", 3)),
     ("1.6 measurand", words16.MEASURANDS, of_16("MeterValues", "measurand")),
-    ("1.6 context", words16.CONTEXTS, of_16("MeterValues", "context")),
-    ("1.6 location", words16.LOCATIONS, of_16("MeterValues", "location")),
-    ("1.6 phase", words16.PHASES, of_16("MeterValues", "phase")),
+    ("1.6 context", alike.CONTEXTS, of_16("MeterValues", "context")),
+    ("1.6 location", alike.LOCATIONS, of_16("MeterValues", "location")),
+    ("1.6 phase", alike.PHASES, of_16("MeterValues", "phase")),
     ("1.6 upload", {*words16.UPLOADS.values(), "UploadFailed"}, of_16("DiagnosticsStatusNotification", "status")),
     ("1.6 trigger", set(order16.TRIGGERS.values()), of_16("TriggerMessage", "requestedMessage")),
     ("2.0.1 boot", set(words201.BOOT_REASON_WORD.values()), of_201("BootNotification", "BootReasonEnumType")),
@@ -66,9 +67,9 @@ WHOLE: list[tuple[str, Collection[str], set[str]]] = [
     ("2.0.1 token", {kind.value for kind in TokenKind}, of_201("Authorize", "IdTokenEnumType")),
     ("2.0.1 verdict", words201.VERDICT, of_201("Authorize", "AuthorizationStatusEnumType", 3)),
     ("2.0.1 measurand", words201.MEASURANDS, of_201("MeterValues", "MeasurandEnumType")),
-    ("2.0.1 context", words201.CONTEXTS, of_201("MeterValues", "ReadingContextEnumType")),
-    ("2.0.1 location", words201.LOCATIONS, of_201("MeterValues", "LocationEnumType")),
-    ("2.0.1 phase", words201.PHASES, of_201("MeterValues", "PhaseEnumType")),
+    ("2.0.1 context", alike.CONTEXTS, of_201("MeterValues", "ReadingContextEnumType")),
+    ("2.0.1 location", alike.LOCATIONS, of_201("MeterValues", "LocationEnumType")),
+    ("2.0.1 phase", alike.PHASES, of_201("MeterValues", "PhaseEnumType")),
 ]
 
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ocpp_mqtt_proxy.core.model import STATION, IdToken, Nameplate, Status, StopReason, WattHours
+from ocpp_mqtt_proxy.core.model import IdToken, Nameplate, Status, StopReason, WattHours
 from ocpp_mqtt_proxy.core.reports import (
-    Acknowledged,
     AuthorizationAnswer,
     AuthorizationRequested,
-    BootAnswer,
     BootReported,
     DataTransferAnswer,
-    DataTransferReported,
-    DiagnosticsReported,
-    FirmwareReported,
-    HeartbeatReported,
     MeterReported,
-    NoticeReported,
     Phase,
-    SecurityReported,
     StatusReported,
     TransactionAnswer,
     TransactionReported,
 )
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import Hear, Payload
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
@@ -34,9 +25,8 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     text,
     without_nothing,
     words,
-    zulu,
 )
-from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.names import pascal
 from ocpp_mqtt_proxy.ocppj.v16.words import REASON, STATUS, connector_id, id_tag_info, place, samples, transaction_id
 
 
@@ -53,10 +43,6 @@ def _boot(payload: Object) -> BootReported:
             meter_serial=text(payload, "meterSerialNumber"),
         )
     )
-
-
-def _boot_answer(answer: BootAnswer) -> Payload:
-    return {"status": "Accepted", "currentTime": zulu(answer.now), "interval": answer.interval}
 
 
 def _status(payload: Object) -> StatusReported:
@@ -125,54 +111,26 @@ def _meter(payload: Object) -> MeterReported:
     )
 
 
-def _firmware(payload: Object) -> FirmwareReported:
-    return FirmwareReported(snake(text(payload, "status")), integer(payload, "requestId"))
-
-
-def _diagnostics(payload: Object) -> DiagnosticsReported:
-    return DiagnosticsReported(snake(text(payload, "status")), integer(payload, "requestId"))
-
-
-def _security(payload: Object) -> SecurityReported:
-    return SecurityReported(text(payload, "type"), instant(payload, "timestamp"), text(payload, "techInfo"))
-
-
-def _data_transfer(payload: Object) -> DataTransferReported:
-    return DataTransferReported(text(payload, "vendorId"), text(payload, "messageId"), payload.get("data"))
-
-
 def _data_transferred(answer: DataTransferAnswer) -> Payload:
     return without_nothing(status=pascal(answer.status), data=as_text(answer.data))
-
-
-def _notice(action: str) -> Callable[[Object], NoticeReported]:
-    return lambda payload: NoticeReported(action, payload, STATION)
-
-
-def _nothing(_: Acknowledged) -> Payload:
-    return {}
-
-
-def _rejected(_: Acknowledged) -> Payload:
-    return {"status": "Rejected"}
 
 
 _TIME = frozenset({"timestamp"})
 
 HEAR = {
     "Authorize": Hear(_authorize, _authorized),
-    "BootNotification": Hear(_boot, _boot_answer, tolerant=True),
-    "DataTransfer": Hear(_data_transfer, _data_transferred, tolerant=True),
-    "DiagnosticsStatusNotification": Hear(_diagnostics, _nothing),
-    "FirmwareStatusNotification": Hear(_firmware, _nothing),
-    "Heartbeat": Hear(lambda _: HeartbeatReported(), lambda a: {"currentTime": zulu(a.now)}, tolerant=True),
-    "LogStatusNotification": Hear(_diagnostics, _nothing),
-    "MeterValues": Hear(_meter, _nothing, tolerant=True),
-    "SecurityEventNotification": Hear(_security, _nothing),
+    "BootNotification": Hear(_boot, alike.boot_accepted, tolerant=True),
+    "DataTransfer": Hear(alike.heard_data_transfer, _data_transferred, tolerant=True),
+    "DiagnosticsStatusNotification": Hear(alike.heard_upload, alike.nothing),
+    "FirmwareStatusNotification": Hear(alike.heard_firmware, alike.nothing),
+    "Heartbeat": Hear(alike.heard_heartbeat, alike.time_told, tolerant=True),
+    "LogStatusNotification": Hear(alike.heard_upload, alike.nothing),
+    "MeterValues": Hear(_meter, alike.nothing, tolerant=True),
+    "SecurityEventNotification": Hear(alike.heard_security, alike.nothing),
     # We sign nothing yet: a charger keeps the certificate it has (A02).
-    "SignCertificate": Hear(_notice("SignCertificate"), _rejected),
-    "SignedFirmwareStatusNotification": Hear(_firmware, _nothing),
+    "SignCertificate": Hear(alike.noticed("SignCertificate"), alike.answered("Rejected")),
+    "SignedFirmwareStatusNotification": Hear(alike.heard_firmware, alike.nothing),
     "StartTransaction": Hear(_start, _started, tolerant=True, forgiven=_TIME),
-    "StatusNotification": Hear(_status, _nothing, tolerant=True),
+    "StatusNotification": Hear(_status, alike.nothing, tolerant=True),
     "StopTransaction": Hear(_stop, _stopped, tolerant=True, forgiven=_TIME),
 }

@@ -26,6 +26,7 @@ from ocpp_mqtt_proxy.core.commands import (
     UpdateFirmware,
 )
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
@@ -36,7 +37,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import (
 from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, instant, integer, text, without_nothing
 from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v16.order import TRIGGERS
-from ocpp_mqtt_proxy.ocppj.v16.words import EPOCH, connector_id, place, transaction_id
+from ocpp_mqtt_proxy.ocppj.v16.words import connector_id, place, transaction_id
 
 MAX_KEY = 50
 MAX_VALUE = 500
@@ -66,7 +67,7 @@ def _limit(payload: Object) -> SetLimit:
     return SetLimit(
         at=_target(payload),
         limit=limit or Amps(0),
-        start=instant(plan, "startSchedule") or EPOCH,
+        start=instant(plan, "startSchedule") or alike.EPOCH,
         phases=phases,
         form=ProfileForm(integer(profile, "stackLevel") or 0),
         transaction_id=transaction_id(profile),
@@ -110,7 +111,7 @@ def _reserve(payload: Object) -> Reserve:
         _target(payload),
         integer(payload, "reservationId") or 0,
         text(payload, "idTag"),
-        instant(payload, "expiryDate") or EPOCH,
+        instant(payload, "expiryDate") or alike.EPOCH,
     )
 
 
@@ -129,7 +130,7 @@ def _uploading(_: GetDiagnostics, outcome: Outcome) -> Payload:
 
 
 def _firmware(payload: Object) -> UpdateFirmware:
-    return UpdateFirmware(0, text(payload, "location"), instant(payload, "retrieveDate") or EPOCH)
+    return UpdateFirmware(0, text(payload, "location"), instant(payload, "retrieveDate") or alike.EPOCH)
 
 
 _ACCEPTED = usual_answer()

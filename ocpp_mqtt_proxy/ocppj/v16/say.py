@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from ocpp_mqtt_proxy.core.model import OCCUPIED, Place, StopReason
 from ocpp_mqtt_proxy.core.reports import (
-    Acknowledged,
     AuthorizationAnswer,
     AuthorizationRequested,
-    BootAnswer,
     BootReported,
-    DataTransferAnswer,
     DataTransferReported,
     DiagnosticsReported,
     FirmwareReported,
@@ -18,24 +15,20 @@ from ocpp_mqtt_proxy.core.reports import (
     Phase,
     SecurityReported,
     StatusReported,
-    TimeAnswer,
     TransactionAnswer,
     TransactionReported,
 )
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, Say
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
     as_text,
     identifier,
-    instant,
-    integer,
-    text,
     without_nothing,
     zulu,
 )
-from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.names import pascal
 from ocpp_mqtt_proxy.ocppj.v16.words import (
-    EPOCH,
     ERROR_CODES,
     FIRMWARE_WORD,
     REASON_WORD,
@@ -59,10 +52,6 @@ def _boot(report: BootReported) -> Calls:
         meterSerialNumber=plate.meter_serial[:25],
     )
     return [("BootNotification", payload)]
-
-
-def _boot_answer(payload: Object) -> BootAnswer:
-    return BootAnswer(instant(payload, "currentTime") or EPOCH, integer(payload, "interval") or 0)
 
 
 def _connector(place: Place | None) -> int:
@@ -104,7 +93,7 @@ def _start(report: TransactionReported) -> Payload:
         idTag=(report.token.tag if report.token else "") or "unknown",
         meterStart=round(report.meter_start or 0),
         reservationId=report.reservation_id,
-        timestamp=zulu(report.at or EPOCH),
+        timestamp=zulu(report.at or alike.EPOCH),
     )
 
 
@@ -114,7 +103,7 @@ def _stop(report: TransactionReported) -> Payload:
         transactionId=int(report.transaction_id or -1),
         idTag=report.token.tag if report.token else None,
         meterStop=round(report.meter_stop or 0),
-        timestamp=zulu(report.at or EPOCH),
+        timestamp=zulu(report.at or alike.EPOCH),
         reason=reason,
         transactionData=meter_values(report.samples) or None,
     )
@@ -151,29 +140,20 @@ def _diagnostics(report: DiagnosticsReported) -> Calls:
     return [("DiagnosticsStatusNotification", {"status": UPLOADS.get(report.status, "UploadFailed")})]
 
 
-def _security(report: SecurityReported) -> Calls:
-    payload = without_nothing(type=report.type, timestamp=zulu(report.at or EPOCH), techInfo=report.info[:255])
-    return [("SecurityEventNotification", payload)]
-
-
 def _data_transfer(report: DataTransferReported) -> Calls:
     rest = without_nothing(messageId=report.message_id[:50], data=as_text(report.data))
     return [("DataTransfer", {"vendorId": report.vendor_id[:255], **rest})]
 
 
-def _nothing(_: Object) -> Acknowledged:
-    return Acknowledged()
-
-
 SAY = {
-    BootReported: Say(_boot, _boot_answer),
-    HeartbeatReported: Say(lambda _: [("Heartbeat", {})], lambda p: TimeAnswer(instant(p, "currentTime") or EPOCH)),
-    StatusReported: Say(_status, _nothing),
+    BootReported: Say(_boot, alike.read_boot),
+    HeartbeatReported: Say(alike.say_heartbeat, alike.read_time),
+    StatusReported: Say(_status, alike.read_nothing),
     AuthorizationRequested: Say(_authorize, lambda p: AuthorizationAnswer(authorization(p))),
     TransactionReported: Say(_transaction, _transaction_answer),
-    MeterReported: Say(_meter, _nothing),
-    FirmwareReported: Say(_firmware, _nothing),
-    DiagnosticsReported: Say(_diagnostics, _nothing),
-    SecurityReported: Say(_security, _nothing),
-    DataTransferReported: Say(_data_transfer, lambda p: DataTransferAnswer(snake(text(p, "status")), p.get("data"))),
+    MeterReported: Say(_meter, alike.read_nothing),
+    FirmwareReported: Say(_firmware, alike.read_nothing),
+    DiagnosticsReported: Say(_diagnostics, alike.read_nothing),
+    SecurityReported: Say(alike.say_security, alike.read_nothing),
+    DataTransferReported: Say(_data_transfer, alike.read_data_transfer),
 }

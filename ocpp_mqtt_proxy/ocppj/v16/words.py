@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from ocpp_mqtt_proxy.core.model import ENERGY, OCCUPIED, Place, Reading, Sample, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.readings import to_base
 from ocpp_mqtt_proxy.core.reports import Authorization
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
     child,
@@ -20,9 +20,6 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands where a time is needed and none is known; whoever reads it takes the time of receipt."""
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -104,46 +101,7 @@ UPLOADS: Mapping[str, str] = {"idle": "Idle", "uploaded": "Uploaded", "uploading
 """Words of DiagnosticsStatusNotification; everything else is a kind of UploadFailed."""
 
 CONTEXT_REPAIRED = {"Transaction.Start": "Transaction.Begin"}
-CONTEXTS = frozenset(
-    {
-        "Interruption.Begin",
-        "Interruption.End",
-        "Other",
-        "Sample.Clock",
-        "Sample.Periodic",
-        "Transaction.Begin",
-        "Transaction.End",
-        "Trigger",
-    }
-)
-LOCATIONS = frozenset({"Body", "Cable", "EV", "Inlet", "Outlet"})
-PHASES = frozenset({"L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"})
-MEASURANDS = frozenset(
-    {
-        "Current.Export",
-        "Current.Import",
-        "Current.Offered",
-        "Energy.Active.Export.Interval",
-        "Energy.Active.Export.Register",
-        "Energy.Active.Import.Interval",
-        "Energy.Active.Import.Register",
-        "Energy.Reactive.Export.Interval",
-        "Energy.Reactive.Export.Register",
-        "Energy.Reactive.Import.Interval",
-        "Energy.Reactive.Import.Register",
-        "Frequency",
-        "Power.Active.Export",
-        "Power.Active.Import",
-        "Power.Factor",
-        "Power.Offered",
-        "Power.Reactive.Export",
-        "Power.Reactive.Import",
-        "RPM",
-        "SoC",
-        "Temperature",
-        "Voltage",
-    }
-)
+MEASURANDS = alike.MEASURANDS | {"RPM", "Temperature"}
 
 SPELLED: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
 """Base units that 1.6 spells out."""
@@ -198,7 +156,7 @@ def meter_values(given: tuple[Sample, ...]) -> list[object]:
     for sample in given:
         told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
         if told:
-            values.append({"timestamp": zulu(sample.at or EPOCH), "sampledValue": told})
+            values.append({"timestamp": zulu(sample.at or alike.EPOCH), "sampledValue": told})
     return values
 
 
@@ -209,9 +167,9 @@ def sampled_value(given: Reading) -> dict[str, object]:
         value=f"{given.value:.10g}",
         measurand=given.measurand,
         unit=unit if unit in _UNITS_OF_SCHEMA else None,
-        phase=given.phase if given.phase in PHASES else None,
-        context=given.context if given.context in CONTEXTS else None,
-        location=given.location if given.location in LOCATIONS else None,
+        phase=given.phase if given.phase in alike.PHASES else None,
+        context=given.context if given.context in alike.CONTEXTS else None,
+        location=given.location if given.location in alike.LOCATIONS else None,
     )
 
 

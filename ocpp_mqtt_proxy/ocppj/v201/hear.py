@@ -9,25 +9,19 @@ from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
     AuthorizationAnswer,
     AuthorizationRequested,
-    BootAnswer,
     BootReported,
     DataTransferAnswer,
-    DataTransferReported,
-    DiagnosticsReported,
     EventsReported,
-    FirmwareReported,
-    HeartbeatReported,
     InventoryReported,
     MeterReported,
-    NoticeReported,
     Phase,
     ProblemReported,
     ReservationReported,
-    SecurityReported,
     StatusReported,
     TransactionAnswer,
     TransactionReported,
 )
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Hear, Payload
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
@@ -40,7 +34,6 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     integer,
     text,
     without_nothing,
-    zulu,
 )
 from ocpp_mqtt_proxy.ocppj.names import pascal, snake
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
@@ -69,10 +62,6 @@ def _boot(payload: Object) -> BootReported:
         imsi=text(modem, "imsi"),
     )
     return BootReported(plate, snake(text(payload, "reason")) or "unknown")
-
-
-def _boot_answer(answer: BootAnswer) -> Payload:
-    return {"status": "Accepted", "currentTime": zulu(answer.now), "interval": answer.interval}
 
 
 def _status(payload: Object) -> StatusReported:
@@ -163,62 +152,33 @@ def _states(items: list[Object]) -> Iterator[StatusReported]:
             yield StatusReported(place(component) or STATION, status, instant(item, "timestamp"))
 
 
-def _firmware(payload: Object) -> FirmwareReported:
-    return FirmwareReported(snake(text(payload, "status")), integer(payload, "requestId"))
-
-
-def _log(payload: Object) -> DiagnosticsReported:
-    return DiagnosticsReported(snake(text(payload, "status")), integer(payload, "requestId"))
-
-
-def _security(payload: Object) -> SecurityReported:
-    return SecurityReported(text(payload, "type"), instant(payload, "timestamp"), text(payload, "techInfo"))
-
-
 def _reservation(payload: Object) -> ReservationReported:
     status = snake(text(payload, "reservationUpdateStatus"))
     return ReservationReported(integer(payload, "reservationId") or 0, status)
-
-
-def _data_transfer(payload: Object) -> DataTransferReported:
-    return DataTransferReported(text(payload, "vendorId"), text(payload, "messageId"), payload.get("data"))
 
 
 def _data_transferred(answer: DataTransferAnswer) -> Payload:
     return without_nothing(status=pascal(answer.status), data=answer.data)
 
 
-def _notice(action: str) -> Callable[[Object], NoticeReported]:
-    return lambda payload: NoticeReported(action, payload)
-
-
-def _nothing(_: Acknowledged) -> Payload:
-    return {}
-
-
-def answered(status: str, **fields: object) -> Callable[[Acknowledged], Payload]:
-    """An answer that is always the same."""
-    return lambda _: {"status": status, **fields}
-
-
-def noted(action: str, reply: Callable[[Acknowledged], Payload] = _nothing) -> tuple[str, Hear]:
+def noted(action: str, reply: Callable[[Acknowledged], Payload] = alike.nothing) -> tuple[str, Hear]:
     """A row for a message that changes nothing of ours."""
-    return action, Hear(_notice(action), reply)
+    return action, Hear(alike.noticed(action), reply)
 
 
 HEAR = {
     "Authorize": Hear(_authorize, _authorized),
-    "BootNotification": Hear(_boot, _boot_answer, tolerant=True),
-    "DataTransfer": Hear(_data_transfer, _data_transferred),
-    "FirmwareStatusNotification": Hear(_firmware, _nothing),
-    "Heartbeat": Hear(lambda _: HeartbeatReported(), lambda a: {"currentTime": zulu(a.now)}),
-    "LogStatusNotification": Hear(_log, _nothing),
-    "MeterValues": Hear(_meter, _nothing, tolerant=True),
-    "NotifyEvent": Hear(_events, _nothing),
-    "NotifyReport": Hear(_report, _nothing),
-    "ReservationStatusUpdate": Hear(_reservation, _nothing),
-    "SecurityEventNotification": Hear(_security, _nothing),
-    "StatusNotification": Hear(_status, _nothing, tolerant=True, forgiven=frozenset({"timestamp"})),
+    "BootNotification": Hear(_boot, alike.boot_accepted, tolerant=True),
+    "DataTransfer": Hear(alike.heard_data_transfer, _data_transferred),
+    "FirmwareStatusNotification": Hear(alike.heard_firmware, alike.nothing),
+    "Heartbeat": Hear(alike.heard_heartbeat, alike.time_told),
+    "LogStatusNotification": Hear(alike.heard_upload, alike.nothing),
+    "MeterValues": Hear(_meter, alike.nothing, tolerant=True),
+    "NotifyEvent": Hear(_events, alike.nothing),
+    "NotifyReport": Hear(_report, alike.nothing),
+    "ReservationStatusUpdate": Hear(_reservation, alike.nothing),
+    "SecurityEventNotification": Hear(alike.heard_security, alike.nothing),
+    "StatusNotification": Hear(_status, alike.nothing, tolerant=True, forgiven=frozenset({"timestamp"})),
     "TransactionEvent": Hear(
         _transaction, _kept, tolerant=True, forgiven=frozenset({"timestamp", "triggerReason", "seqNo"})
     ),
@@ -228,15 +188,15 @@ HEAR = {
             noted("NotifyChargingLimit"),
             noted("NotifyCustomerInformation"),
             noted("NotifyDisplayMessages"),
-            noted("NotifyEVChargingSchedule", answered("Accepted")),
+            noted("NotifyEVChargingSchedule", alike.answered("Accepted")),
             noted("NotifyMonitoringReport"),
             noted("PublishFirmwareStatusNotification"),
             noted("ReportChargingProfiles"),
             # Not offered: ISO 15118 schedules (K15), certificates (A02, M01, M06). The station goes on without.
-            noted("NotifyEVChargingNeeds", answered("Rejected")),
-            noted("Get15118EVCertificate", answered("Failed", exiResponse="")),
-            noted("GetCertificateStatus", answered("Failed")),
-            noted("SignCertificate", answered("Rejected")),
+            noted("NotifyEVChargingNeeds", alike.answered("Rejected")),
+            noted("Get15118EVCertificate", alike.answered("Failed", exiResponse="")),
+            noted("GetCertificateStatus", alike.answered("Failed")),
+            noted("SignCertificate", alike.answered("Rejected")),
         )
     ),
 }

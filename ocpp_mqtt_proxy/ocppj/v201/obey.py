@@ -28,6 +28,7 @@ from ocpp_mqtt_proxy.core.commands import (
     UpdateFirmware,
 )
 from ocpp_mqtt_proxy.core.model import Amps, Place
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
@@ -49,7 +50,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
 from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS
 from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
-from ocpp_mqtt_proxy.ocppj.v201.words import EPOCH, place
+from ocpp_mqtt_proxy.ocppj.v201.words import place
 
 _MESSAGES = {word: message for message, word in TRIGGERS.items()}
 
@@ -81,7 +82,7 @@ def _limit(payload: Object) -> SetLimit:
     return SetLimit(
         at=_evse_id(payload),
         limit=limit or Amps(0),
-        start=instant(plan, "startSchedule") or EPOCH,
+        start=instant(plan, "startSchedule") or alike.EPOCH,
         phases=phases,
         form=ProfileForm(integer(profile, "stackLevel") or 0),
         transaction_id=identifier(profile, "transactionId"),
@@ -131,7 +132,7 @@ def _changed(order: SetConfiguration, outcome: Outcome) -> Payload:
 
 def _reserve(payload: Object) -> Reserve:
     tag = text(child(payload, "idToken"), "idToken")
-    until = instant(payload, "expiryDateTime") or EPOCH
+    until = instant(payload, "expiryDateTime") or alike.EPOCH
     return Reserve(_evse_id(payload), integer(payload, "id") or 0, tag, until)
 
 
@@ -167,7 +168,7 @@ def _uploading(order: GetDiagnostics, outcome: Outcome) -> Payload:
 
 def _firmware(payload: Object) -> UpdateFirmware:
     firmware = child(payload, "firmware")
-    at = instant(firmware, "retrieveDateTime") or EPOCH
+    at = instant(firmware, "retrieveDateTime") or alike.EPOCH
     return UpdateFirmware(integer(payload, "requestId") or 0, text(firmware, "location"), at)
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from ocpp_mqtt_proxy.core.model import StopReason
 from ocpp_mqtt_proxy.core.reports import (
-    Acknowledged,
     AuthorizationAnswer,
     AuthorizationRequested,
-    BootAnswer,
     BootReported,
-    DataTransferAnswer,
     DataTransferReported,
     DiagnosticsReported,
     EventsReported,
@@ -22,18 +19,17 @@ from ocpp_mqtt_proxy.core.reports import (
     ReservationReported,
     SecurityReported,
     StatusReported,
-    TimeAnswer,
     TransactionAnswer,
     TransactionReported,
 )
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, Say
-from ocpp_mqtt_proxy.ocppj.fields import Object, instant, integer, text, without_nothing, zulu
-from ocpp_mqtt_proxy.ocppj.names import pascal, snake
+from ocpp_mqtt_proxy.ocppj.fields import Object, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.names import pascal
 from ocpp_mqtt_proxy.ocppj.v201.variables import report
 from ocpp_mqtt_proxy.ocppj.v201.words import (
     BOOT_REASON_WORD,
     CHARGING_STATE_WORD,
-    EPOCH,
     PHASE_WORD,
     REASON_WORD,
     STATUS_WORD,
@@ -60,13 +56,9 @@ def _boot(said: BootReported) -> Calls:
     return [("BootNotification", {"reason": BOOT_REASON_WORD.get(said.reason, "Unknown"), "chargingStation": station})]
 
 
-def _boot_answer(payload: Object) -> BootAnswer:
-    return BootAnswer(instant(payload, "currentTime") or EPOCH, integer(payload, "interval") or 0)
-
-
 def _status(said: StatusReported) -> Calls:
     payload: Payload = {
-        "timestamp": zulu(said.at or EPOCH),
+        "timestamp": zulu(said.at or alike.EPOCH),
         "connectorStatus": STATUS_WORD.get(said.status, "Occupied"),
         "evseId": said.place.evse,
         "connectorId": said.place.connector or 0,
@@ -83,7 +75,7 @@ def _transaction(said: TransactionReported) -> Calls:
     )
     payload = without_nothing(
         eventType=PHASE_WORD[said.phase],
-        timestamp=zulu(said.at or EPOCH),
+        timestamp=zulu(said.at or alike.EPOCH),
         triggerReason=TRIGGER_WORD.get(said.trigger) or _likely_trigger(said),
         seqNo=said.seq_no or 0,
         offline=said.offline or None,
@@ -119,7 +111,7 @@ def _meter(said: MeterReported) -> Calls:
 def _inventory(said: InventoryReported) -> Calls:
     payload = without_nothing(
         requestId=said.request_id,
-        generatedAt=zulu(said.at or EPOCH),
+        generatedAt=zulu(said.at or alike.EPOCH),
         seqNo=said.seq_no,
         tbc=said.more,
         reportData=[report(v) for v in said.variables] or None,
@@ -131,7 +123,7 @@ def _events(said: EventsReported) -> Calls:
     items = [_event(number, problem) for number, problem in enumerate(said.problems, 1)]
     if not items:
         return []
-    at = zulu(said.problems[0].at or EPOCH)
+    at = zulu(said.problems[0].at or alike.EPOCH)
     return [("NotifyEvent", {"generatedAt": at, "seqNo": 0, "tbc": False, "eventData": items})]
 
 
@@ -139,7 +131,7 @@ def _event(number: int, problem: ProblemReported) -> Payload:
     told = without_nothing(techCode=problem.code[:50], techInfo=problem.info[:500])
     return told | {
         "eventId": number,
-        "timestamp": zulu(problem.at or EPOCH),
+        "timestamp": zulu(problem.at or alike.EPOCH),
         "trigger": "Alerting",
         "actualValue": problem.value,
         "cleared": problem.cleared,
@@ -159,11 +151,6 @@ def _log(said: DiagnosticsReported) -> Calls:
     return [("LogStatusNotification", without_nothing(status=status, requestId=said.request_id))]
 
 
-def _security(said: SecurityReported) -> Calls:
-    payload = without_nothing(type=said.type, timestamp=zulu(said.at or EPOCH), techInfo=said.info[:255])
-    return [("SecurityEventNotification", payload)]
-
-
 def _reservation(said: ReservationReported) -> Calls:
     payload: Payload = {
         "reservationId": said.reservation_id,
@@ -177,25 +164,21 @@ def _data_transfer(said: DataTransferReported) -> Calls:
     return [("DataTransfer", {"vendorId": said.vendor_id[:255], **rest})]
 
 
-def _nothing(_: Object) -> Acknowledged:
-    return Acknowledged()
-
-
 SAY = {
-    BootReported: Say(_boot, _boot_answer),
-    HeartbeatReported: Say(lambda _: [("Heartbeat", {})], lambda p: TimeAnswer(instant(p, "currentTime") or EPOCH)),
-    StatusReported: Say(_status, _nothing),
+    BootReported: Say(_boot, alike.read_boot),
+    HeartbeatReported: Say(alike.say_heartbeat, alike.read_time),
+    StatusReported: Say(_status, alike.read_nothing),
     AuthorizationRequested: Say(
         lambda r: [("Authorize", {"idToken": id_token(r.token)})],
         lambda p: AuthorizationAnswer(authorization(p)),
     ),
     TransactionReported: Say(_transaction, _transaction_answer),
-    MeterReported: Say(_meter, _nothing),
-    InventoryReported: Say(_inventory, _nothing),
-    EventsReported: Say(_events, _nothing),
-    FirmwareReported: Say(_firmware, _nothing),
-    DiagnosticsReported: Say(_log, _nothing),
-    SecurityReported: Say(_security, _nothing),
-    ReservationReported: Say(_reservation, _nothing),
-    DataTransferReported: Say(_data_transfer, lambda p: DataTransferAnswer(snake(text(p, "status")), p.get("data"))),
+    MeterReported: Say(_meter, alike.read_nothing),
+    InventoryReported: Say(_inventory, alike.read_nothing),
+    EventsReported: Say(_events, alike.read_nothing),
+    FirmwareReported: Say(_firmware, alike.read_nothing),
+    DiagnosticsReported: Say(_log, alike.read_nothing),
+    SecurityReported: Say(alike.say_security, alike.read_nothing),
+    ReservationReported: Say(_reservation, alike.read_nothing),
+    DataTransferReported: Say(_data_transfer, alike.read_data_transfer),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from ocpp_mqtt_proxy.core.model import (
     ENERGY,
@@ -20,6 +19,7 @@ from ocpp_mqtt_proxy.core.model import (
 )
 from ocpp_mqtt_proxy.core.readings import to_base
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
+from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
     child,
@@ -33,9 +33,6 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     zulu,
 )
 from ocpp_mqtt_proxy.ocppj.names import snake
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands where a time is needed and none is known; whoever reads it takes the time of receipt."""
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -170,49 +167,13 @@ STOP_TRIGGER: Mapping[StopReason, str] = {
 UPLOAD_WORD: Mapping[str, str] = {"upload_failed": "UploadFailure"}
 """Where 1.6 has another word for what 2.x knows (semantics §10.1)."""
 
-CONTEXTS = frozenset(
-    {
-        "Interruption.Begin",
-        "Interruption.End",
-        "Other",
-        "Sample.Clock",
-        "Sample.Periodic",
-        "Transaction.Begin",
-        "Transaction.End",
-        "Trigger",
-    }
-)
-LOCATIONS = frozenset({"Body", "Cable", "EV", "Inlet", "Outlet"})
-PHASES = frozenset({"L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"})
-MEASURANDS = frozenset(
-    {
-        "Current.Export",
-        "Current.Import",
-        "Current.Offered",
-        "Energy.Active.Export.Interval",
-        "Energy.Active.Export.Register",
-        "Energy.Active.Import.Interval",
-        "Energy.Active.Import.Register",
-        "Energy.Active.Net",
-        "Energy.Apparent.Export",
-        "Energy.Apparent.Import",
-        "Energy.Apparent.Net",
-        "Energy.Reactive.Export.Interval",
-        "Energy.Reactive.Export.Register",
-        "Energy.Reactive.Import.Interval",
-        "Energy.Reactive.Import.Register",
-        "Energy.Reactive.Net",
-        "Frequency",
-        "Power.Active.Export",
-        "Power.Active.Import",
-        "Power.Factor",
-        "Power.Offered",
-        "Power.Reactive.Export",
-        "Power.Reactive.Import",
-        "SoC",
-        "Voltage",
-    }
-)
+MEASURANDS = alike.MEASURANDS | {
+    "Energy.Active.Net",
+    "Energy.Apparent.Export",
+    "Energy.Apparent.Import",
+    "Energy.Apparent.Net",
+    "Energy.Reactive.Net",
+}
 
 _KINDS: Mapping[str, TokenKind | None] = {kind.value: kind for kind in TokenKind}
 _SYMBOLS: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
@@ -296,7 +257,7 @@ def meter_values(given: tuple[Sample, ...]) -> list[object] | None:
     for sample in given:
         told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
         if told:
-            values.append({"timestamp": zulu(sample.at or EPOCH), "sampledValue": told})
+            values.append({"timestamp": zulu(sample.at or alike.EPOCH), "sampledValue": told})
     return values or None
 
 
@@ -307,9 +268,9 @@ def sampled_value(given: Reading) -> dict[str, object]:
         value=given.value,
         measurand=given.measurand,
         unitOfMeasure={"unit": unit} if unit else None,
-        phase=given.phase if given.phase in PHASES else None,
-        context=given.context if given.context in CONTEXTS else None,
-        location=given.location if given.location in LOCATIONS else None,
+        phase=given.phase if given.phase in alike.PHASES else None,
+        context=given.context if given.context in alike.CONTEXTS else None,
+        location=given.location if given.location in alike.LOCATIONS else None,
     )
 
 

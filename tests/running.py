@@ -65,7 +65,7 @@ def options(folder: Path, broker: Broker | None, **given: Any) -> dict[str, Any]
         "status_topic": f"ha{number}/status",
     }
     if broker is not None:
-        mqtt |= {"host": broker.host, "port": broker.port}
+        mqtt |= {"host": broker.host, "port": broker.port, "protocol": "auto" if broker.speaks_mqtt5 else "3.1.1"}
     return {
         "http": {"host": "127.0.0.1", "port": free_port()},
         "database": {"path": str(folder / "sessions.db")},

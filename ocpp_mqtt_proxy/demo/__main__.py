@@ -69,8 +69,9 @@ def _broker(folder: Path) -> Iterator[dict[str, str]]:
     else:
         started = broker.start(folder, STANDARD_PORT)
         print(f"MQTT: {started.name} on 127.0.0.1:{STANDARD_PORT}, for this run only", flush=True)
+        protocol = {} if started.speaks_mqtt5 else {"OCPP_MQTT_PROXY_MQTT__PROTOCOL": "3.1.1"}
         try:
-            yield environment | {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(STANDARD_PORT)}
+            yield environment | protocol | {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(STANDARD_PORT)}
         finally:
             started.stop()
 

@@ -21,10 +21,10 @@ _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
-allow_anonymous true
 persistence false
 set_tcp_nodelay true
 log_type error
+{more}
 """
 
 _AMQTT = """\

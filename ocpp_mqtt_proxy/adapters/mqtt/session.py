@@ -1,8 +1,7 @@
 """The session with the broker: connect, publish, take messages, and come back after every loss.
 
-The service runs on while the broker is away. Of retained topics the last value waits; events wait in a
-bounded queue, in which meter readings make room first. After each (re)connect everything retained is sent
-again, because the broker may have forgotten it.
+The service runs on while the broker is away. After each (re)connect what an earlier run left behind is
+cleared, then everything retained is sent again, because the broker may have forgotten it.
 """
 
 from __future__ import annotations
@@ -12,41 +11,54 @@ import logging
 import random
 import socket
 import ssl
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import aiomqtt
-from aiomqtt import Message, MqttError, ProtocolVersion, Will
+from aiomqtt import Message, MqttError, ProtocolVersion, Topic, Will
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from ocpp_mqtt_proxy.adapters.mqtt.outbox import Outbox, Outgoing
 from ocpp_mqtt_proxy.config import Mqtt
 from ocpp_mqtt_proxy.ports import Clock
 from ocpp_mqtt_proxy.topics import Topics
 
 log = logging.getLogger(__name__)
 
-BACKOFF_MAX = 30.0
-MAX_EVENTS = 5_000
-"""Messages that may wait for the broker."""
-
 AT_ONCE = 20
 """Messages under way to the broker at once: what brokers commonly take (MQTT 5 Receive Maximum) and paho sends."""
 
 MAX_INCOMING = 1_000
-BIRTH_DELAY = (1.0, 10.0)
-"""Seconds after Home Assistant's birth before everything is sent again: not all devices at once."""
-
-SWEEP_SECONDS = 5.0
-"""How long after a connect retained topics are looked through for what is gone."""
-
-GOODBYE_SECONDS = 2.0
-LOSSY_SUFFIXES = ("/event/meter", "/event/heartbeat")
 _WRONG_PROTOCOL = frozenset({1, 132})
 """Answers of a broker that does not speak MQTT 5: 3.1.1's and 5's."""
+_SILENCE = "Operation timed out"
+"""aiomqtt's words for a broker that does not answer."""
+_REFUSED = 128
+"""From this reason code on a broker says no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things take, in seconds.
+
+    `retry` after the first loss and at most; `answer` is how long the broker may take, `hello` how long to a
+    version of MQTT that it may not know; `birth` is how long after Home Assistant's birth everything is
+    sent again, at random, so that not all devices do at once; `sweep` is how long the broker has to show what
+    it retains; `letting_go` is what Home Assistant needs to take away what was cleared; `goodbye` is how long
+    the last messages may take.
+    """
+
+    retry: tuple[float, float] = (1.0, 30.0)
+    answer: float = 10.0
+    hello: float = 5.0
+    birth: tuple[float, float] = (1.0, 10.0)
+    sweep: float = 5.0
+    letting_go: float = 1.0
+    goodbye: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +72,6 @@ class Broker:
     tls: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Outgoing:
-    """A message on its way."""
-
-    topic: str
-    payload: bytes
-    correlation: bytes | None = None
-    retain: bool = False
-
-
 @dataclass(slots=True)
 class Incoming:
     """A message that came in. `response_topic` and `correlation` only with MQTT 5."""
@@ -81,164 +83,101 @@ class Incoming:
     correlation: bytes | None = None
 
 
-@dataclass(slots=True)
-class Counters:
-    """What went over the session."""
-
-    published: int = 0
-    dropped: int = 0
-    connects: int = 0
-    received: int = 0
-
-
 FindBroker = Callable[[], Awaitable[Broker | None]]
 Take = Callable[[Incoming], None]
 
 
-@dataclass
-class MqttSession:
-    """Fulfils `ports.Publisher`. `find_broker` is asked before each connect: credentials may change."""
+@dataclass(kw_only=True)
+class MqttSession(Outbox):
+    """An outbox with a broker at its other end. `find_broker` is asked before each connect: it may change.
+
+    `take` gets what arrives on `subscriptions`. What is retained on `sweep_filters` and `is_stale` is cleared.
+    """
 
     config: Mqtt
     topics: Topics
     client_id: str
     find_broker: FindBroker
     clock: Clock
+    pace: Pace = Pace()
     subscriptions: Iterable[str] = ()
     take: Take | None = None
     is_stale: Callable[[str, bytes], bool] | None = None
     sweep_filters: Iterable[str] = ()
-    connected: asyncio.Event = field(default_factory=asyncio.Event)
-    counters: Counters = field(default_factory=Counters)
     lost_since: datetime | None = None
     broker_name: str = ""
     protocol: ProtocolVersion = ProtocolVersion.V5
-    _retained: dict[str, bytes] = field(default_factory=dict)
-    _dirty: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    _events: deque[Outgoing] = field(default_factory=deque)
-    _under_way: dict[Outgoing, None] = field(default_factory=dict)
-    _work: asyncio.Event = field(default_factory=asyncio.Event)
-    _idle: asyncio.Event = field(default_factory=asyncio.Event)
-    _sweeping: bool = False
+    _swept: asyncio.Event = field(default_factory=asyncio.Event)
+    _certain: bool = False
+    _missed: bool = False
+    _greeted: bool = False
+    _leaving: bool = False
+    _birth: asyncio.Task[None] | None = None
 
-    # Publisher
-
-    def retain(self, topic: str, payload: str | bytes) -> None:
-        """Have the broker keep this as the topic's state; nothing is sent where it does already."""
-        raw = payload.encode() if isinstance(payload, str) else payload
-        if self._retained.get(topic) != raw:
-            self._retained[topic] = raw
-            self._dirty[topic] = None
-            self._wake()
-
-    def clear(self, topic: str) -> None:
-        """Have the broker forget a topic."""
-        self._retained.pop(topic, None)
-        self._dirty[topic] = None
-        self._wake()
-
-    def _wake(self) -> None:
-        self._idle.clear()
-        self._work.set()
-
-    def emit(self, topic: str, payload: bytes) -> None:
-        """Send a message that is not kept."""
-        self._queue(Outgoing(topic, payload))
-
-    def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
-        """Send an answer, with the correlation data of its request."""
-        self._queue(Outgoing(topic, payload, correlation))
-
-    def _queue(self, message: Outgoing) -> None:
-        if len(self._events) >= MAX_EVENTS:
-            self.counters.dropped += 1
-            if message.topic.endswith(LOSSY_SUFFIXES):
-                return
-            self._make_room()
-        elif not self.connected.is_set() and message.topic.endswith(LOSSY_SUFFIXES):
-            self.counters.dropped += 1
-            return
-        self._events.append(message)
-        self._wake()
-
-    def _make_room(self) -> None:
-        """The oldest reading goes, else the oldest message."""
-        for index, waiting in enumerate(self._events):
-            if waiting.topic.endswith(LOSSY_SUFFIXES):
-                del self._events[index]
-                return
-        self._events.popleft()
-
-    def has(self, topic: str) -> bool:
-        """Whether a topic is retained by us."""
-        return topic in self._retained
-
-    @property
-    def waiting(self) -> int:
-        """Messages not yet with the broker."""
-        return len(self._dirty) + len(self._events) + len(self._under_way)
-
-    # Session
-
-    async def run(self) -> None:
-        """Keep a session open, for ever. A broker that is away or refuses is asked again, ever more slowly."""
-        delay = 1.0
-        self.lost_since = self.clock.now()
-        while True:
-            broker = await self.find_broker()
-            if broker is not None and await self._session(broker):
-                delay = 1.0
-            await asyncio.sleep(delay * random.uniform(0.8, 1.0))  # noqa: S311
-            delay = min(BACKOFF_MAX, delay * 2)
-
-    async def _session(self, broker: Broker) -> bool:
-        """One session; whether it came about at all."""
-        before = self.counters.connects
-        try:
-            await self._converse(broker)
-        except* (MqttError, OSError, ssl.SSLError) as errors:
-            self._note_loss(broker, _first(errors))
-        finally:
-            self.connected.clear()
-            self._take_back()
-            self.lost_since = self.lost_since or self.clock.now()
-        return self.counters.connects > before
-
-    def _note_loss(self, broker: Broker, error: BaseException) -> None:
-        if self._speaks_only_311(error):
+    def __post_init__(self) -> None:
+        if self.config.protocol == "3.1.1":
             self.protocol = ProtocolVersion.V311
-            log.info("the broker at %s speaks no MQTT 5; going on with 3.1.1", broker.host)
-            return
-        log.warning("MQTT at %s:%s: %s", broker.host, broker.port, error)
-
-    def _speaks_only_311(self, error: BaseException) -> bool:
-        if self.config.protocol != "auto" or self.protocol is ProtocolVersion.V311:
-            return False
-        code = error.rc if isinstance(error, MqttConnectError) else None
-        return getattr(code, "value", code) in _WRONG_PROTOCOL
-
-    async def _converse(self, broker: Broker) -> None:
-        async with self._client(broker) as client, asyncio.TaskGroup() as tasks:
-            client.pending_calls_threshold = 2 * AT_ONCE
-            self.counters.connects += 1
-            self.broker_name = f"{broker.host}:{broker.port}"
-            await self._subscribe(client)
-            self.republish()
-            self.connected.set()
-            self.lost_since = None
-            log.info("MQTT connected to %s (MQTT %s)", self.broker_name, self.version)
-            tasks.create_task(self._publish_for_ever(client, tasks))
-            tasks.create_task(self._sweep(client))
-            await self._receive_for_ever(client, tasks)
 
     @property
     def version(self) -> str:
         """The MQTT version spoken."""
         return "5" if self.protocol is ProtocolVersion.V5 else "3.1.1"
 
-    def _client(self, broker: Broker) -> aiomqtt.Client:
+    # Connecting
+
+    async def run(self) -> None:
+        """Keep a session open, for ever. A broker that is away or refuses is asked again, ever more slowly."""
+        delay, longest = self.pace.retry
+        self.lost_since = self.clock.now()
+        while True:
+            broker = await self._broker()
+            protocol = self.protocol
+            if broker is not None and await self._session(broker):
+                delay = self.pace.retry[0]
+            if self.protocol is protocol:
+                await asyncio.sleep(delay * random.uniform(0.8, 1.0))  # noqa: S311 (not for secrets)
+                delay = min(longest, delay * 2)
+
+    async def _broker(self) -> Broker | None:
+        broker = await self.find_broker()
+        if broker is None and not self._missed:
+            log.warning("there is no MQTT broker; it is looked for again and again")
+        self._missed = broker is None
+        return broker
+
+    async def _session(self, broker: Broker) -> bool:
+        """One session; whether it came so far that everything was told."""
+        self._greeted = False
+        connects = self.counters.connects
+        try:
+            await self._converse(broker)
+        except* (MqttError, OSError, ssl.SSLError) as errors:
+            error = _first(errors)
+            log.warning("MQTT at %s:%s: %s", broker.host, broker.port, error)
+            self._choose_version(error, answered=self.counters.connects > connects)
+        finally:
+            self.connected.clear()
+            self._take_back()
+            self.lost_since = self.lost_since or self.clock.now()
+        if (task := asyncio.current_task()) and task.cancelling():
+            # Before Python 3.13 a task group that fails while it is cancelled tells only of its failure.
+            raise asyncio.CancelledError
+        return self._greeted
+
+    def _choose_version(self, error: BaseException, *, answered: bool) -> None:
+        """MQTT 5; 3.1.1 for good where the broker wants it, and for once where it does not answer at all."""
         if self.config.protocol != "auto":
-            self.protocol = ProtocolVersion.V5 if self.config.protocol == "5" else ProtocolVersion.V311
+            return
+        if self.protocol is ProtocolVersion.V5:
+            code = error.rc if isinstance(error, MqttConnectError) else None
+            self._certain = getattr(code, "value", code) in _WRONG_PROTOCOL
+            if self._certain or (not answered and str(error) == _SILENCE):
+                self.protocol = ProtocolVersion.V311
+        elif not self._certain:
+            self.protocol = ProtocolVersion.V5
+
+    def _client(self, broker: Broker) -> aiomqtt.Client:
+        guess = self.protocol is ProtocolVersion.V5 and self.config.protocol == "auto"
         return aiomqtt.Client(
             broker.host,
             broker.port,
@@ -248,102 +187,130 @@ class MqttSession:
             protocol=self.protocol,
             will=Will(self.topics.bridge_state, b"offline", qos=1, retain=True),
             keepalive=30,
-            timeout=10,
+            timeout=self.pace.hello if guess else self.pace.answer,
             max_queued_incoming_messages=MAX_INCOMING,
             tls_context=_tls(self.config) if broker.tls else None,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
-        wanted = [*self.subscriptions, *([self.config.status_topic] if self.config.status_topic else [])]
-        for topic_filter in wanted:
-            await client.subscribe(topic_filter, qos=1)
+    async def _converse(self, broker: Broker) -> None:
+        async with self._client(broker) as client, asyncio.TaskGroup() as tasks:
+            client.pending_calls_threshold = 2 * AT_ONCE
+            client.timeout = self.pace.answer
+            self.counters.connects += 1
+            self.broker_name = f"{broker.host}:{broker.port}"
+            tasks.create_task(self._receive_for_ever(client, tasks))
+            wanted = [*self.subscriptions, *([self.config.status_topic] if self.config.status_topic else [])]
+            await self._subscribe(client, wanted, qos=1)
+            await self._sweep(client, tasks)
+            self.connected.set()
+            self.lost_since = None
+            log.info("MQTT connected to %s (MQTT %s)", self.broker_name, self.version)
+            await self._publish_for_ever(client, tasks)
+
+    async def _subscribe(self, client: aiomqtt.Client, filters: Iterable[str], qos: int) -> None:
+        for topic_filter in filters:
+            (code, *_) = await client.subscribe(topic_filter, qos=qos)
+            if getattr(code, "value", code) >= _REFUSED:
+                log.warning("the broker does not let us listen to %s", topic_filter)
+
+    # What an earlier run left
+
+    async def _sweep(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        """Have the broker show what it retains, and clear what is of nothing any more before we announce anew.
+
+        A message of ours to ourselves comes behind the last of it; brokers that hand out retained messages by
+        and by have some more seconds.
+        """
+        filters = [*self.sweep_filters, self._marker]
+        self._swept.clear()
+        await self._subscribe(client, filters, qos=0)
+        await client.publish(self._marker, b"all seen")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.pace.sweep):
+                await self._swept.wait()
+        tasks.create_task(self._end_sweep(client, filters))
+        if gone := self._gone():
+            for topic in gone:
+                await client.publish(topic, b"", qos=1, retain=True)
+                self._dirty.pop(topic, None)
+            await asyncio.sleep(self.pace.letting_go)
+
+    async def _end_sweep(self, client: aiomqtt.Client, filters: Iterable[str]) -> None:
+        await asyncio.sleep(self.pace.sweep)
+        for topic_filter in filters:
+            await client.unsubscribe(topic_filter)
+
+    @property
+    def _marker(self) -> str:
+        return self.topics.bridge("response", "sweep")
+
+    # Taking
 
     async def _receive_for_ever(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
         async for message in client.messages:
             self.counters.received += 1
-            incoming = _incoming(message)
-            if incoming.topic == self.config.status_topic:
-                if incoming.payload == b"online" and not incoming.retained:
-                    tasks.create_task(self._after_birth())
-            elif self._sweeping and incoming.retained and self._gone(incoming):
-                self.clear(incoming.topic)
-            elif self.take is not None:
-                self.take(incoming)
+            self._hear(_incoming(message), tasks)
+
+    def _hear(self, incoming: Incoming, tasks: asyncio.TaskGroup) -> None:
+        if incoming.topic == self._marker:
+            self._swept.set()
+        elif incoming.topic == self.config.status_topic:
+            self._hear_home_assistant(incoming, tasks)
+        elif incoming.retained and self._sweeps(incoming.topic):
+            if incoming.payload and self.is_stale and self.is_stale(incoming.topic, incoming.payload):
+                self._forget(incoming.topic)
+        elif self.take is not None:
+            self.take(incoming)
+
+    def _sweeps(self, topic: str) -> bool:
+        return any(Topic(topic).matches(topic_filter) for topic_filter in self.sweep_filters)
+
+    def _forget(self, topic: str) -> None:
+        if not self.has(topic):
+            self.clear(topic)
+
+    def _hear_home_assistant(self, incoming: Incoming, tasks: asyncio.TaskGroup) -> None:
+        """Home Assistant has just started: it may have missed what is not retained at its broker."""
+        waiting = self._birth is not None and not self._birth.done()
+        if incoming.payload == b"online" and not incoming.retained and not waiting:
+            self._birth = tasks.create_task(self._after_birth())
 
     async def _after_birth(self) -> None:
-        """Home Assistant has just started: it may have missed what is not retained at its broker."""
-        await asyncio.sleep(random.uniform(*BIRTH_DELAY))  # noqa: S311
+        await asyncio.sleep(random.uniform(*self.pace.birth))  # noqa: S311 (not for secrets)
         self.republish()
-
-    def republish(self) -> None:
-        """Send everything retained again."""
-        self._dirty = OrderedDict.fromkeys(self._retained) | self._dirty
-        self._wake()
-
-    # Clearing what is gone
-
-    def _gone(self, incoming: Incoming) -> bool:
-        if not incoming.payload or self.has(incoming.topic) or self.is_stale is None:
-            return False
-        return self.is_stale(incoming.topic, incoming.payload)
-
-    async def _sweep(self, client: aiomqtt.Client) -> None:
-        """Look through what the broker retains for topics of ours that are of nothing any more."""
-        self._sweeping = True
-        for topic_filter in self.sweep_filters:
-            await client.subscribe(topic_filter, qos=0)
-        await asyncio.sleep(SWEEP_SECONDS)
-        for topic_filter in self.sweep_filters:
-            await client.unsubscribe(topic_filter)
-        self._sweeping = False
 
     # Publishing
 
     async def _publish_for_ever(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        """Send what waits; `online` once the states are on their way.
+        """Send everything, then what changes; `online` once the states are on their way.
 
         A sliding window, not rounds: a broker's acknowledgements are held back by its TCP until more comes
         from us, so to wait for the last of a round takes 40 ms.
         """
-        greeted = False
+        self._withhold(self.topics.bridge_state)
+        self.republish()
         while True:
             await self._work.wait()
             self._work.clear()
             self._fill_window(client, tasks)
-            if not greeted and not self._dirty:
-                greeted = True
-                tasks.create_task(client.publish(self.topics.bridge_state, b"online", qos=1, retain=True))
+            if not self._greeted and not self._dirty:
+                self._greeted = True
+                self.retain(self.topics.bridge_state, "offline" if self._leaving else "online")
 
     def _fill_window(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        while len(self._under_way) < AT_ONCE and (self._dirty or self._events):
-            message = self._next()
-            self._under_way[message] = None
+        while len(self._under_way) < AT_ONCE and (message := self._take()):
             tasks.create_task(self._send(client, message))
-
-    def _next(self) -> Outgoing:
-        """What goes next: the last value of each retained topic, then the other messages in order."""
-        if not self._dirty:
-            return self._events.popleft()
-        topic, _ = self._dirty.popitem(last=False)
-        return Outgoing(topic, self._retained.get(topic, b""), retain=True)
 
     async def _send(self, client: aiomqtt.Client, message: Outgoing) -> None:
         properties = self._properties(message)
         qos = self.config.qos
-        await client.publish(message.topic, message.payload, qos=qos, retain=message.retain, properties=properties)
-        del self._under_way[message]
-        self.counters.published += 1
-        if self._dirty or self._events:
-            self._work.set()
-        elif not self._under_way:
-            self._idle.set()
-
-    def _take_back(self) -> None:
-        """What was under way when the session broke is sent again in the next one."""
-        lost, self._under_way = list(self._under_way), {}
-        self._dirty = OrderedDict.fromkeys(message.topic for message in lost if message.retain) | self._dirty
-        self._events.extendleft(message for message in reversed(lost) if not message.retain)
+        try:
+            await client.publish(message.topic, message.payload, qos=qos, retain=message.retain, properties=properties)
+        except ValueError:  # paho's word for a topic or a length that MQTT does not have
+            self._drop(message)
+        else:
+            self._sent(message)
 
     def _properties(self, message: Outgoing) -> Properties | None:
         if message.correlation is None or self.protocol is not ProtocolVersion.V5:
@@ -353,10 +320,11 @@ class MqttSession:
         return properties
 
     async def say_goodbye(self) -> None:
-        """Tell that we go: a clean disconnect keeps the broker from sending the will."""
-        self.retain(self.topics.bridge_state, "offline")
+        """Tell that we go: a clean disconnect keeps the broker from sending the will. Raises TimeoutError."""
+        self._leaving = True
         if self.connected.is_set():
-            async with asyncio.timeout(GOODBYE_SECONDS):
+            self.retain(self.topics.bridge_state, "offline")
+            async with asyncio.timeout(self.pace.goodbye):
                 await self._idle.wait()
 
 

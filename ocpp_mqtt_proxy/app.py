@@ -30,7 +30,7 @@ from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Charger, Config, not_acted_upon
 from ocpp_mqtt_proxy.core.authorization import House, UnknownTag
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
@@ -316,14 +316,16 @@ class App:
     async def _accept_charger(self, arguments: dict[str, object]) -> Outcome:
         charger = arguments.get("charger")
         if not isinstance(charger, str) or not charger:
-            return refused(Reason.INVALID, "charger: the id of a charger that waits")
+            return failed(Reason.INVALID, "charger: the id of a charger that waits")
         self.gate.accept(charger)
         return done(f"{charger} may connect")
 
     async def _forget_charger(self, arguments: dict[str, object]) -> Outcome:
         charger = arguments.get("charger")
+        if not isinstance(charger, str):
+            return failed(Reason.INVALID, "charger: the id of a charger")
         try:
-            await self.hub.forget(str(charger))
+            await self.hub.forget(charger)
         except UnknownCharger as error:
             return refused(Reason.UNKNOWN_CHARGER, str(error))
         return done(f"{charger} is forgotten; its sessions stay")

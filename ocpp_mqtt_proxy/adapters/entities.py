@@ -183,11 +183,19 @@ BRIDGE: list[Entity] = [
     _sensor(
         "chargers_connected",
         "Chargers connected",
-        "health",
         category=DIAGNOSTIC,
         icon="mdi:ev-station",
         state_class="measurement",
-        options=_from_json("chargers.connected"),
+    ),
+    Entity(
+        "bridge_event",
+        "event",
+        "Event",
+        topic="event",
+        category=DIAGNOSTIC,
+        icon="mdi:bell-outline",
+        called="event",
+        options={"event_types": ["charger_connected", "charger_disconnected", "charger_forgotten"]},
     ),
     _sensor(
         "queue_depth",

@@ -131,6 +131,7 @@ OF_THE_BRIDGE = [
     "sensor.ocpp_mqtt_proxy_version",
     "sensor.ocpp_mqtt_proxy_chargers_connected",
     "sensor.ocpp_mqtt_proxy_queue_depth",
+    "event.ocpp_mqtt_proxy_event",
 ]
 
 

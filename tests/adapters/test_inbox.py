@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.adapters.mqtt.inbox import MAX_PAYLOAD, MAX_RUNNING, Inbox
+from ocpp_mqtt_proxy.adapters.mqtt.inbox import MAX_PAYLOAD, MAX_RUNNING, BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
@@ -58,7 +58,7 @@ class Desk:
     def __post_init__(self) -> None:
         a_charger(self.hub, self.link)
         dispatcher = Dispatcher(self.hub, Commissioning(self.hub))
-        verbs = {"refresh": self._refresh, "break": self._break}
+        verbs: dict[str, BridgeVerb] = {"refresh": self._refresh, "break": self._break}
         self.inbox = Inbox(Topics(), dispatcher, self, "homeassistant", verbs)
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:

@@ -153,6 +153,11 @@ class Outbox:
         """Messages not yet with the broker."""
         return len(self._dirty) + len(self._events) + len(self._under_way)
 
+    async def idle(self) -> None:
+        """Wait until the broker has everything."""
+        if self.waiting:
+            await self._idle.wait()
+
     def _gone(self) -> list[str]:
         """Topics that the broker is still to forget."""
         return [topic for topic in self._dirty if topic not in self._retained]

@@ -325,7 +325,7 @@ class MqttSession(Outbox):
         if self.connected.is_set():
             self.retain(self.topics.bridge_state, "offline")
             async with asyncio.timeout(self.pace.goodbye):
-                await self._idle.wait()
+                await self.idle()
 
 
 def _incoming(message: Message) -> Incoming:

@@ -11,6 +11,8 @@ from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.adapters.mqtt.projection import of_charger, of_connector
 from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core.events import (
+    ChargerConnected,
+    ChargerDisconnected,
     ChargerForgotten,
     Fact,
     HeartbeatHeard,
@@ -26,6 +28,13 @@ from ocpp_mqtt_proxy.topics import Topics
 
 GROUPED = {SessionStarted: ("session", "started"), SessionEnded: ("session", "ended")}
 """Events that are also sent on a topic of their group, under the type that Home Assistant shows."""
+
+OF_THE_BRIDGE: dict[type[Fact], str] = {
+    ChargerConnected: "charger_connected",
+    ChargerDisconnected: "charger_disconnected",
+    ChargerForgotten: "charger_forgotten",
+}
+"""Facts that are events of the proxy too, under these kinds."""
 
 READINGS_SECONDS = 0.5
 """How often what only readings changed is shown at most. The first after a pause is shown at once."""
@@ -99,6 +108,7 @@ class States:
         """Publish the state of every charger, as at the start."""
         for station in self.hub.stations.values():
             self._show(station, None)
+        self._count()
 
     def tell(self, facts: Iterable[Fact]) -> None:
         """Send the events, then show what they changed, once each."""
@@ -111,6 +121,8 @@ class States:
         """Send the events and show at once what more than readings changed."""
         urgent: dict[str, None] = {}
         for fact in facts:
+            if kind := OF_THE_BRIDGE.get(type(fact)):
+                self._emit_of_bridge(kind, fact)
             if isinstance(fact, ChargerForgotten):
                 self._forgotten[fact.charger] = None
                 self._deaths.set()
@@ -139,6 +151,15 @@ class States:
         if group := GROUPED.get(type(fact)):
             document["event_type"] = group[1]
             self.publisher.emit(self.topics.charger(fact.charger, "event", group[0]), shapes.dump(document))
+
+    def _emit_of_bridge(self, kind: str, fact: Fact) -> None:
+        document = {"event": kind, "event_type": kind, "charger": fact.charger, "at": shapes.time(fact.at)}
+        self.publisher.emit(self.topics.bridge("event"), shapes.dump(document))
+        self._count()
+
+    def _count(self) -> None:
+        connected = sum(station.connected for station in self.hub.stations.values())
+        self.publisher.retain(self.topics.bridge("chargers_connected"), str(connected))
 
     def _show(self, station: Station, connectors: set[int] | None) -> None:
         """Retain a charger's state: of all its connectors, or of some. 0 is the charger, which counts for all."""

@@ -1,0 +1,134 @@
+"""What waits for the broker is bounded; readings go first, the rest in order, and every loss is counted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ocpp_mqtt_proxy.adapters.mqtt.outbox import MAX_EVENTS, MAX_TRIES, Outbox, Outgoing
+
+METER, STATUS = "ocpp/charger/CP1/event/meter", "ocpp/charger/CP1/event/status"
+
+
+class Open(Outbox):
+    """An outbox whose other end the test is."""
+
+    def next(self) -> Outgoing | None:
+        return self._take()
+
+    def acknowledge(self, message: Outgoing) -> None:
+        self._sent(message)
+
+    def lose(self) -> None:
+        self._take_back()
+
+    def rest(self) -> list[tuple[str, bytes]]:
+        """All that waits, taken and acknowledged."""
+        sent = []
+        while message := self.next():
+            self.acknowledge(message)
+            sent.append((message.topic, message.payload))
+        return sent
+
+
+def connected() -> Open:
+    outbox = Open()
+    outbox.connected.set()
+    return outbox
+
+
+def test_the_last_value_of_a_topic_is_the_only_one() -> None:
+    outbox = connected()
+    for value in ("1", "2", "3"):
+        outbox.retain("power", value)
+    assert outbox.rest() == [("power", b"3")]
+
+
+def test_states_go_before_events() -> None:
+    outbox = connected()
+    outbox.emit(STATUS, b"x")
+    outbox.retain("power", "1")
+    assert [topic for topic, _ in outbox.rest()] == ["power", STATUS]
+
+
+def test_what_waits_is_bounded() -> None:
+    outbox = connected()
+    for number in range(MAX_EVENTS + 10):
+        outbox.emit(STATUS, b"%d" % number)
+    assert outbox.waiting == MAX_EVENTS
+    assert outbox.counters.dropped == 10
+    assert outbox.rest()[0] == (STATUS, b"10")
+
+
+def test_readings_make_room_for_what_matters() -> None:
+    outbox = connected()
+    for _ in range(MAX_EVENTS):
+        outbox.emit(METER, b"reading")
+    outbox.emit(STATUS, b"x")
+    outbox.emit(METER, b"one more")
+    assert outbox.counters.dropped == 2
+    assert outbox.rest().count((STATUS, b"x")) == 1
+
+
+def test_an_outage_costs_readings_and_no_events() -> None:
+    outbox = Open()
+    for number in range(100):
+        outbox.emit(METER, b"reading")
+        outbox.emit(STATUS, b"%d" % number)
+    assert outbox.counters.dropped == 100
+    assert outbox.rest() == [(STATUS, b"%d" % number) for number in range(100)]
+
+
+def test_what_was_not_acknowledged_is_sent_again_in_order() -> None:
+    outbox = connected()
+    for number in range(3):
+        outbox.emit(STATUS, b"%d" % number)
+    first, _, _ = outbox.next(), outbox.next(), outbox.next()
+    assert first is not None
+    outbox.acknowledge(first)
+    outbox.lose()
+    assert outbox.rest() == [(STATUS, b"1"), (STATUS, b"2")]
+
+
+def test_a_state_that_was_under_way_is_sent_again_with_its_last_value() -> None:
+    outbox = connected()
+    outbox.retain("power", "1")
+    outbox.next()
+    outbox.retain("power", "2")
+    outbox.lose()
+    assert outbox.rest() == [("power", b"2")]
+
+
+def test_a_message_over_which_sessions_break_is_dropped() -> None:
+    outbox = connected()
+    outbox.answer("answers", b"too long for this broker", None)
+    for _ in range(MAX_TRIES):
+        assert outbox.next() is not None
+        outbox.lose()
+    assert outbox.next() is None
+    assert outbox.counters.dropped == 1
+
+
+def test_everything_is_sent_again_with_what_is_to_be_forgotten_first() -> None:
+    outbox = connected()
+    outbox.retain("a", "1")
+    outbox.retain("b", "2")
+    outbox.rest()
+    outbox.clear("a")
+    outbox.republish()
+    assert outbox.rest() == [("a", b""), ("b", b"2")]
+    assert not outbox.has("a")
+
+
+@pytest.mark.parametrize("retained", [True, False])
+async def test_idle_is_when_all_was_acknowledged(retained: bool) -> None:
+    outbox = connected()
+    outbox.retain("a", "1") if retained else outbox.emit(STATUS, b"x")
+    idle = asyncio.create_task(outbox.idle())
+    message = outbox.next()
+    assert message is not None
+    await asyncio.sleep(0)
+    assert not idle.done()
+    outbox.acknowledge(message)
+    await idle

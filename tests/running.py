@@ -189,4 +189,4 @@ class Watcher:
     def retained(self) -> dict[str, str]:
         """What each topic last said, events and answers aside."""
         passing = ("/event/", "/request/", "/response/", "/set")
-        return {t: v for t, v in self.last.items() if not any(p in t for p in passing)}
+        return {t: v for t, v in self.last.items() if not any(p in f"{t}/" for p in passing)}

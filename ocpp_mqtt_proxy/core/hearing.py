@@ -25,9 +25,10 @@ from ocpp_mqtt_proxy.core.events import (
     NoticeHeard,
     ReservationEnded,
     SecurityNoticed,
+    SessionUpdated,
     StatusChanged,
 )
-from ocpp_mqtt_proxy.core.model import IdToken, Place, Status, Variable
+from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Place, Status, Variable
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
     Answer,
@@ -167,6 +168,23 @@ def _connector_status(hearing: Hearing, connector: Connector, report: StatusRepo
     if before != (connector.status, *_errors(connector)):
         tell_status(hearing, connector)
         _tell_fault(hearing, connector, before[0], connector.status)
+    if before[0] is not connector.status:
+        _tell_charging_state(hearing, connector)
+
+
+_CHARGING_STATES = {
+    Status.CHARGING: ChargingState.CHARGING,
+    Status.SUSPENDED_EV: ChargingState.SUSPENDED_EV,
+    Status.SUSPENDED_EVSE: ChargingState.SUSPENDED_EVSE,
+}
+
+
+def _tell_charging_state(hearing: Hearing, connector: Connector) -> None:
+    """In 1.6 a transaction's state is the connector's; 2.x tells it in the transaction's own events."""
+    session, state = connector.session, _CHARGING_STATES.get(connector.status)
+    if session is not None and session.charging_state is None and state is not None:
+        trigger = "charging_state_changed"
+        hearing.tell(SessionUpdated, connector, session=session, charging_state=state, trigger=trigger)
 
 
 def _errors(connector: Connector) -> tuple[str, str, str]:

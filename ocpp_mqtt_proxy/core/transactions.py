@@ -217,17 +217,23 @@ def _updated(hearing: Hearing, report: TransactionReported) -> Session | None:
         if connector is None or report.transaction_id is None or not _close_for(hearing, connector, report):
             return None
         return _open(hearing, connector, report, adopted=True)
+    before = session.charging_state
     _go_on(hearing, session, report)
     if session.running:
         connector = hearing.station.connectors[session.connector]
         hearing.keep(session)
-        _tell_updated(hearing, connector, session, report)
+        if report.trigger not in _READINGS or session.charging_state is not before:
+            _tell_updated(hearing, connector, session, report)
     return session
 
 
 def _tell_updated(hearing: Hearing, connector: Connector, session: Session, report: TransactionReported) -> None:
     state, trigger = report.charging_state, report.trigger
     hearing.tell(SessionUpdated, connector, session=session, charging_state=state, trigger=trigger)
+
+
+_READINGS = frozenset({"meter_value_periodic", "meter_value_clock"})
+"""What brings readings alone is told as a reading, as it is for a 1.6 charger."""
 
 
 def _go_on(hearing: Hearing, session: Session, report: TransactionReported) -> None:

@@ -20,7 +20,6 @@ from ocpp_mqtt_proxy.core.events import (
     NoticeHeard,
     SessionEnded,
     SessionStarted,
-    SessionUpdated,
 )
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Clock, Publisher
@@ -46,7 +45,7 @@ BURIAL_SECONDS = 5.0
 """How long after a charger was forgotten its topics are cleared. Home Assistant takes the entities away first: of
 an empty state it would complain in its log."""
 
-_READINGS = (MeterRead, HeartbeatHeard, SessionUpdated)
+_READINGS = (MeterRead, HeartbeatHeard)
 """Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
 
 

@@ -94,9 +94,23 @@ async def test_a_charger_that_is_forgotten_leaves_home_assistant(house: Running,
     await home.until_gone("sensor.passing_status")
 
 
+async def test_a_second_connector_gives_each_a_device_of_its_own(house: Running, home: Home) -> None:
+    async with independent_charger(house.chargers, "1.6", "twin") as charger:
+        await charger.tell_status("Available")
+        await home.until("sensor.twin_status", "available")
+        await charger.tell_status("Preparing", connector_id=2)
+        await home.until("sensor.twin_connector_2_status", "preparing")
+        await charger.tell_status("Available")
+        devices = {device["name"] for device in await home.ask("config/device_registry/list")}
+        assert {"twin", "twin connector 1", "twin connector 2"} <= devices
+        entities = {e["unique_id"]: e["entity_id"] for e in await home.ask("config/entity_registry/list")}
+        (first,) = [entity for unique, entity in entities.items() if unique.endswith("twin--c1_status")]
+        await home.until(first, "available")
+
+
 async def test_home_assistant_has_nothing_to_complain_of(house: Running, home: Home) -> None:
     """The last in this file: by now everything above has passed through its log."""
     async with garage(house, "1.6") as charger:
         await charger.tell_status("Available")
         await home.until(name("sensor", "1.6", "status"), "available")
-    assert await home.complaints("ocpp", "garage", "passing", "discovery message") == []
+    assert await home.complaints("ocpp", "garage", "passing", "twin", "discovery message") == []

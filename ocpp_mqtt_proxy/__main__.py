@@ -164,7 +164,7 @@ def _simulate(given: argparse.Namespace) -> int:
 
 def _export(given: argparse.Namespace) -> int:
     from ocpp_mqtt_proxy.adapters.store import Filter
-    from ocpp_mqtt_proxy.app import zone_of
+    from ocpp_mqtt_proxy.household import zone_of
 
     config = _load(given)
     zone = zone_of(config)
@@ -192,7 +192,7 @@ def _login(given: argparse.Namespace) -> int:
         await store.add_login(token_hash(code), datetime.now(UTC) + timedelta(minutes=LOGIN_MINUTES))
 
     asyncio.run(_with(_store(config), add))
-    from ocpp_mqtt_proxy.app import own_address
+    from ocpp_mqtt_proxy.welcome import own_address
 
     host = config.http.host if config.http.host not in ANYWHERE else own_address()
     print(f"http://{f'[{host}]' if ':' in host else host}:{config.http.port}/login?code={code}")

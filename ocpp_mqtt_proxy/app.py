@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from ocpp_mqtt_proxy import __version__, shapes
+from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.chargers.link import Timing
 from ocpp_mqtt_proxy.adapters.discovery import Discovery
@@ -26,23 +24,18 @@ from ocpp_mqtt_proxy.adapters.store import Filter, Page, Store
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
+from ocpp_mqtt_proxy.bridge import Bridge
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.config import Charger, Config, not_acted_upon
-from ocpp_mqtt_proxy.core.authorization import House, UnknownTag
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
-from ocpp_mqtt_proxy.core.errors import UnknownCharger
-from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.config import Config, not_acted_upon
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import Plan, restore
-from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
-from ocpp_mqtt_proxy.exports import MachineZone
+from ocpp_mqtt_proxy.household import house_of, plan_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
-from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.topics import Topics
-from ocpp_mqtt_proxy.welcome import in_container, welcome
+from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
 
 log = logging.getLogger(__name__)
 
@@ -82,39 +75,6 @@ class BooksOf:
         return await self.store.use_login(code_hash, self.clock.now())
 
 
-def house_of(config: Config) -> House:
-    """The house's cards and rule."""
-    return House(
-        owner_tag=config.owner_tag,
-        cards={card.tag.lower(): card.name for card in config.id_tags},
-        unknown=UnknownTag(config.unknown_id_tag),
-        open_to_all=config.open_to_all,
-    )
-
-
-def plan_of(charger: Charger | None, config: Config) -> Plan:
-    """What the configuration says of a charger; the defaults for one it does not name."""
-    given = charger or Charger(id="charger")
-    measurands = {"auto": (), "keep": None}
-    chosen = given.measurands
-    return Plan(
-        name=given.name,
-        max_current=Amps(given.max_current),
-        safe_current=Amps(given.safe_current),
-        phases=given.phases,
-        heartbeat_interval=given.heartbeat_interval,
-        ping_interval=given.ping_interval,
-        meter_interval=given.meter_interval,
-        measurands=measurands[chosen] if isinstance(chosen, str) else tuple(chosen),
-        tariff=Tariff(config.tariff.currency, config.tariff.price_per_kwh),
-    )
-
-
-def zone_of(config: Config) -> tzinfo:
-    """The time zone of dates that name none."""
-    return ZoneInfo(config.timezone) if config.timezone else MachineZone()
-
-
 class App:
     """The program while it runs."""
 
@@ -143,6 +103,7 @@ class App:
         await self._build_hub()
         await self.hub.wake()
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing)
+        self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.started_at)
         await self._open_doors()
         await self._start_mqtt()
         self._room("store", self.store.run)
@@ -222,8 +183,8 @@ class App:
             books=BooksOf(self.store, self.clock),
             clock=self.clock,
             zone=zone_of(config),
-            status=self.status,
-            faults=self.faults,
+            status=self.bridge.status,
+            faults=self.bridge.faults,
             accept_charger=self.gate.accept,
         )
         app = web.app()
@@ -251,7 +212,8 @@ class App:
         self.mqtt = session
         states = States(self.hub, self.bus.mailbox("mqtt"), session, self.clock, self.topics, config.show_tags)
         self.states = states
-        inbox = Inbox(self.topics, self.dispatcher, session, config.discovery_prefix, self._bridge_verbs())
+        self.bridge.mqtt = session
+        inbox = Inbox(self.topics, self.dispatcher, session, config.discovery_prefix, self.bridge.verbs())
         session.subscriptions = inbox.subscriptions()
         session.take = inbox.take
         stale = [self._is_stale_state]
@@ -265,7 +227,7 @@ class App:
         filters = [f"{base}/charger/+/+", f"{base}/charger/+/connector/+/+"]
         session.sweep_filters = [*filters, *(discovery.filters() if discovery else [])]
         states.publish_all()
-        session.retain(self.topics.bridge("info"), shapes.dump(self._info()))
+        session.retain(self.topics.bridge("info"), shapes.dump(self.bridge.info()))
         self._room("states", states.run)
         self._room("mqtt", session.run)
 
@@ -304,111 +266,11 @@ class App:
         """Whether a retained topic in our tree is of nothing any more."""
         return topic.startswith(f"{self.topics.base}/charger/")
 
-    # Bridge
-
-    def _bridge_verbs(self) -> dict[str, Callable[[dict[str, object]], Awaitable[Outcome]]]:
-        return {
-            "accept_charger": self._accept_charger,
-            "forget_charger": self._forget_charger,
-            "refresh": self._refresh,
-        }
-
-    async def _accept_charger(self, arguments: dict[str, object]) -> Outcome:
-        charger = arguments.get("charger")
-        if not isinstance(charger, str) or not charger:
-            return failed(Reason.INVALID, "charger: the id of a charger that waits")
-        self.gate.accept(charger)
-        return done(f"{charger} may connect")
-
-    async def _forget_charger(self, arguments: dict[str, object]) -> Outcome:
-        charger = arguments.get("charger")
-        if not isinstance(charger, str):
-            return failed(Reason.INVALID, "charger: the id of a charger")
-        try:
-            await self.hub.forget(charger)
-        except UnknownCharger as error:
-            return refused(Reason.UNKNOWN_CHARGER, str(error))
-        return done(f"{charger} is forgotten; its sessions stay")
-
-    async def _refresh(self, _: dict[str, object]) -> Outcome:
-        if self.mqtt is not None:
-            self.mqtt.republish()
-        return done("everything retained is sent again")
-
-    # What there is to see
-
-    def _info(self) -> shapes.Json:
-        return {
-            "version": __version__,
-            "instance": self.hub.numbers.instance,
-            "started_at": shapes.time(self.started_at),
-            "ocpp_versions": [str(version) for version in DIALECTS],
-            "configuration": self.config.masked(show_tags=self.config.mqtt.show_tags),
-        }
-
-    def status(self) -> shapes.Json:
-        """Everything live (`GET /status`)."""
-        now = self.clock.now()
-        return {
-            "version": __version__,
-            "started_at": shapes.time(self.started_at),
-            "chargers": {s.id: shapes.charger(s, now) for s in self.hub.stations.values()},
-            "waiting": [
-                {"charger": s.charger_id, "address": s.address, "at": shapes.time(s.at)}
-                for s in self.gate.strangers.values()
-            ],
-            "control": {},
-            "providers": {},
-            "services": {},
-            "presence": "unknown",
-            "mqtt": self._mqtt_status(),
-        }
-
-    def _mqtt_status(self) -> shapes.Json:
-        if self.mqtt is None:
-            return {"connected": False, "broker": None}
-        counters = self.mqtt.counters
-        return {
-            "connected": self.mqtt.connected.is_set(),
-            "broker": self.mqtt.broker_name or None,
-            "protocol": self.mqtt.version,
-            "lost_since": shapes.time(self.mqtt.lost_since),
-            "waiting": self.mqtt.waiting,
-            "published": counters.published,
-            "dropped": counters.dropped,
-            "connects": counters.connects,
-        }
-
-    def health(self) -> shapes.Json:
-        """Counters and queues (`ocpp/bridge/health`)."""
-        links = [present.link.counters for present in self.gate.present.values()]
-        return {
-            "at": shapes.time(self.clock.now()),
-            "faults": self.faults(),
-            "chargers": {"known": len(self.hub.stations), "connected": len(self.hub.links)},
-            "frames": sum(c.frames for c in links),
-            "bad_frames": sum(c.bad_frames for c in links),
-            "schema_violations": sum(c.violations for c in links),
-            "refused_calls": sum(c.refused for c in links),
-            "queue_depth": sum(map(len, self.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
-            "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.bus.mailboxes},
-            "mqtt": self._mqtt_status(),
-        }
-
-    def faults(self) -> list[str]:
-        """What is not as it should be; empty where all is well."""
-        faults = []
-        if self.store.failure:
-            faults.append(f"store: {self.store.failure}")
-        if self.mqtt is not None and not self.mqtt.connected.is_set():
-            faults.append(f"mqtt: not connected since {shapes.time(self.mqtt.lost_since)}")
-        return faults
-
     async def _keep_house(self) -> None:
         """Now and then: publish health, drop what is kept too long."""
         while True:
             if self.mqtt is not None:
-                self.mqtt.retain(self.topics.bridge("health"), shapes.dump(self.health()))
+                self.mqtt.retain(self.topics.bridge("health"), shapes.dump(self.bridge.health()))
             if days := self.config.database.keep_days:
                 with suppress(LedgerFailed):  # the store tells what is wrong with it; there is another time
                     await self.store.prune(self.clock.now() - timedelta(days=days))
@@ -433,16 +295,6 @@ async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:
+        except Exception:  # it is told and begun again; the house stays lit
             log.exception("%s failed and is begun again", name)
         await asyncio.sleep(RESTART_SECONDS)
-
-
-def own_address() -> str:
-    """The machine's address in its network, as far as it can be told without sending anything."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "localhost"

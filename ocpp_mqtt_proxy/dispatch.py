@@ -68,7 +68,7 @@ class Dispatcher:
             return refused(Reason.UNKNOWN_CONNECTOR, str(error))
         except LedgerFailed as error:
             return failed(Reason.INVALID, f"it could not be written down: {error}")
-        except Exception:
+        except Exception:  # every request has an answer, whatever is wrong with us
             log.exception("a request could not be carried out")
             return failed(Reason.INVALID, "the proxy failed on this request")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -33,3 +34,13 @@ def welcome(address: str, port: int, *, sidebar: bool, container: bool) -> Itera
     else:
         yield f"see the page at         http://localhost:{port}/ (elsewhere: run {log_in})"
     yield f"or try one without a car: ocpp-mqtt-proxy simulate --url ws://localhost:{port}/charger/SIM1"
+
+
+def own_address() -> str:
+    """The machine's address in its network, as far as it can be told without sending anything."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "localhost"

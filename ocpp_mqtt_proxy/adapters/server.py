@@ -156,7 +156,7 @@ class Door:
             return connection.respond(404, "no WebSocket is served here\n")
         try:
             refusal = await route.admit(connection, request)
-        except Exception:
+        except Exception:  # websockets would log the request, and with it a password
             log.exception("a fault of ours: nobody comes in at %r", path)
             return connection.respond(500, "a fault of the server's\n")
         if refusal is None:
@@ -172,7 +172,7 @@ class Door:
         self._talking.add(connection)
         try:
             await self._taken.pop(connection).converse(connection)
-        except Exception:
+        except Exception:  # only to say so: it goes on
             log.exception("a fault of ours: a conversation is closed")
             raise
         finally:

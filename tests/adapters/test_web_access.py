@@ -16,10 +16,10 @@ import pytest
 from ocpp_mqtt_proxy.__main__ import main
 from ocpp_mqtt_proxy.adapters.web import Web, api
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, MAX_ADDRESSES, Access, Attempts
-from ocpp_mqtt_proxy.app import own_address
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.passwords import token_hash
+from ocpp_mqtt_proxy.welcome import own_address
 from tests.fakes import NOON, FakeClock
 from tests.running import running
 

@@ -176,7 +176,7 @@ class Link:
             await self._answer(call, answer)
         except CallRefused as refusal:
             await self._refuse(call, refusal.code, refusal.why)
-        except Exception:
+        except Exception:  # a fault of ours costs one answer its sense, never the charger its socket
             log.exception("%s: %s could not be handled", self.charger_id, call.action)
             await self._own_fault(call)
         else:
@@ -205,7 +205,7 @@ class Link:
         except LedgerFailed as error:
             # The charger keeps its message and sends it again (1.6 §3.7.1, E13).
             await self._refuse(call, ErrorCode.INTERNAL_ERROR, f"it could not be written down: {error}")
-        except Exception:
+        except Exception:  # as above
             log.exception("%s: %s could not be handled", self.charger_id, call.action)
             await self._own_fault(call)
 

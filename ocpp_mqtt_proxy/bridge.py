@@ -1,0 +1,131 @@
+"""The proxy as a whole: what may be asked of it, and what there is to see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ocpp_mqtt_proxy import __version__, shapes
+from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
+from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
+from ocpp_mqtt_proxy.adapters.store import Store
+from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.errors import UnknownCharger
+from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+
+
+@dataclass
+class Bridge:
+    """The proxy as a whole. `mqtt` is None where there is no broker to speak to."""
+
+    config: Config
+    hub: Hub
+    store: Store
+    gate: ChargerGate
+    started_at: datetime
+    mqtt: MqttSession | None = None
+
+    # What may be asked of it
+
+    def verbs(self) -> dict[str, Callable[[dict[str, object]], Awaitable[Outcome]]]:
+        """The verbs of `ocpp/bridge/request/` (contract §5)."""
+        return {
+            "accept_charger": self._accept_charger,
+            "forget_charger": self._forget_charger,
+            "refresh": self._refresh,
+        }
+
+    async def _accept_charger(self, arguments: dict[str, object]) -> Outcome:
+        charger = arguments.get("charger")
+        if not isinstance(charger, str) or not charger:
+            return failed(Reason.INVALID, "charger: the id of a charger that waits")
+        self.gate.accept(charger)
+        return done(f"{charger} may connect")
+
+    async def _forget_charger(self, arguments: dict[str, object]) -> Outcome:
+        charger = arguments.get("charger")
+        if not isinstance(charger, str):
+            return failed(Reason.INVALID, "charger: the id of a charger")
+        try:
+            await self.hub.forget(charger)
+        except UnknownCharger as error:
+            return refused(Reason.UNKNOWN_CHARGER, str(error))
+        return done(f"{charger} is forgotten; its sessions stay")
+
+    async def _refresh(self, _: dict[str, object]) -> Outcome:
+        if self.mqtt is not None:
+            self.mqtt.republish()
+        return done("everything retained is sent again")
+
+    # What there is to see
+
+    def info(self) -> shapes.Json:
+        """Who it is and how it is configured (`ocpp/bridge/info`)."""
+        return {
+            "version": __version__,
+            "instance": self.hub.numbers.instance,
+            "started_at": shapes.time(self.started_at),
+            "ocpp_versions": [str(version) for version in DIALECTS],
+            "configuration": self.config.masked(show_tags=self.config.mqtt.show_tags),
+        }
+
+    def status(self) -> shapes.Json:
+        """Everything live (`GET /status`)."""
+        now = self.hub.clock.now()
+        return {
+            "version": __version__,
+            "started_at": shapes.time(self.started_at),
+            "chargers": {s.id: shapes.charger(s, now) for s in self.hub.stations.values()},
+            "waiting": [
+                {"charger": s.charger_id, "address": s.address, "at": shapes.time(s.at)}
+                for s in self.gate.strangers.values()
+            ],
+            "control": {},
+            "providers": {},
+            "services": {},
+            "presence": "unknown",
+            "mqtt": self._mqtt_status(),
+        }
+
+    def _mqtt_status(self) -> shapes.Json:
+        if self.mqtt is None:
+            return {"connected": False, "broker": None}
+        counters = self.mqtt.counters
+        return {
+            "connected": self.mqtt.connected.is_set(),
+            "broker": self.mqtt.broker_name or None,
+            "protocol": self.mqtt.version,
+            "lost_since": shapes.time(self.mqtt.lost_since),
+            "waiting": self.mqtt.waiting,
+            "published": counters.published,
+            "dropped": counters.dropped,
+            "connects": counters.connects,
+        }
+
+    def health(self) -> shapes.Json:
+        """Counters and queues (`ocpp/bridge/health`)."""
+        links = [present.link.counters for present in self.gate.present.values()]
+        return {
+            "at": shapes.time(self.hub.clock.now()),
+            "faults": self.faults(),
+            "chargers": {"known": len(self.hub.stations), "connected": len(self.hub.links)},
+            "frames": sum(c.frames for c in links),
+            "bad_frames": sum(c.bad_frames for c in links),
+            "schema_violations": sum(c.violations for c in links),
+            "refused_calls": sum(c.refused for c in links),
+            "queue_depth": sum(map(len, self.hub.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
+            "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.hub.bus.mailboxes},
+            "mqtt": self._mqtt_status(),
+        }
+
+    def faults(self) -> list[str]:
+        """What is not as it should be; empty where all is well."""
+        faults = []
+        if self.store.failure:
+            faults.append(f"store: {self.store.failure}")
+        if self.mqtt is not None and not self.mqtt.connected.is_set():
+            faults.append(f"mqtt: not connected since {shapes.time(self.mqtt.lost_since)}")
+        return faults

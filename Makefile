@@ -8,15 +8,16 @@ UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' ocpp_mqtt_proxy/__init__.py)
 ADDON := addon/ocpp_mqtt_proxy
-# The fallback broker is needed only where neither Docker nor mosquitto is.
-HAS_BROKER = PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v mosquitto >/dev/null || docker info >/dev/null 2>&1
+# The fallback broker is needed only where mosquitto is not; tests take one from Docker too.
+HAS_MOSQUITTO = PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v mosquitto >/dev/null
+HAS_DOCKER = docker info >/dev/null 2>&1
 export CONFIG
 ifdef CONFIG
 export OCPP_MQTT_PROXY_CONFIG := $(CONFIG)
 endif
 
 .PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage test-home-assistant \
-	lint format bench clean addon docker-build docker-run broker fallback-broker
+	lint format bench clean addon docker-build docker-run broker test-broker fallback-broker
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -30,7 +31,10 @@ install: .venv/.installed ## make .venv with the command in .venv/bin
 	@touch $@
 
 broker: install
-	@$(HAS_BROKER) || $(MAKE) --no-print-directory fallback-broker
+	@$(HAS_MOSQUITTO) || $(MAKE) --no-print-directory fallback-broker
+
+test-broker: install
+	@$(HAS_MOSQUITTO) || $(HAS_DOCKER) || $(MAKE) --no-print-directory fallback-broker
 
 fallback-broker: .venv-broker/.installed ## the small broker for machines without mosquitto
 
@@ -45,27 +49,27 @@ run: broker ## serve, with the broker there is (CONFIG=file for a configuration 
 demo: broker ## the same with simulated chargers, so that every screen shows life
 	@$(BIN)/python -m ocpp_mqtt_proxy.demo demo
 
-test: broker ## every test
+test: test-broker ## every test
 	$(PYTEST)
 
 test-unit: install ## what needs neither sockets nor files
 	$(PYTEST) -m "not integration and not e2e"
 
-test-integration: broker ## what needs sockets, SQLite or a broker
+test-integration: test-broker ## what needs sockets, SQLite or a broker
 	$(PYTEST) -m integration
 
-test-e2e: broker ## whole journeys
+test-e2e: test-broker ## whole journeys
 	$(PYTEST) -m e2e
 
 test-quick: install ## the unit tests, until the first that fails
 	$(PYTEST) -q -x -m "not integration and not e2e"
 
-test-coverage: broker ## every test, with branch coverage: htmlcov/index.html
+test-coverage: test-broker ## every test, with branch coverage: htmlcov/index.html
 	$(PYTEST) --cov --cov-report=term --cov-report=html
 	@$(BIN)/coverage json --quiet -o htmlcov/coverage.json
 	@$(BIN)/python -m tests.coverage_gate htmlcov/coverage.json
 
-test-home-assistant: broker ## against a real Home Assistant, where the rig for it lies beside the project
+test-home-assistant: test-broker ## against a real Home Assistant, where the rig for it lies beside the project
 	$(PYTEST) --home-assistant tests/home_assistant
 
 lint: install ## ruff, mypy, the lock file

@@ -66,7 +66,8 @@ def _with_command(arguments: list[str]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ocpp-mqtt-proxy", description=__doc__.partition("(")[0] if __doc__ else "")
+    about = "EV chargers by OCPP, on MQTT and in Home Assistant."
+    parser = argparse.ArgumentParser(prog="ocpp-mqtt-proxy", description=about)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     file = argparse.ArgumentParser(add_help=False)

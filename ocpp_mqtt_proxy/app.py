@@ -230,6 +230,7 @@ class App:
         session.retain(self.topics.bridge("info"), shapes.dump(self.bridge.info()))
         self._room("states", states.run)
         self._room("mqtt", session.run)
+        self._room("health", lambda: self._tell_health(session))
 
     async def _discovery(self, session: MqttSession) -> Discovery | None:
         config = self.config.mqtt
@@ -266,11 +267,16 @@ class App:
         """Whether a retained topic in our tree is of nothing any more."""
         return topic.startswith(f"{self.topics.base}/charger/")
 
-    async def _keep_house(self) -> None:
-        """Now and then: publish health, drop what is kept too long."""
+    async def _tell_health(self, session: MqttSession) -> None:
+        """How it is, now and then, while there is somebody to tell."""
         while True:
-            if self.mqtt is not None:
-                self.mqtt.retain(self.topics.bridge("health"), shapes.dump(self.bridge.health()))
+            await session.connected.wait()
+            session.retain(self.topics.bridge("health"), shapes.dump(self.bridge.health()))
+            await asyncio.sleep(HEALTH_SECONDS)
+
+    async def _keep_house(self) -> None:
+        """Now and then: drop what is kept too long."""
+        while True:
             if days := self.config.database.keep_days:
                 with suppress(LedgerFailed):  # the store tells what is wrong with it; there is another time
                     await self.store.prune(self.clock.now() - timedelta(days=days))

@@ -1,4 +1,7 @@
-"""What the hub needs of the outside, as protocols. Adapters fulfil them; tests have fakes of them."""
+"""What the hub needs of the outside, and views of the hub, as protocols.
+
+Adapters fulfil them; tests have fakes of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ocpp_mqtt_proxy.core.commands import Order, Outcome
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
 
 
 class LedgerFailed(ProxyError):
@@ -66,3 +69,11 @@ class Publisher(Protocol):
 
     def emit(self, topic: str, payload: bytes) -> None:
         """Send a message that is not kept."""
+
+
+class Stations(Protocol):
+    """Where views look: the chargers as they stand."""
+
+    @property
+    def stations(self) -> dict[str, Station]:
+        """Every charger, by id."""

@@ -1,6 +1,6 @@
 """The broker that tests use: Docker's where there is Docker, else the `mosquitto` binary, else the fallback.
 
-`OCPP_TEST_BROKER=docker|local` chooses; `local` is what `make run` would start.
+`OCPP_TEST_BROKER=docker|local` chooses; `local` is the binary or the fallback.
 """
 
 from __future__ import annotations

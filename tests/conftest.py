@@ -65,11 +65,22 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The broker, shared: every test has a tree of its own on it."""
     started = Broker(tmp_path_factory.mktemp("broker")).start()
     yield started
     started.stop()
+
+
+@pytest.fixture
+def broker(shared_broker: Broker, tmp_path: Path) -> Iterator[Broker]:
+    """The shared broker. The fallback is none to share: a subscriber gets what others have retained there too."""
+    if shared_broker.speaks_mqtt5:
+        yield shared_broker
+        return
+    own = Broker(tmp_path).start()
+    yield own
+    own.stop()
 
 
 @pytest.fixture

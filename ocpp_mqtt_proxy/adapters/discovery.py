@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -31,7 +31,7 @@ from ocpp_mqtt_proxy.core.events import (
     StatusChanged,
 )
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.ports import Publisher
+from ocpp_mqtt_proxy.ports import Publisher, Stations
 from ocpp_mqtt_proxy.topics import Topics, slug
 
 ORIGIN = {
@@ -57,14 +57,6 @@ _TELLS: tuple[type[Fact], ...] = (
 """Facts after which a charger may have entities that it had not."""
 
 Document = dict[str, Any]
-
-
-class Stations(Protocol):
-    """What is looked at."""
-
-    @property
-    def stations(self) -> dict[str, Station]:
-        """Every charger, by id."""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from ocpp_mqtt_proxy.core.model import Amps, Place
 
 
 class Reason(StrEnum):
-    """Why something was refused: the closed list of contract §7."""
+    """Why something was refused: the closed list of contract §7. Some come with providers only."""
 
     SHARING_DISABLED = "sharing_disabled"
     BLOCKED = "blocked"

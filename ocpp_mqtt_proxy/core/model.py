@@ -11,8 +11,6 @@ from enum import StrEnum
 from typing import NamedTuple, NewType
 
 Amps = NewType("Amps", float)
-Volts = NewType("Volts", float)
-Watts = NewType("Watts", float)
 WattHours = NewType("WattHours", float)
 
 OWNER = "owner"

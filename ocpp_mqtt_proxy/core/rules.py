@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ocpp_mqtt_proxy.core import binding, hearing as reports, transactions
+from ocpp_mqtt_proxy.core import binding, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetLimit, StartCharging
@@ -18,12 +18,12 @@ from ocpp_mqtt_proxy.core.events import (
     ChargerDisconnected,
     Fact,
 )
-from ocpp_mqtt_proxy.core.hearing import Change, Hearing
+from ocpp_mqtt_proxy.core.hearing import RULES as EVERYDAY, Change, Hearing, set_operative
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.station import Station
 
-_RULES = reports.RULES | transactions.RULES
+_RULES = EVERYDAY | transactions.RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +91,5 @@ def confirm(station: Station, order: Order, now: datetime, numbers: Numbers) -> 
         case StartCharging():
             binding.promised(hearing, order)
         case ChangeAvailability(at=at) if at.connector == 0:
-            reports.set_operative(hearing, operative=order.operative)
+            set_operative(hearing, operative=order.operative)
     return _heard(hearing)

@@ -69,6 +69,8 @@ def _broker(folder: Path) -> Iterator[dict[str, str]]:
     else:
         started = broker.start(folder, STANDARD_PORT)
         print(f"MQTT: {started.name} on 127.0.0.1:{STANDARD_PORT}, for this run only", flush=True)
+        if not started.speaks_mqtt5:
+            print("      a makeshift broker, good for a first look; for more, install mosquitto", flush=True)
         protocol = {} if started.speaks_mqtt5 else {"OCPP_MQTT_PROXY_MQTT__PROTOCOL": "3.1.1"}
         try:
             yield environment | protocol | {"MQTT_HOST": "127.0.0.1", "MQTT_PORT": str(STANDARD_PORT)}

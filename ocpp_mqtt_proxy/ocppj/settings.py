@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 TO_VARIABLE: Mapping[str, str] = MappingProxyType(
@@ -50,3 +51,11 @@ def key(name: str) -> str:
 def variable(name: str) -> str:
     """The 2.x variable of a name in either spelling; one without a pair stays as it is."""
     return TO_VARIABLE.get(name, name)
+
+
+def asked_as(names: Iterable[str], spell: Callable[[str], str]) -> Mapping[str, list[str]]:
+    """By a version's spelling in lower case, the names that a setting was asked by: maybe several."""
+    asked: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        asked[spell(name).lower()].append(name)
+    return asked

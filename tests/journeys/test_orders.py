@@ -199,6 +199,12 @@ async def test_settings_are_read_and_written_by_the_names_of_either_version(gara
         assert read["result"]["values"] == {name: "17"}
 
 
+async def test_a_setting_asked_by_both_its_names_is_told_by_both(garage: Garage) -> None:
+    read = await garage.ask("configuration", get=list(INTERVAL.values()))
+    assert set(read["result"]["values"]) == set(INTERVAL.values())
+    assert read["result"]["unknown"] == []
+
+
 async def test_a_setting_the_charger_lacks_is_told_as_unknown(garage: Garage) -> None:
     read = await garage.ask("configuration", get=["NoSuchCtrlr.NoSuchThing"])
     assert read["result"]["unknown"] == ["NoSuchCtrlr.NoSuchThing"]

@@ -50,6 +50,7 @@ def of_charger(station: Station, topics: Topics) -> Published:
 def _diagnostics(station: Station) -> Iterator[tuple[str, str]]:
     yield "firmware", text(station.memory.nameplate.firmware)
     yield "firmware_status", text(station.firmware_status)
+    yield "diagnostics_status", text(station.diagnostics_status)
     if alive := shapes.time(station.last_heartbeat or station.memory.last_seen):
         yield "last_heartbeat", alive
     yield "reconnects", str(max(0, station.connects - 1))

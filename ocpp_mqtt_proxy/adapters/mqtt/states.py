@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.adapters.mqtt.projection import of_charger, of_connector
@@ -22,7 +21,7 @@ from ocpp_mqtt_proxy.core.events import (
     SessionStarted,
 )
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.ports import Clock, Publisher
+from ocpp_mqtt_proxy.ports import Clock, Publisher, Stations
 from ocpp_mqtt_proxy.topics import Topics
 
 GROUPED = {SessionStarted: ("session", "started"), SessionEnded: ("session", "ended")}
@@ -47,14 +46,6 @@ an empty state it would complain in its log."""
 
 _READINGS = (MeterRead, HeartbeatHeard)
 """Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
-
-
-class Stations(Protocol):
-    """What is looked at."""
-
-    @property
-    def stations(self) -> dict[str, Station]:
-        """Every charger, by id."""
 
 
 @dataclass

@@ -115,14 +115,15 @@ def _get_configuration(order: GetConfiguration) -> Asked:
 
 def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
     """Values by the names they were asked by; chargers return keys in any case."""
-    asked = {settings.key(name).lower(): name for name in order.names}
-    values, readonly = {}, []
+    asked = settings.asked_as(order.names, settings.key)
+    values: dict[str, str] = {}
+    readonly: list[str] = []
     for item in children(payload, "configurationKey"):
         key = text(item, "key")
-        name = asked.get(key.lower(), key)
-        values[name] = text(item, "value")
+        names = asked.get(key.lower(), [key])
+        values |= dict.fromkeys(names, text(item, "value"))
         if flag(item, "readonly"):
-            readonly.append(name)
+            readonly += names
     unknown = sorted(set(order.names) - values.keys())
     return done(values=values, readonly=readonly, unknown=unknown)
 

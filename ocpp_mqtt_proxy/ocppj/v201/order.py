@@ -107,12 +107,12 @@ def _get_configuration(order: GetConfiguration) -> Asked:
 
 def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
     """Values by the names they were asked by; results come back in any order."""
-    asked = {settings.variable(name).lower(): name for name in order.names}
-    values = {}
+    asked = settings.asked_as(order.names, settings.variable)
+    values: dict[str, str] = {}
     for item in children(payload, "getVariableResult"):
         if text(item, "attributeStatus") == "Accepted":
             name = name_of(item)
-            values[asked.get(name.lower(), name)] = text(item, "attributeValue")
+            values |= dict.fromkeys(asked.get(name.lower(), [name]), text(item, "attributeValue"))
     unknown = sorted(set(order.names) - values.keys())
     return done(values=values, readonly=[], unknown=unknown)
 

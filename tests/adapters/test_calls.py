@@ -227,3 +227,15 @@ async def test_every_call_has_an_id_of_its_own() -> None:
         await asyncio.gather(*tasks)
     assert len({message_id for message_id, _, _ in line.sent}) == 5
     assert all(len(message_id) <= 36 for message_id, _, _ in line.sent)
+
+
+async def test_an_order_that_comes_as_the_last_is_answered_gets_its_turn() -> None:
+    line = Line()
+    async with putting(line, ClearCache()) as (first,):
+        await line.asked_for(1)
+        second = asyncio.create_task(line.calls.put(ClearCache()))
+        line.answer(0, {"status": "Accepted"})
+        assert (await first).ok
+        await line.asked_for(2)
+        line.answer(1, {"status": "Accepted"})
+        assert (await second).ok

@@ -63,7 +63,9 @@ class Calls:
             return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
         if len(self._gate.waiting) >= MAX_WAITING:
             return failed(Reason.TIMEOUT, "too many calls wait for the charger")
-        task = asyncio.create_task(self._carry_out(order, Pending(self._gate.ask(*asked))))
+        pending = Pending(self._gate.ask(*asked))
+        self._pending[pending.call.id] = pending  # at once: whoever is answered now may send it
+        task = asyncio.create_task(self._carry_out(order, pending))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
@@ -84,7 +86,6 @@ class Calls:
                 pending.answer.set_result(None)
 
     async def _carry_out(self, order: Order, pending: Pending) -> Outcome:
-        self._pending[pending.call.id] = pending
         try:
             answer = await self._exchange(pending)
         except TimeoutError:

@@ -50,6 +50,8 @@ class Bridge:
         if not isinstance(charger, str):
             return failed(Reason.INVALID, "charger: the id of a charger")
         try:
+            if any(self.hub.station(charger).sessions()):
+                return refused(Reason.INVALID, f"a session runs on {charger}; stop or close it first")
             await self.hub.forget(charger)
         except UnknownCharger as error:
             return refused(Reason.UNKNOWN_CHARGER, str(error))

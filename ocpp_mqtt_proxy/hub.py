@@ -75,6 +75,10 @@ class Hub:
             self.stations[charger_id] = station
         return station
 
+    def expect(self, charger_id: str) -> None:
+        """The owner lets a charger in that has yet to come."""
+        self.ledger.note([self.admit(charger_id).memory])
+
     def connect(self, charger_id: str, link: ChargerLink, address: str) -> None:
         """A charger's socket is open."""
         station = self.admit(charger_id)

@@ -395,6 +395,13 @@ async def test_a_forgotten_charger_has_to_be_accepted_anew(tmp_path: Path) -> No
             assert charger.status == 404
 
 
+async def test_an_accepted_charger_may_come_after_a_restart_too(tmp_path: Path) -> None:
+    async with served(tmp_path, accept_unknown_chargers=False) as app:
+        app.gate.accept("CP1")
+    async with served(tmp_path, accept_unknown_chargers=False) as app, knocking(app.port, "/CP1", OCPP16) as charger:
+        assert charger.status == 101
+
+
 async def test_only_so_many_strangers_are_remembered_the_latest(tmp_path: Path) -> None:
     async with served(tmp_path, accept_unknown_chargers=False) as app:
         for number in range(MAX_WAITING + 2):

@@ -245,7 +245,7 @@ async def test_another_site_s_page_can_do_nothing(service: Running, browser: Bro
         for attempt in attempts:
             assert await browser.script(f"{attempt}.then(() => 'read', () => 'refused')") == "refused"
     assert set(browser.answers.values()) <= {200, 403}
-    assert service.app.gate.welcome == set()
+    assert service.app.hub.stations == {}
 
 
 @contextlib.asynccontextmanager

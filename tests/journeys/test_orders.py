@@ -290,6 +290,16 @@ async def test_each_request_has_exactly_one_answer(garage: Garage) -> None:
     assert len(answers) == 4
 
 
+async def test_a_charger_that_charges_is_not_forgotten(garage: Garage) -> None:
+    await garage.charger.begin()
+    await garage.shows("charging", "ON")
+    refused = await garage.watcher.ask("bridge/request/forget_charger", charger="CP1")
+    assert (refused["status"], refused["reason"]) == ("refused", "invalid")
+    await garage.charger.end()
+    await garage.shows("charging", "OFF")
+    assert (await garage.watcher.ask("bridge/request/forget_charger", charger="CP1"))["status"] == "ok"
+
+
 async def test_what_cannot_be_understood_says_what_where_and_what_is_allowed(garage: Garage) -> None:
     unknown = await garage.ask("dance")
     assert unknown["status"] == "error"

@@ -66,7 +66,6 @@ class ChargerGate:
     timing: Timing = field(default_factory=Timing)
     present: dict[str, Present] = field(default_factory=dict)
     strangers: OrderedDict[str, Stranger] = field(default_factory=OrderedDict)
-    welcome: set[str] = field(default_factory=set)
     _visits: WeakKeyDictionary[ServerConnection, Visit] = field(default_factory=WeakKeyDictionary)
     _checker: Checker = field(default_factory=Checker)
 
@@ -113,7 +112,7 @@ class ChargerGate:
 
     def is_welcome(self, charger_id: str, address: str) -> bool:
         """Known chargers are; of others by `accept_unknown_chargers`, the first from the house's own network."""
-        if charger_id in self.welcome or self.config.charger(charger_id) or charger_id in self.hub.stations:
+        if self.config.charger(charger_id) or charger_id in self.hub.stations:
             return True
         policy = self.config.accept_unknown_chargers
         if policy == "first":
@@ -131,9 +130,9 @@ class ChargerGate:
             self.strangers.popitem(last=False)
 
     def accept(self, charger_id: str) -> None:
-        """The owner's click: this charger may come in from now on."""
+        """The owner's click: this charger may come in from now on, after a restart too."""
         self.strangers.pop(charger_id, None)
-        self.welcome.add(charger_id)
+        self.hub.expect(charger_id)
 
     async def _may_replace(self, guest: Visit, connection: ServerConnection, *, trusted: bool) -> bool:
         """Whether a new socket may take an open one's place (semantics §1.13).
@@ -176,8 +175,6 @@ class ChargerGate:
             self._left(guest.charger_id, link)
         if link.counters.frames == link.counters.bad_frames:
             await self._forget_passer_by(guest.charger_id)
-        else:
-            self.welcome.discard(guest.charger_id)  # known now; if it is forgotten, it has to be accepted anew
 
     def _nothing_to_speak(self, guest: Visit) -> str:
         """Why there is no language in common; empty where there is."""

@@ -143,6 +143,8 @@ def read(file: Path) -> dict[str, Any]:
         raise BadConfiguration([f"{file}: cannot be read: {error}"]) from None
     except UnicodeDecodeError:
         raise BadConfiguration([f"{file}: cannot be read: must be UTF-8 text"]) from None
+    except RecursionError:
+        raise BadConfiguration([f"{file}: cannot be read: must not hold itself, nor be nested that deep"]) from None
     except OSError as error:
         raise BadConfiguration([f"{file}: cannot be read: {error.strerror}"]) from None
     if not isinstance(parsed, dict) or not all(isinstance(key, str) for key in parsed):

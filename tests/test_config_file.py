@@ -294,3 +294,11 @@ def test_a_section_that_is_none_is_a_fault_though_the_environment_adds_to_it(
 def test_what_is_shown_can_be_read_again(file: Path) -> None:
     config = load(CONTRACT)
     assert loaded(file, yaml.safe_dump(config.masked())) == config
+
+
+@pytest.mark.parametrize("text", ["x: &a [*a]", "x: " + "[" * 3000 + "]" * 3000], ids=["itself", "deep"])
+def test_a_file_that_has_no_end_is_a_fault(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "endless.yaml"
+    file.write_text(text)
+    with pytest.raises(BadConfiguration, match="must not hold itself"):
+        config_file.load(file, {})

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 
+from ocpp_mqtt_proxy.core.binding import ceiling_order, session_order
 from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetInventory,
     Message,
     Outcome,
-    ProfileForm,
     Reason,
     SetConfiguration,
     SetLimit,
@@ -24,7 +23,7 @@ from ocpp_mqtt_proxy.core.commands import (
     Trigger,
     done,
 )
-from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Version
+from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Status, Version
 from ocpp_mqtt_proxy.core.settings import (
     MEASURANDS,
     METER_INTERVAL,
@@ -129,19 +128,13 @@ class Commissioning:
 
     async def _limit(self, station: Station, link: ChargerLink) -> None:
         """The owner's ceiling and what sessions have of their own again: a charger that was reset has lost them."""
-        memory = station.memory
-        if memory.limit is not None:
-            await self._put(station, link, self._order(station, Target(), memory.limit))
+        limit, now = station.memory.limit, self.hub.clock.now()
+        if limit is not None:
+            await self._put(station, link, ceiling_order(station, limit, now))
         for session in list(station.sessions()):
             if session.paused or session.limit is not None:
-                connector = station.connector(session.connector)
-                at, limit = Target(connector.number, connector.place), session.within(station.limit)
-                own = self._order(station, at, limit)
-                await self._put(station, link, replace(own, ceiling=False, transaction_id=session.transaction_id))
-
-    def _order(self, station: Station, at: Target, limit: Amps) -> SetLimit:
-        start = self.hub.clock.now() - timedelta(minutes=1)
-        return SetLimit(at, limit, start, station.plan.phases, station.memory.form or ProfileForm())
+                own = session_order(station, session, session.within(station.limit), now)
+                await self._put(station, link, own)
 
     async def _put(self, station: Station, link: ChargerLink, order: SetLimit) -> None:
         if (await link.send(order)).ok:

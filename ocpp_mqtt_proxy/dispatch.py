@@ -6,12 +6,12 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
+from ocpp_mqtt_proxy.core.binding import ceiling_order, session_order
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, ProfileForm, Reason, Target, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
@@ -79,11 +79,6 @@ class Dispatcher:
     def absence(self, station: Station) -> Outcome | None:
         """The refusal where a charger is not connected."""
         return None if station.id in self.hub.links else _absent(station)
-
-    def limit(self, station: Station, at: Target, limit: Amps) -> commands.SetLimit:
-        """An order for a limit in A per phase that holds from now on."""
-        start = self.hub.clock.now() - timedelta(minutes=1)
-        return commands.SetLimit(at, limit, start, station.plan.phases)
 
     async def send(self, station: Station, order: Order) -> Outcome:
         """Put one order to a charger; what it agrees to becomes a fact. A promise (Scheduled) does not yet."""
@@ -222,7 +217,7 @@ def _within_what_cars_take(amps: float) -> Amps:
 
 async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome:
     """Set the ceiling, as the default for every transaction, and in those that have a limit of their own."""
-    outcome = await _in_some_form(desk, station, desk.limit(station, Target(), limit))
+    outcome = await _in_some_form(desk, station, ceiling_order(station, limit, desk.hub.clock.now()))
     if outcome.ok:
         for session in list(station.sessions()):
             if session.limit is not None and not session.paused:
@@ -232,9 +227,7 @@ async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome
 
 async def _limit_session(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
     """Limit one transaction; the limit goes with it, so that a pause does not outlast its session."""
-    at = _at(station.connector(session.connector))
-    order = replace(desk.limit(station, at, limit), ceiling=False, transaction_id=session.transaction_id)
-    return await _in_some_form(desk, station, order)
+    return await _in_some_form(desk, station, session_order(station, session, limit, desk.hub.clock.now()))
 
 
 async def _in_some_form(desk: Dispatcher, station: Station, order: commands.SetLimit) -> Outcome:

@@ -6,12 +6,32 @@ runs, and goes with it (1.6 §3.13.1, K01.FR.16). It must therefore never be abo
 
 from __future__ import annotations
 
-from ocpp_mqtt_proxy.core.commands import SetLimit, StartCharging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ocpp_mqtt_proxy.core.commands import ProfileForm, SetLimit, StartCharging, Target
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import LimitChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.station import Station
+
+_AGO = timedelta(minutes=1)
+"""How long ago a schedule began that is to hold from now on: chargers' clocks are not quite ours (1.6 §5.16.4)."""
+
+
+def ceiling_order(station: Station, limit: Amps, now: datetime) -> SetLimit:
+    """An order for a ceiling in A per phase, for every transaction, in the form that the charger took last."""
+    return SetLimit(Target(), limit, now - _AGO, station.plan.phases, station.memory.form or ProfileForm())
+
+
+def session_order(station: Station, session: Session, limit: Amps, now: datetime) -> SetLimit:
+    """An order for a limit of one transaction, which goes with it. Raises UnknownConnector."""
+    connector = station.connector(session.connector)
+    at = Target(connector.number, connector.place)
+    order = ceiling_order(station, limit, now)
+    return replace(order, at=at, ceiling=False, transaction_id=session.transaction_id)
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:

@@ -126,11 +126,11 @@ def _set_configuration(order: SetConfiguration) -> Asked:
 
 
 def _changed(order: SetConfiguration, payload: Object) -> Outcome:
-    asked = {settings.variable(name).lower(): name for name, _ in order.values}
-    statuses = {}
+    asked = settings.asked_as((name for name, _ in order.values), settings.variable)
+    statuses: dict[str, str] = {}
     for item in children(payload, "setVariableResult"):
         name = name_of(item)
-        statuses[asked.get(name.lower(), name)] = text(item, "attributeStatus")
+        statuses |= dict.fromkeys(asked.get(name.lower(), [name]), text(item, "attributeStatus"))
     return settled(statuses)
 
 

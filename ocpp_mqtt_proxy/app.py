@@ -114,8 +114,8 @@ class App:
         """Run until told to stop."""
         try:
             await self.start()
-        except BaseException:
-            await self.store.close()  # or its threads would keep the program alive
+        except BaseException:  # cancelled too, or its threads would keep the program alive
+            await self.store.close()
             raise
         try:
             await self._stopping.wait()

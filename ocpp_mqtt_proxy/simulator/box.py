@@ -245,7 +245,7 @@ class Box:
 
     def sample(self, now: datetime, context: str = "Sample.Periodic") -> Sample:
         """What its meter reads. While charging that is what its settings say, else the register alone."""
-        readings = [Reading(ENERGY, round(self.register, 1), "Wh", context=context, location="Outlet")]
+        readings = [Reading(ENERGY, float(round(self.register)), "Wh", context=context, location="Outlet")]
         if context in ("Sample.Periodic", "Trigger"):
             wanted = self.settings[MEASURANDS].split(",")
             readings = [r for r in readings + self._flows(context) if r.measurand in wanted] or readings

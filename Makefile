@@ -17,7 +17,7 @@ export OCPP_MQTT_PROXY_CONFIG := $(CONFIG)
 endif
 
 .PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage test-home-assistant \
-	lint format bench clean addon docker-build docker-run broker test-broker fallback-broker
+	lint format bench profile clean addon docker-build docker-run broker test-broker fallback-broker
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -83,7 +83,10 @@ format: install ## let ruff put things right
 	$(BIN)/ruff format .
 
 bench: broker ## speed, against a bare relay in the same run
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
+
+profile: broker ## where a frame's processor time goes, by function (PROFILE=--sample: undistorted)
+	$(BIN)/python -m tests.bench.profile $(PROFILE)
 
 addon: install ## make addon/ocpp_mqtt_proxy a self-contained folder: wheel, pinned requirements, version
 	@rm -f $(ADDON)/*.whl

@@ -100,9 +100,8 @@ def csms() -> Iterator[Program]:
         yield program
 
 
-@contextlib.contextmanager
-def proxy(folder: Path, broker: Started) -> Iterator[Program]:
-    """The whole service: validation, store on disk, MQTT, discovery."""
+def configured(folder: Path, broker: Started) -> tuple[Path, int]:
+    """A configuration with everything on, the store on disk included; its file and the port served."""
     port = free_port()
     file = folder / f"options-{port}.json"
     options = {
@@ -118,5 +117,12 @@ def proxy(folder: Path, broker: Started) -> Iterator[Program]:
         "log": {"level": "error"},
     }
     file.write_text(json.dumps(options))
+    return file, port
+
+
+@contextlib.contextmanager
+def proxy(folder: Path, broker: Started) -> Iterator[Program]:
+    """The whole service: validation, store on disk, MQTT, discovery."""
+    file, port = configured(folder, broker)
     with started("proxy", "ocpp_mqtt_proxy", "run", "--config", str(file), port=port) as program:
         yield program

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 FLOORS = [
     {"core", "passwords", "topics"},
-    {"ocppj", "bus", "ports", "shapes", "config", "requests"},
+    {"ocppj", "bus", "ports", "shapes", "sockets", "config", "requests"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning", "household"},
     {"dispatch"},

@@ -20,9 +20,11 @@ from weakref import WeakKeyDictionary
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
+
+from ocpp_mqtt_proxy.sockets import Connection
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,8 @@ TLS_RECORD = 0x16
 _SILENT = logging.getLogger(f"{__name__}.websockets")
 _SILENT.disabled = True
 
-Admit = Callable[[ServerConnection, Request], Awaitable[Response | None]]
-Converse = Callable[[ServerConnection], Awaitable[None]]
+Admit = Callable[[Connection, Request], Awaitable[Response | None]]
+Converse = Callable[[Connection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ class Door:
     routes: list[SocketRoute] = field(default_factory=list)
     head_seconds: float = HEAD_SECONDS
     knocking: dict[Doorman, None] = field(default_factory=dict)
-    _taken: WeakKeyDictionary[ServerConnection, SocketRoute] = field(default_factory=WeakKeyDictionary)
-    _talking: set[ServerConnection] = field(default_factory=set)
+    _taken: WeakKeyDictionary[Connection, SocketRoute] = field(default_factory=WeakKeyDictionary)
+    _talking: set[Connection] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         config = uvicorn.Config(
@@ -93,13 +95,13 @@ class Door:
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen; the port, which is the one asked for unless that was 0. Raises OSError."""
         self._server: Server = await serve(
-            self._converse,
+            cast("Any", self._converse),
             host,
             port,
             ssl=tls,
-            process_request=self._admit,
-            process_response=self._answered,
-            select_subprotocol=_the_one_left,
+            process_request=cast("Any", self._admit),
+            process_response=cast("Any", self._answered),
+            select_subprotocol=cast("Any", _the_one_left),
             compression=None,
             server_header=None,
             open_timeout=HEAD_SECONDS,
@@ -141,7 +143,7 @@ class Door:
 
     def _doorman(self, *args: Any, **kwargs: Any) -> Doorman:  # noqa: ANN401
         """What `websockets` takes for its connection: it may yet become one."""
-        return Doorman(self, ServerConnection(*args, **kwargs))
+        return Doorman(self, Connection(*args, **kwargs))
 
     def http(self) -> asyncio.Protocol:
         """A protocol for plain HTTP, which never logs a request: its query may hold a token."""
@@ -149,7 +151,7 @@ class Door:
         protocol.access_log = False
         return protocol
 
-    async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _admit(self, connection: Connection, request: Request) -> Response | None:
         path = plain_path(request.path)
         route = next((route for route in self.routes if route.matches(path)), None)
         if route is None:
@@ -163,12 +165,12 @@ class Door:
             self._taken[connection] = route
         return refusal
 
-    def _answered(self, connection: ServerConnection, _: Request, response: Response) -> None:
+    def _answered(self, connection: Connection, _: Request, response: Response) -> None:
         """Say why a handshake came to nothing that was not refused."""
         if connection in self._taken and response.status_code != 101:
             log.warning("no WebSocket with %s: %s", connection.remote_address, connection.protocol.handshake_exc)
 
-    async def _converse(self, connection: ServerConnection) -> None:
+    async def _converse(self, connection: Connection) -> None:
         self._talking.add(connection)
         try:
             await self._taken.pop(connection).converse(connection)
@@ -184,7 +186,7 @@ def plain_path(target: str) -> str:
     return "/" + target.partition("?")[0].lstrip("/")
 
 
-def _the_one_left(_: ServerConnection, offered: Any) -> Subprotocol | None:  # noqa: ANN401
+def _the_one_left(_: Connection, offered: Any) -> Subprotocol | None:  # noqa: ANN401
     """The route has left only the subprotocol to confirm in the request, or none."""
     return offered[0] if offered else None
 
@@ -192,7 +194,7 @@ def _the_one_left(_: ServerConnection, offered: Any) -> Subprotocol | None:  # n
 class Doorman(asyncio.Protocol):
     """Holds a connection until its first request head tells where it goes."""
 
-    def __init__(self, door: Door, websocket: ServerConnection) -> None:
+    def __init__(self, door: Door, websocket: Connection) -> None:
         self.protocol = websocket.protocol  # `websockets` takes us for its connection and looks here
         self._door = door
         self._websocket = websocket

@@ -39,15 +39,14 @@ class Line:
         self.sent: list[tuple[str, str, Any]] = []
         self.open: set[str] = set()
         self.most_open = 0
-        self.asked = asyncio.Condition()
+        self._asked = asyncio.Event()
 
-    async def _transmit(self, data: bytes) -> None:
+    def _transmit(self, data: bytes) -> None:
         _, message_id, action, payload = json.loads(data)
         self.sent.append((message_id, action, payload))
         self.open.add(message_id)
         self.most_open = max(self.most_open, len(self.open))
-        async with self.asked:
-            self.asked.notify_all()
+        self._asked.set()
 
     def answer(self, number: int, payload: dict[str, object]) -> None:
         message_id = self.sent[number][0]
@@ -56,8 +55,10 @@ class Line:
 
     async def asked_for(self, count: int) -> None:
         """Wait until so many calls have come."""
-        async with asyncio.timeout(10), self.asked:
-            await self.asked.wait_for(lambda: len(self.sent) >= count)
+        async with asyncio.timeout(10):
+            while len(self.sent) < count:
+                self._asked.clear()
+                await self._asked.wait()
 
 
 @contextlib.asynccontextmanager

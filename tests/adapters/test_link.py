@@ -53,22 +53,20 @@ class Charger:
     payloads: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[object, list[Any]] = field(default_factory=dict)
     closed: ConnectionClosed | None = None
-    _heard: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    held: bool = False
+    _take: Callable[[bytes], None] | None = None
+    _unheard: list[bytes] = field(default_factory=list)
+    _left: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     # What the link sees of it
 
-    async def recv(self, decode: bool | None = None) -> str | bytes:
-        frame = await self._heard.get()
-        if frame is None:
-            assert self.closed is not None
-            raise self.closed
-        return frame
+    def listen(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
 
-    async def send(self, message: bytes, *, text: bool) -> None:
-        assert text
+    def put(self, message: bytes) -> bool:
         if self.closed is not None:
-            raise self.closed
+            return False
         frame = json.loads(message)
         if frame[0] == 2:
             self.asked.append(frame[2])
@@ -78,8 +76,23 @@ class Charger:
                 self.say([3, frame[1], answer])
         else:
             self.answers[frame[1]] = frame
-        async with self._news:
-            self._news.notify_all()
+        self._news.set()
+        return True
+
+    def hold(self) -> None:
+        self.held = True
+
+    def release(self) -> None:
+        self.held = False
+        self._deliver()
+
+    async def wait_closed(self) -> None:
+        await self._left.wait()
+        self._deliver()
+
+    @property
+    def farewell(self) -> str:
+        return str(self.closed)
 
     # What the test does with it
 
@@ -87,11 +100,16 @@ class Charger:
         self.say_bytes(json.dumps(frame).encode())
 
     def say_bytes(self, data: bytes) -> None:
-        self._heard.put_nowait(data)
+        self._unheard.append(data)
+        asyncio.get_running_loop().call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        while self._unheard and not self.held and self._take is not None:
+            self._take(self._unheard.pop(0))
 
     def leave(self, how: ConnectionClosed | None = None) -> None:
         self.closed = how or ConnectionClosedError(None, None)
-        self._heard.put_nowait(None)
+        self._left.set()
 
     async def call(self, action: str, payload: dict[str, Any] | None = None, message_id: object = "m1") -> list[Any]:
         self.say([2, message_id, action, payload or {}])
@@ -99,8 +117,10 @@ class Charger:
         return self.answers.pop(message_id)
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(10), self._news:
-            await self._news.wait_for(condition)
+        async with asyncio.timeout(10):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
 
 
 @dataclass
@@ -138,9 +158,8 @@ async def conversing(
     finally:
         if charger.closed is None:
             charger.leave()
-        with contextlib.suppress(ConnectionClosed):
-            async with asyncio.timeout(10):
-                await running
+        async with asyncio.timeout(10):
+            await running
 
 
 # Before and after the boot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, failed, refused
@@ -39,9 +39,7 @@ class Pending:
 class Calls:
     """Puts orders to a charger. `transmit` sends a frame; a call has `seconds` to be answered once it is sent."""
 
-    def __init__(
-        self, charger_id: str, dialect: Dialect, transmit: Callable[[bytes], Awaitable[None]], seconds: float
-    ) -> None:
+    def __init__(self, charger_id: str, dialect: Dialect, transmit: Callable[[bytes], None], seconds: float) -> None:
         self._charger_id = charger_id
         self._dialect = dialect
         self._transmit = transmit
@@ -93,14 +91,14 @@ class Calls:
         finally:
             del self._pending[pending.call.id]
             self._gate.give_up(pending.call)
-            await self._send_next()
+            self._send_next()
         if answer is None:
             return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
         return self._outcome(order, answer)
 
     async def _exchange(self, pending: Pending) -> Answer | None:
         """Wait for a call's turn, then for its answer; None where the link is lost. Raises TimeoutError."""
-        await self._send_next()
+        self._send_next()
         async with asyncio.timeout(self._seconds * TURNS):
             await pending.sent.wait()
         async with asyncio.timeout(self._seconds):
@@ -111,11 +109,11 @@ class Calls:
             return f"the charger did not answer {pending.call.action} in {self._seconds:g} s"
         return "the charger was busy with other calls for too long"
 
-    async def _send_next(self) -> None:
+    def _send_next(self) -> None:
         call = None if self._lost else self._gate.next()
         if call is not None:
             self._pending[call.id].sent.set()
-            await self._transmit(rpc.encode_call(call))
+            self._transmit(rpc.encode_call(call))
 
     def _outcome(self, order: Order, answer: Answer) -> Outcome:
         if isinstance(answer, CallResult):

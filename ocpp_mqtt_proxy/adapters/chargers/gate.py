@@ -12,7 +12,6 @@ from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from weakref import WeakKeyDictionary
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
@@ -25,6 +24,7 @@ from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS, SUBPROTOCOLS
+from ocpp_mqtt_proxy.sockets import Connection
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Present:
     """A charger whose socket is open."""
 
     link: Link
-    connection: ServerConnection
+    connection: Connection
     address: str
 
 
@@ -66,12 +66,12 @@ class ChargerGate:
     timing: Timing = field(default_factory=Timing)
     present: dict[str, Present] = field(default_factory=dict)
     strangers: OrderedDict[str, Stranger] = field(default_factory=OrderedDict)
-    _visits: WeakKeyDictionary[ServerConnection, Visit] = field(default_factory=WeakKeyDictionary)
+    _visits: WeakKeyDictionary[Connection, Visit] = field(default_factory=WeakKeyDictionary)
     _checker: Checker = field(default_factory=Checker)
 
     # At the door
 
-    async def admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def admit(self, connection: Connection, request: Request) -> Response | None:
         """Judge an upgrade request: None lets it in, else the refusal. Never logs credentials."""
         guest = visit(request.path, request.headers, self.config)
         refusal = await self._judge(guest, connection)
@@ -87,7 +87,7 @@ class ChargerGate:
         self._visits[connection] = guest
         return None
 
-    async def _judge(self, guest: Visit, connection: ServerConnection) -> tuple[HTTPStatus, str] | None:
+    async def _judge(self, guest: Visit, connection: Connection) -> tuple[HTTPStatus, str] | None:
         if not possible_id(guest.charger_id):
             return HTTPStatus.NOT_FOUND, "no charger may have this id"
         authenticated = await self._authenticate(guest)
@@ -134,7 +134,7 @@ class ChargerGate:
         self.strangers.pop(charger_id, None)
         self.hub.expect(charger_id)
 
-    async def _may_replace(self, guest: Visit, connection: ServerConnection, *, trusted: bool) -> bool:
+    async def _may_replace(self, guest: Visit, connection: Connection, *, trusted: bool) -> bool:
         """Whether a new socket may take an open one's place (semantics §1.13).
 
         At once from the same address or with credentials: chargers notice a dead link before we do. Else only
@@ -149,7 +149,7 @@ class ChargerGate:
 
     # Inside
 
-    async def converse(self, connection: ServerConnection) -> None:
+    async def converse(self, connection: Connection) -> None:
         """Hold a charger's conversation until its socket closes."""
         guest = self._visits.pop(connection)
         if why := self._nothing_to_speak(guest):
@@ -167,8 +167,7 @@ class ChargerGate:
             asyncio.create_task(self._ping(link, connection)),
         ]
         try:
-            with suppress(ConnectionClosed):
-                await link.run()
+            await link.run()
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -185,7 +184,7 @@ class ChargerGate:
             return f"it offers only {', '.join(guest.offered)}; spoken with it: {spoken}"
         return "it offers no subprotocol, which strict_subprotocol asks for" if self.config.strict_subprotocol else ""
 
-    async def _ping(self, link: Link, connection: ServerConnection) -> None:
+    async def _ping(self, link: Link, connection: Connection) -> None:
         """Cut a charger that does not answer pings: its network is gone, or it does not even read."""
         configured = self.config.charger(link.charger_id)
         interval = configured.ping_interval if configured else PING_INTERVAL
@@ -195,7 +194,7 @@ class ChargerGate:
                 link.lose(f"no pong within {self.timing.pong:g} s")
                 connection.transport.abort()
 
-    def _link(self, guest: Visit, connection: ServerConnection) -> Link:
+    def _link(self, guest: Visit, connection: Connection) -> Link:
         return Link(
             guest.charger_id,
             DIALECTS[guest.version],
@@ -243,7 +242,7 @@ def _put(request: Request, header: str, value: str | None) -> None:
         request.headers[header] = value
 
 
-async def _close_when_told(link: Link, connection: ServerConnection) -> None:
+async def _close_when_told(link: Link, connection: Connection) -> None:
     """Close a socket, by force where its peer does not even read."""
     reason = await link.wait_closing()
     try:
@@ -253,7 +252,7 @@ async def _close_when_told(link: Link, connection: ServerConnection) -> None:
         connection.transport.abort()
 
 
-async def _answers_ping(connection: ServerConnection, seconds: float) -> bool:
+async def _answers_ping(connection: Connection, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
             await (await connection.ping())
@@ -262,7 +261,7 @@ async def _answers_ping(connection: ServerConnection, seconds: float) -> bool:
     return True
 
 
-def address_of(connection: ServerConnection) -> str:
+def address_of(connection: Connection) -> str:
     """The peer's IP address."""
     peer = connection.remote_address
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-
-from websockets.exceptions import ConnectionClosed
 
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
 from ocpp_mqtt_proxy.commissioning import Commissioning
@@ -18,13 +17,13 @@ from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
-from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, ErrorCode
+from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, ErrorCode
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
 log = logging.getLogger(__name__)
 
 MAX_UNANSWERED = 8
-"""Calls of a charger that may wait for the disk at once; the next is read when one is answered."""
+"""Calls of a charger that may wait for the disk at once; the next is taken when one is answered."""
 
 _SECRETS = re.compile(
     rb'("(?:idTag|parentIdTag|idToken|additionalIdToken)"\s*:\s*"[^"]*?)([^"]{0,2})"'
@@ -52,13 +51,26 @@ class Timing:
 
 
 class Socket(Protocol):
-    """What is needed of a WebSocket connection."""
+    """What is needed of a WebSocket connection (see `sockets.Connection`)."""
 
-    async def recv(self, decode: bool | None = None) -> str | bytes:  # noqa: FBT001 (its signature)
-        """The next message. Raises ConnectionClosed."""
+    def listen(self, take: Callable[[bytes], None]) -> None:
+        """Hand every message to `take`, in order."""
 
-    async def send(self, message: bytes, *, text: bool) -> None:
-        """Send a message. Raises ConnectionClosed."""
+    def put(self, message: bytes) -> bool:
+        """Write a message and do not wait; False where the connection is not open any more."""
+
+    def hold(self) -> None:
+        """Hand on nothing more until `release`."""
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed."""
+
+    @property
+    def farewell(self) -> str:
+        """How a closed connection came to its end."""
 
 
 @dataclass(slots=True)
@@ -110,15 +122,13 @@ class Link:
     # Conversation
 
     async def run(self) -> None:
-        """Read frames until the socket closes; that ends by ConnectionClosed, which the caller expects."""
+        """Take frames until the socket closes."""
         care = asyncio.create_task(self._care(), name=f"care {self.charger_id}")
         care.add_done_callback(self._log_fault)
+        self._socket.listen(self._receive)
         try:
-            while True:
-                await self._receive(await self._socket.recv(decode=False))
-        except ConnectionClosed as closed:
-            self.lose(str(closed))
-            raise
+            await self._socket.wait_closed()
+            self.lose(self._socket.farewell)
         finally:
             care.cancel()
             self._hang_up()
@@ -142,7 +152,7 @@ class Link:
         await self._closed.wait()
         return self.closing or ""
 
-    async def _receive(self, data: bytes | str) -> None:
+    def _receive(self, data: bytes) -> None:
         self.counters.frames += 1
         if self._closed.is_set():
             return  # told to go: what was not answered it says again on its next socket
@@ -151,34 +161,33 @@ class Link:
         try:
             frame = rpc.parse(data, self.version)
         except BadFrame as error:
-            await self._refuse_frame(error)
+            self._refuse_frame(error)
             return
-        match frame:
-            case Call():
-                await self._hear(frame)
-            case CallResult() | CallError():
-                self._calls.take(frame)
+        if isinstance(frame, Call):
+            self._hear(frame)
+        else:
+            self._calls.take(frame)
 
-    async def _refuse_frame(self, error: BadFrame) -> None:
+    def _refuse_frame(self, error: BadFrame) -> None:
         self.counters.bad_frames += 1
         log.warning("%s: a frame that is none: %s", self.charger_id, error.why)
         if error.answer_id is not None:
-            await self._send_error(CallError(error.answer_id, error.code, error.why))
+            self._send_error(CallError(error.answer_id, error.code, error.why))
 
-    async def _hear(self, call: Call) -> None:
+    def _hear(self, call: Call) -> None:
         """Answer a call: at once where nothing has to be waited for, which is nearly always."""
         try:
             report = self._understand(call)
             answer = self._hub.hear(self.charger_id, report)
             if isinstance(answer, Delayed):
-                await self._answer_later(call, answer)
-                return
-            await self._answer(call, answer)
+                self._answer_later(call, answer)
+            else:
+                self._answer(call, answer)
         except CallRefused as refusal:
-            await self._refuse(call, refusal.code, refusal.why)
+            self._refuse(call, refusal.code, refusal.why)
         except Exception:  # a fault of ours costs one answer its sense, never the charger its socket
             log.exception("%s: %s could not be handled", self.charger_id, call.action)
-            await self._own_fault(call)
+            self._own_fault(call)
         else:
             if isinstance(report, BootReported):
                 self._boot_answered(report)
@@ -191,51 +200,53 @@ class Link:
             log.info("%s: %s breaks its schema, used as far as it goes: %s", self.charger_id, call.action, violation)
         return report
 
-    async def _answer_later(self, call: Call, answer: Delayed) -> None:
-        """Answer once the disk has it; frames go on being read, since our own calls are answered there too."""
+    def _answer_later(self, call: Call, answer: Delayed) -> None:
+        """Answer once the disk has it. Frames go on being taken, up to a number: our own calls are answered there."""
         task = asyncio.create_task(self._await_answer(call, answer))
         self._unanswered.add(task)
-        task.add_done_callback(self._unanswered.discard)
+        task.add_done_callback(self._answered)
         if len(self._unanswered) >= MAX_UNANSWERED:
-            await asyncio.wait(self._unanswered, return_when=asyncio.FIRST_COMPLETED)
+            self._socket.hold()
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._unanswered.discard(task)
+        if len(self._unanswered) == MAX_UNANSWERED - 1:
+            self._socket.release()
 
     async def _await_answer(self, call: Call, answer: Delayed) -> None:
         try:
-            await self._answer(call, await answer.answer)
+            self._answer(call, await answer.answer)
         except LedgerFailed as error:
             # The charger keeps its message and sends it again (1.6 §3.7.1, E13).
-            await self._refuse(call, ErrorCode.INTERNAL_ERROR, f"it could not be written down: {error}")
+            self._refuse(call, ErrorCode.INTERNAL_ERROR, f"it could not be written down: {error}")
         except Exception:  # as above
             log.exception("%s: %s could not be handled", self.charger_id, call.action)
-            await self._own_fault(call)
+            self._own_fault(call)
 
-    async def _answer(self, call: Call, answer: Answer) -> None:
-        await self._send(rpc.encode_result(call.id, self.dialect.reply(call.action, answer)))
+    def _answer(self, call: Call, answer: Answer) -> None:
+        self._send(rpc.encode_result(call.id, self.dialect.reply(call.action, answer)))
 
-    async def _refuse(self, call: Call, code: ErrorCode, why: str) -> None:
+    def _refuse(self, call: Call, code: ErrorCode, why: str) -> None:
         self.counters.refused += 1
         log.warning("%s: %s refused: %s %s", self.charger_id, call.action, code, why)
-        await self._send_error(CallError(call.id, code, why))
+        self._send_error(CallError(call.id, code, why))
 
-    async def _own_fault(self, call: Call) -> None:
+    def _own_fault(self, call: Call) -> None:
         """A message that we fail on must cost the charger neither its answer nor its socket."""
-        await self._send_error(CallError(call.id, ErrorCode.INTERNAL_ERROR, "the proxy failed on this message"))
+        self._send_error(CallError(call.id, ErrorCode.INTERNAL_ERROR, "the proxy failed on this message"))
 
-    async def _send_error(self, error: CallError) -> None:
-        await self._send(rpc.encode_error(error, self.version))
+    def _send_error(self, error: CallError) -> None:
+        self._send(rpc.encode_error(error, self.version))
 
-    async def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes) -> None:
         """Send a frame. To a socket that just closed it goes nowhere; the reader finds that out."""
         if self._log_frames:
             self._log(">", frame)
-        try:
-            await self._socket.send(frame, text=True)
-        except ConnectionClosed:
+        if not self._socket.put(frame):
             self._hang_up()
 
-    def _log(self, direction: str, frame: bytes | str) -> None:
-        raw = frame.encode() if isinstance(frame, str) else frame
-        masked = _SECRETS.sub(_mask, raw)
+    def _log(self, direction: str, frame: bytes) -> None:
+        masked = _SECRETS.sub(_mask, frame)
         log.info("%s %s %s", self.charger_id, direction, masked.decode("utf-8", "replace"))
 
     # Boot, readiness and care

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.model import OCCUPIED, Amps, ChargingState, Place, Sample, Status, WattHours
@@ -24,6 +25,15 @@ _PAUSED = frozenset({Status.SUSPENDED_EV, Status.SUSPENDED_EVSE, Status.FINISHIN
 _FLOWS = frozenset({"power", "current", *(f"{f}_l{line}" for f in ("power", "current") for line in (1, 2, 3))})
 
 
+FORMS = 64
+"""Forms of messages that are remembered of one connector."""
+
+Form = tuple[tuple[str, str | None], ...]
+"""What a message holds readings of: the measurand and phase of each. A charger has a few of them."""
+
+_form = itemgetter(0, 3)
+
+
 class Problem(NamedTuple):
     """What a component says of its problem: its own code and words."""
 
@@ -36,11 +46,11 @@ class Connector:
     """The live state of one connector.
 
     `reported` is what the charger last said (a `Status` value or `OCCUPIED`); `status` is what it means.
-    `metrics` are the numbers of contract §5 by name, in W, A, V, %, °C and Hz. `register` is the lifetime
-    energy, which survives restarts. `last_session` is the last one that is over; `finishing` until its cable
-    is out. `problems` are those of its components that last, the latest last (2.x). `says_occupied` once it
-    said so: only then does its Available in mid-transaction mean that the cable is out. `promised` is the card
-    (in lower case) of a session to come, and the limit that it was asked to start with.
+    `measured` are the names of its `metrics`. `register` is the lifetime energy, which survives restarts.
+    `last_session` is the last one that is over; `finishing` until its cable is out. `problems` are those of its
+    components that last, the latest last (2.x). `says_occupied` once it said so: only then does its Available in
+    mid-transaction mean that the cable is out. `promised` is the card (in lower case) of a session to come, and
+    the limit that it was asked to start with.
     """
 
     charger: str
@@ -53,7 +63,6 @@ class Connector:
     info: str = ""
     vendor_error_code: str = ""
     plugged_in: bool | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
     meter: Sample | None = None
     register: Register = field(default_factory=Register)
     session: Session | None = None
@@ -64,6 +73,18 @@ class Connector:
     promised: tuple[str, Amps] | None = None
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     says_occupied: bool = False
+    measured: set[str] = field(default_factory=set)
+    _metrics: dict[str, float] = field(default_factory=dict)
+    _unread: dict[Form, Sample] = field(default_factory=dict)
+    _forms: set[Form] = field(default_factory=set)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The numbers of contract §5 by name, in W, A, V, %, °C and Hz. They are worked out when they are looked at."""
+        for sample in self._unread.values():
+            self._metrics.update(metrics_of(pick(sample.readings)))
+        self._unread.clear()
+        return self._metrics
 
     @property
     def energy(self) -> WattHours | None:
@@ -135,8 +156,18 @@ class Connector:
             self.count(energy, at)
         if live and now - at <= BACKLOG and not self._older(at):
             self.meter = sample
-            self.metrics.update(metrics_of(pick(sample.readings)))
+            self._read_later(sample)
         return energy
+
+    def _read_later(self, sample: Sample) -> None:
+        """Readings come faster than anybody looks; but what was never read before is told at once."""
+        form = tuple(map(_form, sample.readings))
+        self._unread.pop(form, None)
+        self._unread[form] = sample
+        if form not in self._forms:
+            self.measured |= self.metrics.keys()
+            if len(self._forms) < FORMS:
+                self._forms.add(form)
 
     def count(self, raw: WattHours, at: datetime) -> None:
         """Take a register reading. Counting does not begin with a 0: it may be a start that nobody metered."""

@@ -27,7 +27,7 @@ def settle(at: datetime | None, now: datetime) -> datetime:
 
 def tells(at: datetime | None) -> bool:
     """Whether a time says when: it is there, and the charger's clock had been set."""
-    return at is not None and at.replace(tzinfo=at.tzinfo or UTC) >= EARLIEST
+    return at is not None and (at if at.tzinfo else at.replace(tzinfo=UTC)) >= EARLIEST
 
 
 def _zoned(at: datetime, now: datetime) -> datetime:

@@ -58,9 +58,10 @@ def take(
 def _remember_measurands(hearing: Hearing, connector: Connector) -> None:
     """What was ever read stays known: it has an entity in Home Assistant."""
     memory = hearing.station.memory
-    seen = connector.metrics.keys() | ({REGISTER} if connector.energy is not None else set())
-    if not seen <= memory.measurands:
-        memory.measurands |= seen
+    if connector.energy is not None:
+        connector.measured.add(REGISTER)
+    if not connector.measured <= memory.measurands:
+        memory.measurands |= connector.measured
         hearing.keep(memory)
         hearing.tell(MeasurandsSeen, connector)
 

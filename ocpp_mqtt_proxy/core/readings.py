@@ -7,6 +7,7 @@ between lines, or for the wrong measurand. Here it becomes one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import sqrt
 from types import MappingProxyType
 from typing import NamedTuple
@@ -48,6 +49,7 @@ _POWER_REACTIVE = _family("var", "VAr", "W")
 _CURRENT = _family("A", "amp", "amps", "ampere", ma=1e-3)
 _VOLTAGE = _family("V", "volt", "volts", mv=1e-3)
 _FREQUENCY = _family("Hz", "hertz")
+_TIME = _family("s", "seconds", min=60.0, h=3600.0)
 _PERCENT = _family("%", "percent")
 _TEMPERATURE = _family("°C", "celsius", "celcius", "c")
 _ROTATION = _family("rpm")
@@ -58,14 +60,25 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "Energy.Active": _ENERGY_ACTIVE,
         "Energy.Reactive": _ENERGY_REACTIVE,
         "Energy.Apparent": _ENERGY_APPARENT,
+        "EnergyRequest": _ENERGY_ACTIVE,
         "Power.Active": _POWER_ACTIVE,
         "Power.Reactive": _POWER_REACTIVE,
+        "Power.Export": _POWER_ACTIVE,
+        "Power.Import": _POWER_ACTIVE,
         "Power.Offered": _POWER_ACTIVE,
         "Power.Factor": _NONE,
         "Current": _CURRENT,
         "Voltage": _VOLTAGE,
         "Frequency": _FREQUENCY,
         "SoC": _PERCENT,
+        "Display.BatteryEnergyCapacity": _ENERGY_ACTIVE,
+        "Display.MaximumSOC": _PERCENT,
+        "Display.MinimumSOC": _PERCENT,
+        "Display.PresentSOC": _PERCENT,
+        "Display.RemainingTimeToMaximumSOC": _TIME,
+        "Display.RemainingTimeToMinimumSOC": _TIME,
+        "Display.RemainingTimeToTargetSOC": _TIME,
+        "Display.TargetSOC": _PERCENT,
         "Temperature": _TEMPERATURE,
         "RPM": _ROTATION,
     }
@@ -78,39 +91,44 @@ def _family_of(measurand: str) -> Family:
     return FAMILIES.get(".".join(words[:2])) or FAMILIES.get(words[0]) or _NONE
 
 
-_scales: dict[tuple[str, str | None], tuple[str, float]] = {}
-_SCALES_KEPT = 512
+class Scale(NamedTuple):
+    """How a number in some unit becomes one in its base unit: (number + shift) * factor."""
+
+    unit: str
+    factor: float = 1.0
+    shift: float = 0.0
+
+    def apply(self, value: float) -> float:
+        """The number in the base unit."""
+        return (value + self.shift) * self.factor
 
 
-def to_base(measurand: str, value: float, unit: str | None) -> tuple[str, float]:
-    """The base unit of a measurand and the value in it.
+@lru_cache(maxsize=512)
+def scale_of(measurand: str, unit: str | None) -> Scale:
+    """How a measurand's numbers in a unit scale to its base unit.
 
     A unit that is missing, unknown or of another quantity is taken for the measurand's base unit.
     """
     if measurand == TEMPERATURE and unit:
-        return _temperature(value, unit)
-    key = (measurand, unit)
-    scale = _scales.get(key)
-    if scale is None:
-        family = _family_of(measurand)
-        scale = (family.base or unit or "", family.factors.get((unit or "").lower(), 1.0))
-        if len(_scales) < _SCALES_KEPT:
-            _scales[key] = scale
-    return scale[0], value * scale[1]
+        return _temperature(unit.lower())
+    family = _family_of(measurand)
+    return Scale(family.base or unit or "", family.factors.get((unit or "").lower(), 1.0))
 
 
-def _temperature(value: float, unit: str) -> tuple[str, float]:
-    match unit.lower():
+def _temperature(unit: str) -> Scale:
+    match unit:
         case "k" | "kelvin":
-            return "°C", value - 273.15
+            return Scale("°C", shift=-273.15)
         case "fahrenheit" | "f" | "°f":
-            return "°C", (value - 32) / 1.8
+            return Scale("°C", factor=1 / 1.8, shift=-32)
         case _:
-            return "°C", value
+            return Scale("°C")
 
 
 _CONTEXT_RANK = {"Transaction.End": 4, "Sample.Periodic": 3, "Trigger": 3, "Sample.Clock": 2}
 _IGNORED_CONTEXTS = frozenset({"Transaction.Begin", "Interruption.Begin"})
+UPSTREAM = "Upstream"
+"""Where a 2.1 charger passes on another meter's readings, nearer to the grid: not of what flows through it."""
 _LOCATION_RANK = {None: 2, "Outlet": 2, "Cable": 2, "EV": 1, "Inlet": 0, "Body": 0}
 _LINES = ("L1", "L2", "L3")
 _PHASE_TO_LINE = {"L1": "L1", "L2": "L2", "L3": "L3", "L1-N": "L1", "L2-N": "L2", "L3-N": "L3"}
@@ -124,12 +142,12 @@ def pick(readings: Iterable[Reading]) -> Picked:
     """Of several readings of one thing, the one that tells best what flows now.
 
     Readings from the beginning of a transaction are passed over: they come again in every message of some
-    chargers, older than the rest.
+    chargers, older than the rest. So is what is read upstream of the charger: it is the house's.
     """
     picked: Picked = {}
     ranks: dict[tuple[str, str | None], tuple[int, int]] = {}
     for reading in readings:
-        if reading.context in _IGNORED_CONTEXTS:
+        if reading.context in _IGNORED_CONTEXTS or reading.location == UPSTREAM:
             continue
         key = (reading.measurand, reading.phase)
         rank = (_CONTEXT_RANK.get(reading.context, 1), _LOCATION_RANK.get(reading.location, 1))
@@ -149,9 +167,10 @@ def by_line(phases: Mapping[str | None, float], between: float = 1.0) -> dict[st
 
 def energy_of(readings: Iterable[Reading], contexts: frozenset[str] | None = None) -> WattHours | None:
     """The import register in Wh; None where there is none that can be. With `contexts`, of those alone."""
+    registers = [reading for reading in readings if reading.measurand == ENERGY]
     if contexts is not None:
-        readings = [r._replace(context="Trigger") for r in readings if r.context in contexts]
-    phases = pick(r for r in readings if r.measurand == ENERGY).get(ENERGY)
+        registers = [r._replace(context="Trigger") for r in registers if r.context in contexts]
+    phases = pick(registers).get(ENERGY)
     return credible(_total(phases)) if phases else None
 
 

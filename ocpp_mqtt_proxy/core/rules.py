@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.core.station import Station
 _RULES = EVERYDAY | transactions.RULES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Heard:
     """What follows: the answer, the facts, and what to write down (first, where `durable`)."""
 

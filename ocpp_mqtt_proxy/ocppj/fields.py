@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from math import inf, nan
 from typing import TypeVar, cast
 
 import orjson
@@ -26,7 +27,11 @@ MAX_NUMBER = 10**18
 
 def text(source: Object, key: str) -> str:
     """Text, trimmed; a number as its digits; else empty."""
-    value = source.get(key)
+    return word(source.get(key))
+
+
+def word(value: object) -> str:
+    """A value as text, trimmed; a number as its digits; else empty."""
     if isinstance(value, str):
         return value.strip()[:MAX_TEXT]
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -43,27 +48,38 @@ def words(source: Object, key: str) -> str:
 def number(value: object) -> float | None:
     """A number, from JSON or text; None for anything else, and for what is too large to mean anything."""
     if isinstance(value, str):
-        value = _parse(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = _with_commas(value)
+    elif isinstance(value, _NUMBERS) and value is not True and value is not False:
+        amount = float(value) if abs(value) <= MAX_NUMBER else inf
+    else:
         return None
-    return float(value) if abs(value) <= MAX_NUMBER else None
+    return amount if -MAX_NUMBER <= amount <= MAX_NUMBER else None
 
 
-def _parse(value: str) -> float | None:
-    cleaned = value.strip()
-    if "," in cleaned:
-        lone = cleaned.count(",") == 1 and "." not in cleaned
-        cleaned = cleaned.replace(",", "." if lone else "")
+def _with_commas(value: str) -> float:
+    """A comma alone is a decimal point, others part thousands; not a number where it is none."""
+    lone = value.count(",") == 1 and "." not in value
     try:
-        return float(cleaned)
+        return float(value.replace(",", "." if lone else ""))
     except ValueError:
-        return None
+        return nan
+
+
+_NUMBERS = (int, float)
 
 
 def integer(source: Object, key: str) -> int | None:
     """A whole number, rounded where it is not; None where there is none."""
-    value = number(source.get(key))
-    return None if value is None else round(value)
+    return whole(source.get(key))
+
+
+def whole(value: object) -> int | None:
+    """A value as a whole number, rounded where it is not; None where it is no number."""
+    amount = number(value)
+    return None if amount is None else round(amount)
 
 
 def identifier(source: Object, key: str) -> str | None:

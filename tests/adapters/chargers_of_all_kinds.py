@@ -45,7 +45,7 @@ def charging(hub: Hub, charger_id: str = "CP1", connectors: int = 1) -> Station:
     station.memory.limit = Amps(16)
     station.last_heartbeat = NOON
     for connector in station.ordered():
-        connector.metrics = dict.fromkeys(MEASURED, 21.5)
+        connector.metrics.update(dict.fromkeys(MEASURED, 21.5))
         connector.meter = Sample(NOON, (Reading("Power.Active.Import", 7360.0, "W", "L1"),))
         connector.register.read(WattHours(1_234_567), NOON)
         connector.effective_limit, connector.limited_by = Amps(16), "owner"

@@ -19,7 +19,7 @@ from ocpp_mqtt_proxy.core.model import (
     VOLTAGE,
     Reading,
 )
-from ocpp_mqtt_proxy.core.readings import FAMILIES, by_line, energy_of, metrics_of, pick, to_base
+from ocpp_mqtt_proxy.core.readings import FAMILIES, by_line, energy_of, metrics_of, pick, scale_of
 from tests.core.yard import energy, power
 
 
@@ -81,9 +81,9 @@ def test_every_spelling_of_a_unit_becomes_the_base_unit(
     measurand: str, value: float, unit: str | None, base: str, in_base: float
 ) -> None:
     for _ in range(2):  # the second time it is remembered
-        found, amount = to_base(measurand, value, unit)
-        assert found == base
-        assert amount == pytest.approx(in_base)
+        scale = scale_of(measurand, unit)
+        assert scale.unit == base
+        assert scale.apply(value) == pytest.approx(in_base)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
@@ -93,8 +93,10 @@ def test_a_base_unit_stays_as_it_is(family: module.Family) -> None:
 
 def test_units_that_chargers_make_up_do_not_fill_the_memory() -> None:
     for number in range(2000):
-        assert to_base(ENERGY, 1, f"unit{number}") == ("Wh", 1)
-    assert len(module._scales) <= module._SCALES_KEPT  # noqa: SLF001 (a bound shows nowhere else)
+        assert scale_of(ENERGY, f"unit{number}") == ("Wh", 1, 0)
+    info = scale_of.cache_info()
+    assert info.maxsize is not None
+    assert info.currsize <= info.maxsize
 
 
 def test_the_total_counts_where_phases_are_given_too() -> None:

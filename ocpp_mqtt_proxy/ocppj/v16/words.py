@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ocpp_mqtt_proxy.core.model import ENERGY, OCCUPIED, Place, Reading, Sample, Status, StopReason, Verdict
-from ocpp_mqtt_proxy.core.readings import to_base
+from ocpp_mqtt_proxy.core.model import OCCUPIED, Place, Reading, Sample, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
@@ -20,6 +19,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
+from ocpp_mqtt_proxy.ocppj.labels import read
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -125,8 +125,8 @@ def samples(payload: Object, key: str) -> tuple[Sample, ...]:
     """A list of MeterValue."""
     found = []
     for value in children(payload, key):
-        readings = tuple(r for v in children(value, "sampledValue") if (r := reading(v)) is not None)
-        found.append(Sample(instant(value, "timestamp"), readings))
+        readings = [r for v in children(value, "sampledValue") if (r := reading(v)) is not None]
+        found.append(Sample(instant(value, "timestamp"), tuple(readings)))
     return tuple(found)
 
 
@@ -135,19 +135,12 @@ def reading(value: Object) -> Reading | None:
     amount = number(value.get("value"))
     if amount is None or value.get("format") == "SignedData":
         return None
-    measurand = text(value, "measurand") or ENERGY
-    unit, amount = to_base(measurand, amount, text(value, "unit") or None)
-    if number(amount) is None:
-        return None
-    context = text(value, "context") or "Sample.Periodic"
-    return Reading(
-        measurand,
-        amount,
-        unit,
-        text(value, "phase") or None,
-        CONTEXT_REPAIRED.get(context, context),
-        text(value, "location") or None,
-    )
+    get = value.get
+    words = get("measurand"), get("unit"), None, get("phase"), get("context"), get("location")
+    given = read(amount, words)
+    if given is not None and given.context in CONTEXT_REPAIRED:
+        return given._replace(context=CONTEXT_REPAIRED[given.context])
+    return given
 
 
 def meter_values(given: tuple[Sample, ...]) -> list[object]:

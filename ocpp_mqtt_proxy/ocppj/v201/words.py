@@ -1,11 +1,11 @@
-"""Words and shapes of OCPP 2.0.1 beside the domain's; 2.1 shares them."""
+"""Words and shapes of OCPP 2.0.1 beside the domain's; 2.1 shares them, with more words (`Words`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.core.model import (
-    ENERGY,
     OCCUPIED,
     ChargingState,
     IdToken,
@@ -17,7 +17,6 @@ from ocpp_mqtt_proxy.core.model import (
     TokenKind,
     Verdict,
 )
-from ocpp_mqtt_proxy.core.readings import to_base
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
@@ -32,6 +31,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
+from ocpp_mqtt_proxy.ocppj.labels import read
 from ocpp_mqtt_proxy.ocppj.names import snake
 
 STATUS: Mapping[str, str] = {
@@ -93,6 +93,8 @@ REASON_WORD = {reason: word for word, reason in REASON.items()} | {
     # 1.6 reasons without a word of their own (semantics §10.5).
     StopReason.SOFT_RESET: "Reboot",
     StopReason.UNLOCK_COMMAND: "Remote",
+    # One of 2.1's.
+    StopReason.REQ_ENERGY_TRANSFER_REJECTED: "Other",
 }
 
 VERDICT: Mapping[str, Verdict] = {
@@ -176,7 +178,39 @@ MEASURANDS = alike.MEASURANDS | {
 }
 
 _KINDS: Mapping[str, TokenKind | None] = {kind.value: kind for kind in TokenKind}
+KINDS = frozenset(_KINDS) - {TokenKind.DIRECT_PAYMENT, TokenKind.EVCCID, TokenKind.VIN}
 _SYMBOLS: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
+
+MAX_KIND = 20
+"""Characters of a token's kind where it is free text (2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that 2.1 has more of than 2.0.1. What a version lacks is not said in it, or by its nearest word.
+
+    `kinds` is None where a token's kind is free text. `synonyms` are measurands that have two names.
+    """
+
+    reason: Mapping[str, StopReason]
+    reason_word: Mapping[StopReason, str]
+    trigger_word: Mapping[str, str]
+    measurands: frozenset[str]
+    locations: frozenset[str]
+    kinds: frozenset[str] | None
+    reservation_word: Mapping[str, str] = field(default_factory=dict)
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+
+
+WORDS = Words(
+    reason=REASON,
+    reason_word=REASON_WORD,
+    trigger_word=TRIGGER_WORD,
+    measurands=MEASURANDS,
+    locations=alike.LOCATIONS,
+    kinds=KINDS,
+    reservation_word={"no_transaction": "Expired"},
+)
 
 
 def place(payload: Object, key: str = "evse") -> Place | None:
@@ -198,12 +232,15 @@ def token(payload: Object, key: str = "idToken") -> IdToken | None:
     given = payload.get(key)
     if not isinstance(given, dict):
         return None
-    return IdToken(text(given, "idToken"), choice(given, "type", _KINDS, None))
+    kind = choice(given, "type", _KINDS, None) or text(given, "type")[:MAX_KIND]
+    return IdToken(text(given, "idToken"), kind or None)
 
 
-def id_token(given: IdToken) -> dict[str, object]:
+def id_token(given: IdToken, words: Words = WORDS) -> dict[str, object]:
     """A token as IdTokenType; one without a kind gets one by its form (semantics §5.9)."""
-    return {"idToken": given.tag, "type": (given.kind or guess(given.tag)).value}
+    kind = given.kind or guess(given.tag)
+    known = words.kinds is None or kind in words.kinds
+    return {"idToken": given.tag, "type": str(kind if known else TokenKind.CENTRAL)}
 
 
 def guess(tag: str) -> TokenKind:
@@ -220,8 +257,8 @@ def samples(payload: Object, key: str = "meterValue") -> tuple[Sample, ...]:
     """A list of MeterValueType."""
     found = []
     for value in children(payload, key):
-        readings = tuple(r for v in children(value, "sampledValue") if (r := reading(v)) is not None)
-        found.append(Sample(instant(value, "timestamp"), readings))
+        readings = [r for v in children(value, "sampledValue") if (r := reading(v)) is not None]
+        found.append(Sample(instant(value, "timestamp"), tuple(readings)))
     return tuple(found)
 
 
@@ -230,38 +267,36 @@ def reading(value: Object) -> Reading | None:
     amount = number(value.get("value"))
     if amount is None:
         return None
-    measurand = text(value, "measurand") or ENERGY
-    given = child(value, "unitOfMeasure")
-    if multiplier := integer(given, "multiplier"):
-        amount *= 10.0 ** max(-30, min(30, multiplier))
-    unit, amount = to_base(measurand, amount, text(given, "unit") or None)
-    if number(amount) is None:
-        return None
-    return Reading(
-        measurand,
-        amount,
-        unit,
-        text(value, "phase") or None,
-        text(value, "context") or "Sample.Periodic",
-        text(value, "location") or None,
-        text(child(value, "signedMeterValue"), "signedMeterData") or None,
+    get, of = value.get, child(value, "unitOfMeasure")
+    words = get("measurand"), of.get("unit"), of.get("multiplier"), get("phase"), get("context"), get("location")
+    signed = text(child(value, "signedMeterValue"), "signedMeterData")
+    return read(amount, words, signed or None)
+
+
+def synonymous(given: tuple[Sample, ...], words: Words) -> tuple[Sample, ...]:
+    """Samples with each measurand by the name that every version has."""
+    if not words.synonyms:
+        return given
+    return tuple(
+        Sample(s.at, tuple(r._replace(measurand=words.synonyms.get(r.measurand, r.measurand)) for r in s.readings))
+        for s in given
     )
 
 
-def meter_values(given: tuple[Sample, ...]) -> list[object] | None:
+def meter_values(given: tuple[Sample, ...], words: Words = WORDS) -> list[object] | None:
     """Samples as a list of MeterValueType; None for none, because empty lists are not allowed.
 
     Measurands that 2.x lacks are left out: Temperature and RPM are variables there (semantics §10.7).
     """
     values: list[object] = []
     for sample in given:
-        told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
+        told = [sampled_value(r, words) for r in sample.readings if r.measurand in words.measurands]
         if told:
             values.append({"timestamp": zulu(sample.at or alike.EPOCH), "sampledValue": told})
     return values or None
 
 
-def sampled_value(given: Reading) -> dict[str, object]:
+def sampled_value(given: Reading, words: Words = WORDS) -> dict[str, object]:
     """A reading as SampledValueType. Words that the schema lacks are left out."""
     unit = _SYMBOLS.get(given.unit, given.unit)[:20]
     return without_nothing(
@@ -270,7 +305,7 @@ def sampled_value(given: Reading) -> dict[str, object]:
         unitOfMeasure={"unit": unit} if unit else None,
         phase=given.phase if given.phase in alike.PHASES else None,
         context=given.context if given.context in alike.CONTEXTS else None,
-        location=given.location if given.location in alike.LOCATIONS else None,
+        location=given.location if given.location in words.locations else None,
     )
 
 

@@ -33,6 +33,9 @@ SEQ_BLOCK = 1000
 """Event numbers written down ahead. After a crash numbering goes on past the block: a gap there is true."""
 
 
+_WITH_CARD = (AuthorizationRequested, TransactionReported)
+
+
 @dataclass(frozen=True, slots=True)
 class Delayed:
     """An answer that waits for the disk.
@@ -112,7 +115,7 @@ class Hub:
         return heard.answer
 
     def _decision(self, report: Report) -> Decision | None:
-        if isinstance(report, AuthorizationRequested | TransactionReported) and report.token is not None:
+        if isinstance(report, _WITH_CARD) and report.token is not None:
             return self.house.decide(report.token)
         return None
 

@@ -81,9 +81,10 @@ class Connector:
     @property
     def metrics(self) -> dict[str, float]:
         """The numbers of contract §5 by name, in W, A, V, %, °C and Hz. They are worked out when they are looked at."""
-        for sample in self._unread.values():
-            self._metrics.update(metrics_of(pick(sample.readings)))
-        self._unread.clear()
+        if self._unread:
+            for sample in self._unread.values():
+                self._metrics.update(metrics_of(pick(sample.readings)))
+            self._unread.clear()
         return self._metrics
 
     @property

@@ -59,13 +59,14 @@ def _diagnostics(station: Station) -> Iterator[tuple[str, str]]:
 
 def of_connector(station: Station, connector: Connector, topics: Topics, now: datetime, *, tags: bool) -> Published:
     """What is retained of a connector."""
+    root = topics.connector(station.id, connector.number, "")
     for name, value in _metrics(station, connector, now, tags=tags):
-        yield topics.connector(station.id, connector.number, name), value
+        yield root + name, value
     if connector.meter is not None:
-        yield topics.connector(station.id, connector.number, "meter"), shapes.dump(shapes.meter(connector.meter))
+        yield root + "meter", shapes.dump(shapes.meter(connector.meter))
     if connector.shown_session is not None:
         document = shapes.session(connector.shown_session, now, show_tag=tags)
-        yield topics.connector(station.id, connector.number, "session"), shapes.dump(document)
+        yield root + "session", shapes.dump(document)
 
 
 def _metrics(station: Station, connector: Connector, now: datetime, *, tags: bool) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ What a report from it changes stands in `rules.py`, `hearing.py` and `transactio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.traits import PLAIN, Traits
 
 MAX_CONNECTORS = 32
 """Connectors one charger may have; more is a charger that babbles."""
@@ -60,7 +61,10 @@ SAFE_CURRENT = Amps(6)
 
 @dataclass(slots=True)
 class Plan:
-    """What the configuration says of a charger. Currents in A per phase, intervals in seconds."""
+    """What the configuration says of a charger. Currents in A per phase, intervals in seconds.
+
+    `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate.
+    """
 
     name: str = ""
     max_current: Amps = MAX_CURRENT
@@ -70,6 +74,8 @@ class Plan:
     ping_interval: int = 30
     meter_interval: int = 30
     measurands: tuple[str, ...] | None = ()
+    quirks: tuple[str, ...] = ()
+    traits_of: Callable[[Nameplate], Traits] = lambda _: PLAIN
     tariff: Tariff = field(default_factory=Tariff)
 
 
@@ -116,6 +122,11 @@ class Station:
     def version(self) -> Version:
         """The OCPP version it speaks, or spoke last."""
         return self.memory.version
+
+    @property
+    def traits(self) -> Traits:
+        """What has to be done differently for this charger."""
+        return self.plan.traits_of(self.memory.nameplate)
 
     @property
     def limit(self) -> Amps:

@@ -31,6 +31,8 @@ from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.fields import Object, text
+from ocpp_mqtt_proxy.ocppj.quirks import Active, usual
+from ocpp_mqtt_proxy.ocppj.quirks.mending import mend
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
 from ocpp_mqtt_proxy.ocppj.schema import Violation
 
@@ -100,17 +102,23 @@ class Dialect:
     order: Mapping[type, OrderRow] = field(default_factory=dict)
     obey: Mapping[str, Obey] = field(default_factory=dict)
 
-    def decode(self, action: str, payload: Object) -> tuple[Report, Violation | None]:
+    def decode(
+        self, action: str, payload: Object, quirks: Callable[[], Active] = usual
+    ) -> tuple[Report, Violation | None]:
         """What a charger's call reports, and how it broke its schema where that can be borne.
 
-        Raises CallRefused where it has to be answered by a CALLERROR.
+        What fails is repaired by what the charger is known to get wrong. Raises CallRefused where it has to be
+        answered by a CALLERROR.
         """
         row = self.hear.get(action)
         if row is None:
             raise self._unknown(action)
         violation = schema.check(self.version, action, payload)
-        if violation is not None and not row.bears(violation):
-            raise CallRefused(violation.code, str(violation))
+        if violation is not None:
+            if row.tolerant:
+                payload, violation = mend(self.version, action, payload, violation, quirks())
+            if not row.bears(violation):
+                raise CallRefused(violation.code, str(violation))
         return row.decode(payload), violation
 
     def _unknown(self, action: str) -> CallRefused:

@@ -31,15 +31,41 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """How a payload breaks its schema. `missing` are the required fields of the message itself that are absent."""
+    """How a payload breaks its schema. `missing` are the required fields of the message itself that are absent.
+
+    `mended` are the quirks by which it was repaired, if only in part.
+    """
 
     code: ErrorCode
     path: str
     message: str
     missing: frozenset[str] = frozenset()
+    mended: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.path or 'payload'}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One value that breaks a schema: where it stands, what rule it breaks, and what that would allow.
+
+    `allowed` are types (`integer`, `string` …) for the rule `type`, words for `enum`.
+    """
+
+    path: tuple[str | int, ...]
+    rule: str
+    allowed: tuple[object, ...]
+    value: object
+
+    @property
+    def key(self) -> str:
+        """The name of the field, for an item of a list that of the list."""
+        return next((step for step in reversed(self.path) if isinstance(step, str)), "")
+
+    def wants(self, kind: str) -> bool:
+        """Whether a value of this type is wanted, and this one is none."""
+        return self.rule == "type" and kind in self.allowed
 
 
 @cache
@@ -88,6 +114,18 @@ def check(version: Version, action: str, payload: Mapping[str, object], *, respo
     except jsonschema_rs.ValidationError as error:
         return _violation(error, schema.required.difference(payload))
     return None
+
+
+def faults(version: Version, action: str, payload: Mapping[str, object]) -> list[Fault]:
+    """Every value of a charger's payload that breaks its schema. To gather them takes 3 µs each: see `check`."""
+    errors = _schema(version, action, response=False).validator.iter_errors(payload)
+    return [_fault(error) for error in errors]
+
+
+def _fault(error: jsonschema_rs.ValidationError) -> Fault:
+    told = error.kind.as_dict()
+    allowed = told.get("types") or told.get("options") or ()
+    return Fault(tuple(error.instance_path), error.kind.name, tuple(allowed), error.instance)
 
 
 def _violation(error: jsonschema_rs.ValidationError, missing: frozenset[str]) -> Violation:

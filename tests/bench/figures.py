@@ -1,56 +1,81 @@
-"""Figures side by side, round by round, and what is printed of them."""
+"""Figures round by round, and what is printed of them: medians, the spread, the goal, and whether it is met."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
+
+HEADINGS = f"{'':<57}{'proxy':>10}{'against':>24}{'median (least to greatest)':>30}{'goal':>10}"
 
 
 @dataclass
 class Figure:
-    """One quantity, of the proxy and of what it is compared with, once per round."""
+    """One quantity, once per round: in ratio to what was measured beside it, or as it is where there is no `against`.
+
+    `goal` is the most it may be; None where it only informs.
+    """
 
     name: str
+    unit: str
+    against: str = ""
+    goal: float | None = None
     ours: list[float] = field(default_factory=list)
     base: list[float] = field(default_factory=list)
 
+    def add(self, ours: float, base: float | None = None) -> None:
+        """A round's values."""
+        self.ours.append(ours)
+        if base is not None:
+            self.base.append(base)
+
+    @property
+    def values(self) -> list[float]:
+        """What is judged: a value or a ratio per round."""
+        if not self.against:
+            return self.ours
+        return [ours / base for ours, base in zip(self.ours, self.base, strict=True)]
+
+    @property
+    def met(self) -> bool:
+        """Whether the median reaches the goal."""
+        return self.goal is None or median(self.values) <= self.goal
+
     def line(self) -> str:
-        """Medians, and the ratio's median and spread over the rounds."""
-        if not self.ours:
-            return f"{self.name:<58} not measured"
-        ratios = [ours / base for ours, base in zip(self.ours, self.base, strict=True) if base]
-        spread = f"{median(ratios):8.2f}  ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
-        return f"{self.name:<58}{median(self.base):10.2f}{median(self.ours):10.2f}{spread}"
+        """All of it."""
+        values = self.values
+        base = f"{median(self.base):.5g} {self.against}" if self.base else ""
+        spread = f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+        goal = "" if self.goal is None else f"≤ {self.goal:g}"
+        verdict = "" if self.goal is None else ("met" if self.met else "MISSED")
+        name = f"{self.name}, {self.unit}" if self.unit else self.name
+        return f"{name:<57}{median(self.ours):>10.5g}{base:>24}{spread:>30}{goal:>10}  {verdict}".rstrip()
 
 
 @dataclass
-class Figures:
-    """Everything that was measured under one heading. `against` says what the proxy is compared with."""
+class Section:
+    """What was measured together."""
 
     heading: str
-    against: str = "relay"
-    figures: dict[str, Figure] = field(default_factory=dict)
+    figures: list[Figure]
     remarks: list[str] = field(default_factory=list)
-
-    def add(self, name: str, ours: float | None, base: float | None) -> None:
-        """A round's values; None where the system does not tell."""
-        figure = self.figures.setdefault(name, Figure(name))
-        if ours is not None and base is not None:
-            figure.ours.append(ours)
-            figure.base.append(base)
-
-    def remark(self, text: str) -> None:
-        """Something that is no ratio."""
-        self.remarks.append(text)
 
     def show(self) -> None:
         """Print it."""
-        columns = f"{self.against:>10}{'proxy':>10}   ratio  (min to max)" if self.figures else ""
-        print(f"\n{self.heading:<58}{columns}")
-        for figure in self.figures.values():
+        print(f"\n{self.heading}\n{HEADINGS}")
+        for figure in self.figures:
             print(figure.line())
         for text in self.remarks:
-            print(text)
+            print(f"  {text}")
+
+
+def summary(sections: Iterable[Section]) -> str:
+    """How many goals are met, and which are not."""
+    judged = [figure for section in sections for figure in section.figures if figure.goal is not None]
+    missed = [
+        f"  {figure.name}: {median(figure.values):.3g}, goal {figure.goal:g}" for figure in judged if not figure.met
+    ]
+    return "\n".join([f"{len(judged) - len(missed)} of {len(judged)} goals met", *missed])
 
 
 def at(quantile: float, ordered: list[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import subprocess
@@ -16,10 +17,15 @@ from pathlib import Path
 from ocpp_mqtt_proxy.demo.broker import Started, answers, free_port
 
 START_SECONDS = 30.0
-SETTLED_SECONDS = 0.3
-"""How long a program must do nothing to have caught up."""
+SETTLED_SECONDS = 0.4
+"""How long a program must do next to nothing to have caught up."""
 
-TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+IDLE_SHARE = 0.01
+"""Of a core: next to nothing."""
+
+
+class NotMeasurable(Exception):
+    """The system does not tell of other programs' processor time or memory (only Linux does)."""
 
 
 @dataclass(frozen=True)
@@ -35,38 +41,49 @@ class Program:
         """Where chargers connect; their id is appended."""
         return f"ws://127.0.0.1:{self.port}/charger"
 
-    def processor_seconds(self) -> float | None:
-        """Processor time used so far, in steps of a tick (10 ms); None where the system does not tell."""
-        try:
-            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return None
-        return (int(fields[11]) + int(fields[12])) / TICKS
+    @property
+    def base(self) -> str:
+        """Its MQTT base topic, where it is the proxy."""
+        return f"ocpp{self.port}"
 
-    def memory_kib(self) -> float | None:
-        """Resident memory; None where the system does not tell."""
+    def processor_seconds(self) -> float:
+        """Processor time of all its threads so far, to the nanosecond (ticks are 10 ms). Raises NotMeasurable."""
+        clock = ctypes.c_int()
+        try:
+            failed = ctypes.CDLL(None).clock_getcpuclockid(self.process.pid, ctypes.byref(clock))
+        except AttributeError as error:
+            raise NotMeasurable from error
+        if failed:
+            raise NotMeasurable(f"{self.name} does not run any more")
+        return time.clock_gettime(clock.value)
+
+    def memory_kib(self) -> float:
+        """Resident memory. Raises NotMeasurable."""
         try:
             lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        except OSError:
-            return None
-        return next((float(line.split()[1]) for line in lines if line.startswith("VmRSS")), None)
+        except OSError as error:
+            raise NotMeasurable from error
+        return next(float(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
     async def settle(self) -> None:
         """Wait until it has nothing left to do."""
-        before = self.processor_seconds()
-        while before is not None:
+        busy = True
+        while busy:
+            before = self.processor_seconds()
             await asyncio.sleep(SETTLED_SECONDS)
-            after = self.processor_seconds()
-            if after is None or after - before <= 2 / TICKS:
-                return
-            before = after
+            busy = self.processor_seconds() - before > IDLE_SHARE * SETTLED_SECONDS
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but modules may be kept compiled, as an installation keeps them."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextlib.contextmanager
 def started(name: str, module: str, *arguments: str, port: int) -> Iterator[Program]:
     """Run a module of ours until the end of the block; it need not listen yet."""
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 (our own)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environment()) as process:  # noqa: S603 (our own)
         try:
             yield Program(name, process, port)
         finally:
@@ -84,29 +101,34 @@ def wait_listening(program: Program) -> None:
 
 
 @contextlib.contextmanager
-def relay(csms: Program) -> Iterator[Program]:
-    """The bare relay before a CSMS."""
-    port = free_port()
-    with started("relay", "tests.bench.relay", str(port), f"ws://127.0.0.1:{csms.port}", port=port) as program:
-        yield program
-
-
-@contextlib.contextmanager
-def csms() -> Iterator[Program]:
-    """The CSMS that thinks of nothing."""
-    port = free_port()
-    with started("csms", "tests.bench.csms", str(port), port=port) as program:
+def relay() -> Iterator[Program]:
+    """The bare relay, a CSMS behind it."""
+    port, behind = free_port(), free_port()
+    with (
+        started("CSMS", "tests.bench.csms", str(behind), port=behind) as csms,
+        started("relay", "tests.bench.relay", str(port), f"ws://127.0.0.1:{behind}", port=port) as program,
+    ):
+        wait_listening(csms)
         wait_listening(program)
         yield program
 
 
-def configured(folder: Path, broker: Started) -> tuple[Path, int]:
+@contextlib.contextmanager
+def library() -> Iterator[Program]:
+    """The CSMS on the `ocpp` package."""
+    port = free_port()
+    with started("ocpp library", "tests.bench.library", str(port), port=port) as program:
+        wait_listening(program)
+        yield program
+
+
+def configured(folder: Path, broker: Started, store: Path | None = None) -> tuple[Path, int]:
     """A configuration with everything on, the store on disk included; its file and the port served."""
     port = free_port()
     file = folder / f"options-{port}.json"
     options = {
         "http": {"host": "127.0.0.1", "port": port},
-        "database": {"path": str(folder / f"sessions-{port}.db")},
+        "database": {"path": str(store or folder / f"sessions-{port}.db")},
         "accept_unknown_chargers": True,
         "mqtt": {
             "host": "127.0.0.1",
@@ -121,8 +143,16 @@ def configured(folder: Path, broker: Started) -> tuple[Path, int]:
 
 
 @contextlib.contextmanager
+def starting_proxy(folder: Path, broker: Started, store: Path | None = None) -> Iterator[Program]:
+    """The whole service, which need not listen yet."""
+    file, port = configured(folder, broker, store)
+    with started("proxy", "ocpp_mqtt_proxy", "run", "--config", str(file), port=port) as program:
+        yield program
+
+
+@contextlib.contextmanager
 def proxy(folder: Path, broker: Started) -> Iterator[Program]:
     """The whole service: validation, store on disk, MQTT, discovery."""
-    file, port = configured(folder, broker)
-    with started("proxy", "ocpp_mqtt_proxy", "run", "--config", str(file), port=port) as program:
+    with starting_proxy(folder, broker) as program:
+        wait_listening(program)
         yield program

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
-from tests.bench.csms import SUBPROTOCOLS
+from tests.bench.frames import VERSIONS
 from tests.bench.loop import run
 
 
-async def _pump(source: Any, sink: Any) -> None:
+async def _pump(source: ClientConnection | ServerConnection, sink: ClientConnection | ServerConnection) -> None:
     async for message in source:
         await sink.send(message)
 
@@ -30,9 +30,9 @@ async def _converse(charger: ServerConnection) -> None:
 
 async def main() -> None:
     """Serve, for ever."""
-    async with serve(
-        _converse, "127.0.0.1", int(sys.argv[1]), subprotocols=SUBPROTOCOLS, compression=None, backlog=2048
-    ):
+    spoken = [Subprotocol(f"ocpp{version}") for version in VERSIONS]
+    port = int(sys.argv[1])
+    async with serve(_converse, "127.0.0.1", port, subprotocols=spoken, compression=None, backlog=2048):
         await asyncio.Event().wait()
 
 

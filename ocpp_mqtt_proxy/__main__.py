@@ -24,6 +24,7 @@ from ocpp_mqtt_proxy import __version__, config_file, exports, logs
 from ocpp_mqtt_proxy.config import Config, Log
 from ocpp_mqtt_proxy.config_file import BadConfiguration
 from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.passwords import hash_password, token_hash
 
 log = logging.getLogger("ocpp_mqtt_proxy")
@@ -94,7 +95,7 @@ def _simulate_parser(commands: Any) -> None:  # noqa: ANN401
     simulate = commands.add_parser("simulate", help="run a simulated charger")
     url = "where the CSMS is; the id is appended"
     simulate.add_argument("--url", required=True, metavar="WS_URL", type=_ws_url, help=url)
-    simulate.add_argument("--version", dest="ocpp_version", choices=["1.6", "2.0.1"], default="1.6")
+    simulate.add_argument("--version", dest="ocpp_version", choices=list(Version), default=Version.V16)
     simulate.add_argument("--id", default="SIM1")
     simulate.add_argument("--password", default="", help="for Basic authentication")
     simulate.add_argument("--speed", type=_speed, default=1.0, help="how much faster than life it charges")

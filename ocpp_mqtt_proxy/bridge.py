@@ -118,6 +118,7 @@ class Bridge:
             "bad_frames": sum(c.bad_frames for c in links),
             "schema_violations": sum(c.violations for c in links),
             "refused_calls": sum(c.refused for c in links),
+            "unused_answers": sum(c.unused for c in links),
             "queue_depth": sum(map(len, self.hub.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
             "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.hub.bus.mailboxes},
             "mqtt": self._mqtt_status(),

@@ -107,6 +107,7 @@ def nameplate(station: Station) -> Json:
             for c in station.ordered()
         ],
         "connected_since": time(station.connected_since),
+        "quirks": list(station.traits.quirks),
     }
 
 
@@ -251,6 +252,25 @@ def _security(fact: events.SecurityNoticed, _: Mask) -> Json:
     return {"type": fact.type, "timestamp": time(fact.noticed_at), "tech_info": fact.info}
 
 
+def _notice(fact: events.NoticeHeard, mask: Mask) -> Json:
+    """A message as it came, but for the tags in it, however deep."""
+    return {"action": fact.action, "payload": _with_tags(fact.payload, mask)}
+
+
+def _with_tags(part: Any, mask: Mask) -> Any:  # noqa: ANN401 (JSON of any shape)
+    if isinstance(part, list):
+        return [_with_tags(item, mask) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    return {
+        key: mask(value) if key in _TAGS and isinstance(value, str) else _with_tags(value, mask)
+        for key, value in part.items()
+    }
+
+
+_TAGS = frozenset({"idTag", "parentIdTag", "idToken", "additionalIdToken"})
+"""Fields that hold a tag. (An `idToken` may also be an object that holds one.)"""
+
 _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
     events.ChargerConnected: _same("address", "reason"),
     events.ChargerDisconnected: _same("address", "reason"),
@@ -269,6 +289,7 @@ _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
     events.DiagnosticsChanged: _same("status", "request_id"),
     events.SecurityNoticed: _security,
     events.DataTransferred: _same("vendor_id", "message_id", "data"),
+    events.NoticeHeard: _notice,
 }
 
 

@@ -100,9 +100,8 @@ LONG = "x" * 256
 ONE = {"id": "CP1"}
 SERVICE = {"id": "fleet", "url": "wss://fleet.example"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"ocpp_version": "2.1"}, "ocpp_version: OCPP 2.1 is not spoken yet; must be '1.6' or '2.0.1'"),
-    ({"ocpp_version": 2.1}, "ocpp_version: OCPP 2.1 is not spoken yet; must be '1.6' or '2.0.1'"),
-    ({"ocpp_version": "1.5"}, "ocpp_version: must be '1.6' or '2.0.1'"),
+    ({"ocpp_version": "1.5"}, "ocpp_version: must be '1.6', '2.0.1' or '2.1'"),
+    ({"ocpp_version": 2.0}, "ocpp_version: must be '1.6', '2.0.1' or '2.1'"),
     ({"auto_detect_ocpp_version": "perhaps"}, "auto_detect_ocpp_version: must be true or false"),
     ({"rate_limit_seconds": -1}, "rate_limit_seconds: must be greater than or equal to 0"),
     ({"allowed_providers": "all"}, "allowed_providers: must be a list"),
@@ -133,7 +132,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"chargers": [{}]}, "chargers.0.id: is missing"),
     ({"chargers": [{"id": ""}]}, "chargers.0.id: must have at least 1 character"),
     ({"chargers": [{"id": LONG}]}, "chargers.0.id: must have at most 255 characters"),
-    ({"chargers": [ONE | {"version": "2.1"}]}, "chargers.0.version: OCPP 2.1 is not spoken yet; must be '1.6', '2.0.1' or 'auto'"),
+    ({"chargers": [ONE | {"version": "2.2"}]}, "chargers.0.version: must be '1.6', '2.0.1', '2.1' or 'auto'"),
     ({"chargers": [ONE | {"phases": 4}]}, "chargers.0.phases: must be 1, 2 or 3"),
     ({"chargers": [ONE | {"max_current": -1}]}, "chargers.0.max_current: must be greater than or equal to 0"),
     ({"chargers": [ONE | {"heartbeat_interval": 0}]}, "chargers.0.heartbeat_interval: must be greater than or equal to 1"),
@@ -180,6 +179,7 @@ def test_reserved_words_are_no_ids(kind: str, word: str) -> None:
 
 ALLOWED: list[tuple[dict[str, Any], str, Any]] = [
     ({"ocpp_version": 1.6}, "ocpp_version", "1.6"),
+    ({"ocpp_version": 2.1}, "ocpp_version", "2.1"),
     ({"mqtt": {"protocol": 5}}, "mqtt.protocol", "5"),
     ({"mqtt": {"discovery": False}}, "mqtt.discovery", "off"),
     ({"mqtt": {"username": 1234}}, "mqtt.username", "1234"),

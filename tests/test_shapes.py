@@ -59,6 +59,8 @@ CONTRACT: dict[str, set[str]] = {
     "diagnostics": {"status", "request_id"},
     "security": {"type", "timestamp", "tech_info"},
     "data_transfer": {"vendor_id", "message_id", "data"},
+    # More than the contract has: any other message, as it came.
+    "notice": {"action", "payload"},
 }
 """What an event holds beyond the envelope, by its kind."""
 
@@ -88,6 +90,15 @@ FACTS: list[Fact] = [
     told(events.DiagnosticsChanged, status="uploaded", request_id=4),
     told(events.SecurityNoticed, type="TamperDetectionActivated", noticed_at=NOON, info="lid"),
     told(events.DataTransferred, vendor_id="ABB", message_id="x", data={"a": 1}),
+    told(
+        events.NoticeHeard,
+        action="BatterySwap",
+        payload={
+            "requestId": 7,
+            "batteryData": [{"evseId": 1}],
+            "idToken": {"idToken": "04A1B2C3", "additionalInfo": [{"additionalIdToken": "04A1B2C3", "type": "x"}]},
+        },
+    ),
 ]
 
 KINDS = [
@@ -145,6 +156,14 @@ def test_tags_are_masked_but_for_the_owner_who_wants_them(kind: type[Fact]) -> N
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
 def test_no_event_gives_a_tag_away(kind: type[Fact]) -> None:
     assert "04A1B2" not in json.dumps(shown(kind))
+
+
+def test_a_notice_is_shown_as_it_came_but_for_tags() -> None:
+    assert shown(events.NoticeHeard)["payload"] == {
+        "requestId": 7,
+        "batteryData": [{"evseId": 1}],
+        "idToken": {"idToken": "***C3", "additionalInfo": [{"additionalIdToken": "***C3", "type": "x"}]},
+    }
 
 
 def test_the_end_of_a_transaction_has_its_figures() -> None:

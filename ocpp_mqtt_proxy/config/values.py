@@ -102,14 +102,8 @@ ChargerId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_
 Topic = Annotated[str, _matching(r"(?!\$)[^+#\0]*", "must be an MQTT topic without wildcards")]
 Tree = Annotated[str, _matching(r"(?!\$)[^+#\0]+", "must be an MQTT topic without wildcards, not empty")]
 TimeOfDay = Annotated[str, BeforeValidator(_time_of_day)]
-VersionWord = Annotated[
-    Literal["1.6", "2.0.1"], Spelled, _later({"2.1"}, "OCPP 2.1 is not spoken yet; must be '1.6' or '2.0.1'")
-]
-ChargerVersion = Annotated[
-    Literal["1.6", "2.0.1", "auto"],
-    Spelled,
-    _later({"2.1"}, "OCPP 2.1 is not spoken yet; must be '1.6', '2.0.1' or 'auto'"),
-]
+VersionWord = Annotated[Literal["1.6", "2.0.1", "2.1"], Spelled]
+ChargerVersion = Annotated[Literal["1.6", "2.0.1", "2.1", "auto"], Spelled]
 SecurityProfile = Annotated[
     Literal[0, 1], _later({"2", "3"}, "profiles 2 and 3 need TLS, which is not served yet; must be 0 or 1")
 ]

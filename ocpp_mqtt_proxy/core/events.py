@@ -213,7 +213,8 @@ class ChargerForgotten(Fact):
 
 @dataclass(slots=True, kw_only=True)
 class NoticeHeard(Fact):
-    """A message that changes nothing of ours; kept for whoever looks."""
+    """A message that changes nothing of ours; told to whoever looks."""
 
+    KIND = "notice"
     action: str
     payload: Mapping[str, object] = field(default_factory=dict)

@@ -43,6 +43,7 @@ from ocpp_mqtt_proxy.core.reports import (
     FirmwareReported,
     HeartbeatReported,
     InventoryReported,
+    Noted,
     NoticeReported,
     ProblemReported,
     Report,
@@ -364,7 +365,7 @@ def data_transfer(hearing: Hearing, report: DataTransferReported) -> Answer:
 def notice(hearing: Hearing, report: NoticeReported) -> Answer:
     """A message that changes nothing of ours."""
     hearing.tell(NoticeHeard, action=report.action, payload=report.payload)
-    return Acknowledged()
+    return Noted(report.payload)
 
 
 Hear = Callable[[Hearing, Any], Answer]

@@ -102,6 +102,7 @@ class StopReason(StrEnum):
     POWER_QUALITY = "power_quality"
     REBOOT = "reboot"
     REMOTE = "remote"
+    REQ_ENERGY_TRANSFER_REJECTED = "req_energy_transfer_rejected"
     SOC_LIMIT_REACHED = "soc_limit_reached"
     SOFT_RESET = "soft_reset"
     STOPPED_BY_EV = "stopped_by_ev"
@@ -111,27 +112,31 @@ class StopReason(StrEnum):
 
 
 class TokenKind(StrEnum):
-    """What an id tag is (IdTokenEnumType); 1.6 does not say."""
+    """What an id tag is (IdTokenEnumType of 2.0.1 and 2.1); 1.6 does not say."""
 
     CENTRAL = "Central"
+    DIRECT_PAYMENT = "DirectPayment"
     EMAID = "eMAID"
+    EVCCID = "EVCCID"
     ISO14443 = "ISO14443"
     ISO15693 = "ISO15693"
     KEY_CODE = "KeyCode"
     LOCAL = "Local"
     MAC_ADDRESS = "MacAddress"
     NO_AUTHORIZATION = "NoAuthorization"
+    VIN = "VIN"
 
 
 @dataclass(frozen=True, slots=True)
 class IdToken:
     """A card, app or car that asks to charge.
 
-    `tag` is compared without regard to case (1.6 CiString20, 2.x identifierString).
+    `tag` is compared without regard to case (1.6 CiString20, 2.x identifierString). `kind` is a `TokenKind`, or
+    another word of a 2.1 charger's, where it is free text.
     """
 
     tag: str
-    kind: TokenKind | None = None
+    kind: str | None = None
     group: str | None = None
 
 

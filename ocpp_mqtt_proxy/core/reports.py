@@ -254,6 +254,13 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted(Acknowledged):
+    """The answer to a notice: `payload` is the notice's own, since some answers repeat a part of it."""
+
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class DataTransferAnswer:
     """The answer to a vendor's message: OCPP's status in snake_case, and data where there is any."""
 

@@ -1,9 +1,11 @@
-"""A dialect: one OCPP version as four tables of rows.
+"""A dialect: one OCPP version as tables of rows.
 
     hear[action]   what a charger sends us    payload -> report, answer -> payload
     say[report]    what we send a CSMS        report -> calls, payload -> answer
     order[order]   what we ask of a charger   order -> call, payload -> outcome
     obey[action]   what a CSMS asks of us     payload -> order, outcome -> payload
+
+and `overhear[action]`, what a charger sends us without wanting an answer (2.1): payload -> report.
 
 A charger is heard in one dialect and a CSMS told in another, so translation between versions needs no
 module of its own, and `hear` of what `say` wrote gives the report back.
@@ -101,6 +103,7 @@ class Dialect:
     say: Mapping[type, Say] = field(default_factory=dict)
     order: Mapping[type, OrderRow] = field(default_factory=dict)
     obey: Mapping[str, Obey] = field(default_factory=dict)
+    overhear: Mapping[str, Callable[[Object], Report]] = field(default_factory=dict)
 
     def decode(
         self, action: str, payload: Object, quirks: Callable[[], Active] = usual
@@ -120,6 +123,16 @@ class Dialect:
             if not row.bears(violation):
                 raise CallRefused(violation.code, str(violation))
         return row.decode(payload), violation
+
+    def take(self, action: str, payload: Object) -> Report:
+        """What reports a message that is never answered. Raises CallRefused where it cannot be used."""
+        decode = self.overhear.get(action)
+        if decode is None:
+            raise self._unknown(action)
+        violation = schema.check(self.version, action, payload)
+        if violation is not None:
+            raise CallRefused(violation.code, str(violation))
+        return decode(payload)
 
     def _unknown(self, action: str) -> CallRefused:
         if action in schema.actions(self.version):
@@ -143,6 +156,12 @@ class Dialect:
         if isinstance(order, RawCall):
             return Outcome(Result.OK, result=payload)
         return self.order[type(order)].read(order, payload)
+
+    def fault(self, action: str, payload: Object) -> Violation | None:
+        """How a charger's answer to a call breaks its schema; None where it does not, or where it has none."""
+        if action not in schema.actions(self.version) or action in self.overhear:
+            return None
+        return schema.check(self.version, action, payload, response=True)
 
     def command(self, action: str, payload: Object) -> Order:
         """What a CSMS's call asks for. Raises CallRefused where it has to be answered by a CALLERROR."""
@@ -214,6 +233,15 @@ def is_scheduled(outcome: Outcome) -> bool:
 def usual_answer(yes: str = "Accepted", no: str = "Rejected", **refusals: str) -> Callable[[object, Outcome], Payload]:
     """The usual answer to a CSMS: one word for yes, one for no, others for certain reasons (by their values)."""
     return lambda _, outcome: {"status": yes if outcome.ok else refusals.get(str(outcome.reason), no)}
+
+
+def passed_on(reply: Callable[[Any, Outcome], Payload]) -> Callable[[Any, Outcome], Payload]:
+    """The charger's own answer where a call was passed on to it as it came, else one of ours."""
+
+    def answer(order: Order, outcome: Outcome) -> Payload:
+        return dict(outcome.result) if isinstance(order, RawCall) and outcome.ok else reply(order, outcome)
+
+    return answer
 
 
 def usual_answer_or_scheduled(_: object, outcome: Outcome) -> Payload:

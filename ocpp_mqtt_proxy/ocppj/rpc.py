@@ -1,6 +1,6 @@
-"""OCPP-J frames: CALL, CALLRESULT, CALLERROR, and the gate that keeps one call open at a time.
+"""OCPP-J frames: CALL, CALLRESULT, CALLERROR, in 2.1 CALLRESULTERROR and SEND, and the gate that keeps one call open.
 
-References: OCPP-J 1.6 §4, OCPP 2.0.1 Part 4 §4. Nothing of a frame but its shape is judged here.
+References: OCPP-J 1.6 §4, OCPP 2.0.1 and 2.1 Part 4 §4. Nothing of a frame but its shape is judged here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from ocpp_mqtt_proxy.core.model import Version
 CALL: Final = 2
 RESULT: Final = 3
 ERROR: Final = 4
+RESULT_ERROR: Final = 5
+SEND: Final = 6
 
 MAX_ID = 36
 """Characters of a message id (J §4.1.4); longer ones are answered as they are."""
@@ -103,7 +105,30 @@ class CallError:
     details: Payload = field(default_factory=dict)
 
 
-Frame = Call | CallResult | CallError
+@dataclass(frozen=True, slots=True)
+class CallResultError:
+    """An answer to an answer: it could not be used (2.1 Part 4 §4.2.3). Never answered."""
+
+    id: str
+    code: ErrorCode
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Somebody tells, and wants no answer (2.1 Part 4 §4.2.4)."""
+
+    id: str
+    action: str
+    payload: dict[str, object]
+
+
+Frame = Call | CallResult | CallError | CallResultError | Send
+
+
+def knows_result_errors(version: Version) -> bool:
+    """Whether a peer can be told that its answer could not be used."""
+    return version is Version.V21
 
 
 class BadFrame(ProxyError):
@@ -120,15 +145,12 @@ def parse(data: bytes | str, version: Version) -> Frame:
     """Read a frame. Raises BadFrame with what to answer, which differs by version.
 
     A charger that sends nonsense without a readable id is not answered in 1.6 and gets id "-1" in 2.x
-    (Part 4 §4.2.3); message types we do not know are ignored in 1.6 and 2.1 and refused in 2.0.1 (§4.4).
-    An answer, however broken, is never answered.
+    (Part 4 §4.2.3); message types that a version lacks are ignored in 1.6 and 2.1 and refused in 2.0.1 (§4.4).
+    An answer, however broken, is never answered; nor is a SEND.
     """
-    try:
-        frame = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _unreadable(version, f"not JSON: {error}") from None
-    if not isinstance(frame, list) or not frame or type(frame[0]) is not int:
-        raise _unreadable(version, "not an OCPP-J array [type, id, …]")
+    frame = _array(data, version)
+    if version is Version.V21 and frame[0] in (RESULT_ERROR, SEND):
+        return _of_21(data, frame)
     match frame[0]:
         case 3 | 4 if len(frame) < 3:
             raise BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, "an answer without content", None)
@@ -145,6 +167,32 @@ def parse(data: bytes | str, version: Version) -> Frame:
         case other:
             answer_id = _message_id(frame[1]) if version is Version.V201 else None
             raise BadFrame(ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, f"message type {other}", answer_id)
+
+
+def _array(data: bytes | str, version: Version) -> list[object]:
+    """A frame as JSON: an array that begins with its type."""
+    try:
+        frame = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(version, f"not JSON: {error}") from None
+    if not isinstance(frame, list) or not frame or type(frame[0]) is not int:
+        raise _unreadable(version, "not an OCPP-J array [type, id, …]")
+    return frame
+
+
+def _of_21(data: bytes | str, frame: list[object]) -> Send | CallResultError:
+    """A CALLRESULTERROR or SEND. Raises BadFrame, which is not to be answered."""
+    if frame[0] == RESULT_ERROR and len(frame) >= 3:
+        error = _error(frame)
+        return CallResultError(error.id, error.code, error.description)
+    if frame[0] == SEND and len(frame) >= 2:
+        try:
+            call = _call(frame, Version.V21)
+            _check_depth(data, call)
+        except BadFrame as error:
+            raise BadFrame(error.code, error.why, None) from None
+        return Send(call.id, call.action, call.payload)
+    raise BadFrame(ErrorCode.RPC_FRAMEWORK_ERROR, "a message without content", None)
 
 
 def _unreadable(version: Version, why: str) -> BadFrame:
@@ -215,6 +263,11 @@ def encode_error(error: CallError, version: Version) -> bytes:
     """A CALLERROR as it goes on the wire; the description within the 255 characters of 2.x."""
     code = spelled(error.code, version)
     return orjson.dumps([ERROR, _as_it_came(error.id), code, error.description[:255], error.details])
+
+
+def encode_result_error(error: CallResultError) -> bytes:
+    """A CALLRESULTERROR as it goes on the wire."""
+    return orjson.dumps([RESULT_ERROR, error.id, error.code.value, error.description[:255], {}])
 
 
 def _as_it_came(message_id: str) -> str | int:

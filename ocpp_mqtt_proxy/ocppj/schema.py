@@ -77,15 +77,18 @@ def _folder(version: Version) -> Path:
 
 
 def _file(version: Version, action: str, *, response: bool) -> Path:
-    request = "" if version is Version.V16 else "Request"
-    return _folder(version) / f"{action}{'Response' if response else request}.json"
+    """A request's is called so in 2.x, but for one that is never answered."""
+    if response:
+        return _folder(version) / f"{action}Response.json"
+    request = _folder(version) / f"{action}Request.json"
+    return request if request.exists() else _folder(version) / f"{action}.json"
 
 
 @cache
 def actions(version: Version) -> frozenset[str]:
     """Every action that a version knows, in either direction."""
-    names = (file.stem for file in _folder(version).glob("*Response.json"))
-    return frozenset(name.removesuffix("Response") for name in names)
+    names = (file.stem for file in _folder(version).glob("*.json"))
+    return frozenset(name.removesuffix("Response").removesuffix("Request") for name in names)
 
 
 @dataclass(frozen=True, slots=True)

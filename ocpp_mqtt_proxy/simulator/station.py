@@ -306,8 +306,12 @@ class Station:
             if isinstance(frame, Call):
                 await _send(socket, self._answer(frame))
                 self.collect()
-            elif self._call is not None and frame.id == self._call[0] and not self._call[1].done():
-                self._call[1].set_result(frame)
+            elif isinstance(frame, CallResult | CallError):
+                self._answered(frame)
+
+    def _answered(self, frame: CallResult | CallError) -> None:
+        if self._call is not None and frame.id == self._call[0] and not self._call[1].done():
+            self._call[1].set_result(frame)
 
     def _answer(self, call: Call) -> bytes:
         try:

@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS, SUBPROTOCOLS
 from tests.adapters.raw import basic
 
 Given = tuple[str, str]
-V16, V201 = Version.V16, Version.V201
+V16, V201, V21 = Version
 
 
 def visited(target: str, *headers: Given, **options: Any) -> Visit:
@@ -131,9 +131,10 @@ def test_a_subprotocol_counts_before_every_hint(version: Version) -> None:
     [
         (("ocpp1.6", "ocpp2.0.1"), "ocpp1.6"),
         (("ocpp2.0.1", "ocpp1.6"), "ocpp2.0.1"),
-        (("ocpp2.1", "ocpp2.0.1", "ocpp1.6"), "ocpp2.0.1"),
+        (("ocpp2.1", "ocpp2.0.1", "ocpp1.6"), "ocpp2.1"),
         (("ocpp1.2", "ocpp1.5", "ocpp1.6"), "ocpp1.6"),
-        (("mqtt", "ocpp2.1"), None),
+        (("mqtt", "ocpp2.1"), "ocpp2.1"),
+        (("mqtt", "ocpp2.0"), None),
     ],
 )
 def test_the_first_offer_that_we_speak_is_confirmed(offered: tuple[str, ...], confirmed: str | None) -> None:
@@ -190,6 +191,7 @@ def test_without_detection_no_hint_counts_but_the_subprotocol(target: str, heade
     [
         *((word, V16) for word in ("v1.6", "ocpp16", "OCPP1.6J", "1.6", "v16")),
         *((word, V201) for word in ("v2.0.1", "ocpp201", "V201", "2.0.1", "ocpp2.0.1")),
+        *((word, V21) for word in ("v2.1", "ocpp21", "V21", "2.1", "ocpp2.1")),
     ],
 )
 def test_a_version_is_named_by_many_words(word: str, version: Version) -> None:
@@ -199,16 +201,16 @@ def test_a_version_is_named_by_many_words(word: str, version: Version) -> None:
     assert visited("/charger/CP1", ("OCPP-Version", f" {word} "), ocpp_version=other).version is version
 
 
-@pytest.mark.parametrize("word", ["16", "201"])
+@pytest.mark.parametrize("word", ["16", "201", "21"])
 def test_bare_digits_name_a_version_in_a_header_but_not_in_a_path(word: str) -> None:
-    version = {"16": V16, "201": V201}[word]
+    version = {"16": V16, "201": V201, "21": V21}[word]
     other = next(v for v in DIALECTS if v is not version)
     assert visited("/charger/CP1", ("OCPP-Version", word), ocpp_version=other).version is version
     assert visited(f"/charger/{word}", ocpp_version=other).version is other
 
 
 def test_a_hint_at_a_version_that_we_do_not_speak_is_passed_over() -> None:
-    assert visited("/charger/v2.0.1/CP1?version=2.1", ("OCPP-Version", "9.9"), ocpp_version="1.6").version is V201
+    assert visited("/charger/v2.0.1/CP1?version=2.0", ("OCPP-Version", "9.9"), ocpp_version="1.6").version is V201
 
 
 # Credentials

@@ -32,6 +32,7 @@ from ocpp_mqtt_proxy.core.reports import (
     FirmwareReported,
     HeartbeatReported,
     InventoryReported,
+    Noted,
     NoticeReported,
     ProblemReported,
     ReservationReported,
@@ -395,7 +396,7 @@ class TestOtherMessages:
         assert told == [("acme", "hello", {"a": 1})]
 
     def test_any_other_message_is_told(self, yard: Yard) -> None:
-        assert yard.hear(NoticeReported("NotifyChargingLimit", {"a": 1})).answer == Acknowledged()
+        assert yard.hear(NoticeReported("NotifyChargingLimit", {"a": 1})).answer == Noted({"a": 1})
         assert [(fact.action, fact.payload) for fact in yard.told(NoticeHeard)] == [("NotifyChargingLimit", {"a": 1})]
 
 

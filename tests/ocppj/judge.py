@@ -11,7 +11,8 @@ from ocpp.messages import get_validator
 
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj import schema
-from tests.ocppj.rows import CALL, Row
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from tests.ocppj.rows import CALL, RESULT, SEND, Row
 
 
 def faults(version: Version, action: str, payload: Mapping[str, object], *, response: bool = False) -> list[str]:
@@ -23,7 +24,8 @@ def faults(version: Version, action: str, payload: Mapping[str, object], *, resp
 
 
 def _theirs(version: Version, action: str, payload: Mapping[str, object], *, response: bool) -> list[str]:
-    validator = get_validator(3 if response else 2, action, str(version), parse_float=decimal.Decimal)
+    kind = SEND if action in DIALECTS[version].overhear else CALL
+    validator = get_validator(RESULT if response else kind, action, str(version), parse_float=decimal.Decimal)
     exact: Any = json.loads(json.dumps(payload), parse_float=decimal.Decimal)
     return [f"{list(fault.path)} {fault.message}" for fault in validator.iter_errors(exact)]
 

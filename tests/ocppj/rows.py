@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.core.model import Version
 
 FOLDER = Path(__file__).parent / "corpus"
 
-CALL, RESULT, ERROR = 2, 3, 4
+CALL, RESULT, ERROR, RESULT_ERROR, SEND = 2, 3, 4, 5, 6
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Row:
 
     @property
     def kind(self) -> int | None:
-        """The type of a single frame that has a shape: call, result or error."""
+        """The type of a single frame that has a shape: call, result, error …"""
         frame = self.fields.get("frame", [])
         return frame[0] if len(frame) > 2 and type(frame[0]) is int else None
 
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def payload(self) -> dict[str, Any]:
-        return dict(self.fields["frame"][3 if self.kind == CALL else 2])
+        return dict(self.fields["frame"][3 if self.kind in (CALL, SEND) else 2])
 
     @property
     def expect(self) -> str:
@@ -99,7 +99,7 @@ def _read(file: str) -> Iterator[Row]:
             yield Row(file, json.loads(line))
 
 
-VALID = ("valid_16", "valid_201")
+VALID = ("valid_16", "valid_201", "valid_21")
 
 
 def valid(*, from_charger: bool, kind: int) -> list[Row]:

@@ -35,10 +35,12 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
 from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.v16 import words as words16
+from ocpp_mqtt_proxy.ocppj.v21 import words as words21
 from ocpp_mqtt_proxy.ocppj.v201 import words as words201
 from tests.ocppj.test_rpc import JSON
 
 V16 = Version.V16
+WORDS = {Version.V201: words201.WORDS, Version.V21: words21.WORDS}
 
 LETTERS = st.characters(codec="utf-8", categories=["L", "N", "P", "S"])
 
@@ -70,8 +72,11 @@ def transaction_ids(version: Version) -> st.SearchStrategy[str]:
 
 
 def tokens(version: Version) -> st.SearchStrategy[IdToken]:
-    kinds = st.none() if version is V16 else st.sampled_from(TokenKind)
-    return st.builds(IdToken, tags(version), kinds)
+    if version is V16:
+        return st.builds(IdToken, tags(version))
+    known = WORDS[version].kinds
+    kinds = st.sampled_from(TokenKind).filter(lambda kind: known is None or kind in known)
+    return st.builds(IdToken, tags(version), kinds | ids(20) if known is None else kinds)
 
 
 def places(version: Version) -> st.SearchStrategy[Place]:
@@ -83,7 +88,9 @@ def places(version: Version) -> st.SearchStrategy[Place]:
 
 UNITS = {
     "Energy.Active": "Wh", "Energy.Reactive": "varh", "Energy.Apparent": "VAh", "Power.Active": "W", "Power.Reactive": "var",
-    "Power.Offered": "W", "Power.Factor": "", "Current": "A", "Voltage": "V", "Frequency": "Hz", "SoC": "%", "Temperature": "°C", "RPM": "rpm",
+    "Power.Offered": "W", "Power.Export": "W", "Power.Import": "W", "Power.Factor": "", "Current": "A", "Voltage": "V", "Frequency": "Hz",
+    "SoC": "%", "Temperature": "°C", "RPM": "rpm", "EnergyRequest": "Wh", "Display.BatteryEnergyCapacity": "Wh", "Display.RemainingTime": "s",
+    "Display.ChargingComplete": "", "Display.InletHot": "", "Display": "%",
 }  # fmt: skip
 TENTHS = st.integers(-(10**8), 10**8).map(lambda n: n / 10)
 
@@ -93,17 +100,19 @@ def _unit(measurand: str) -> str:
 
 
 def readings(version: Version) -> st.SearchStrategy[Reading]:
-    known = words16 if version is V16 else words201
+    known, spots = words16.MEASURANDS, alike.LOCATIONS
+    if version is not V16:
+        known, spots = WORDS[version].measurands - WORDS[version].synonyms.keys(), WORDS[version].locations
 
     def of(measurand: str) -> st.SearchStrategy[Reading]:
         phases = st.none() | st.sampled_from(sorted(alike.PHASES))
-        locations = st.none() | st.sampled_from(sorted(alike.LOCATIONS))
+        locations = st.none() | st.sampled_from(sorted(spots))
         contexts = st.sampled_from(sorted(alike.CONTEXTS))
         return st.builds(
             Reading, st.just(measurand), TENTHS, st.just(_unit(measurand)), phases, contexts, locations, st.none()
         )
 
-    return st.sampled_from(sorted(known.MEASURANDS)).flatmap(of)
+    return st.sampled_from(sorted(known)).flatmap(of)
 
 
 def samples(version: Version, least: int = 0) -> st.SearchStrategy[tuple[Sample, ...]]:
@@ -156,12 +165,12 @@ def _transactions(version: Version) -> st.SearchStrategy[Any]:
         at=INSTANTS,
         place=st.none() | places(version),
         token=st.none() | tokens(version),
-        trigger=st.sampled_from(sorted(words201.TRIGGER_WORD)),
+        trigger=st.sampled_from(sorted(WORDS[version].trigger_word)),
         charging_state=st.none() | st.sampled_from(ChargingState),
         seq_no=INT32,
         offline=st.booleans(),
         samples=samples(version),
-        stop_reason=st.none() | st.sampled_from(list(words201.REASON.values())),
+        stop_reason=st.none() | st.sampled_from(list(WORDS[version].reason.values())),
         reservation_id=st.none() | INT32,
         remote_start_id=st.none() | INT32,
     )
@@ -261,7 +270,7 @@ def _problems() -> st.SearchStrategy[reports.ProblemReported]:
     )
 
 
-def _only_in_201() -> dict[type, st.SearchStrategy[Any]]:
+def _only_in_2x(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     return {
         reports.InventoryReported: st.builds(
             reports.InventoryReported,
@@ -275,7 +284,9 @@ def _only_in_201() -> dict[type, st.SearchStrategy[Any]]:
             reports.EventsReported, st.lists(_problems(), min_size=1, max_size=3).map(tuple), st.just(())
         ),
         reports.ReservationReported: st.builds(
-            reports.ReservationReported, INT32, st.sampled_from(["expired", "removed"])
+            reports.ReservationReported,
+            INT32,
+            st.sampled_from(["expired", "removed", *(["no_transaction"] if version is Version.V21 else [])]),
         ),
     }
 
@@ -298,7 +309,7 @@ def told_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
         reports.SecurityReported: st.builds(reports.SecurityReported, ids(50), INSTANTS, words(255)),
         reports.DataTransferReported: st.builds(reports.DataTransferReported, ids(255), st.just("") | ids(50), data),
     }
-    return shared if version is V16 else shared | _only_in_201()
+    return shared if version is V16 else shared | _only_in_2x(version)
 
 
 # Reports that hold what only another version has, or what no version should
@@ -306,14 +317,20 @@ def told_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 
 @cache
 def any_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
-    """By their kind, reports of either version and of sloppy chargers, with the peer's own ids."""
-    either = st.sampled_from([Version.V16, Version.V201])
+    """By their kind, reports of all versions and of sloppy chargers, with the peer's own ids."""
+    either = st.sampled_from(Version)
     rough = st.text(max_size=60) | st.just("x" * 600)
     sloppy = st.builds(Reading, rough, TENTHS, rough, st.none() | rough, rough, st.none() | rough)
     some = st.lists(sloppy | either.flatmap(readings), max_size=3).map(tuple)
     many = st.lists(st.builds(Sample, MAYBE_INSTANTS, some), max_size=2).map(tuple)
     evses = st.builds(Place, st.integers(0, 9), st.none() | st.integers(1, 3))
-    return told_reports(version) | {
+    cards = st.builds(IdToken, tags(version), st.none() | st.sampled_from(TokenKind) | ids(20))
+    known = told_reports(version)
+    if reports.ReservationReported in known:
+        ends = st.sampled_from(["expired", "removed", "no_transaction"])
+        known = known | {reports.ReservationReported: st.builds(reports.ReservationReported, INT32, ends)}
+    return known | {
+        reports.AuthorizationRequested: st.builds(reports.AuthorizationRequested, cards),
         reports.BootReported: st.builds(
             reports.BootReported, st.builds(Nameplate, *[rough] * 8), rough | st.sampled_from(["power_up", "triggered"])
         ),
@@ -332,7 +349,7 @@ def any_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
             transaction_id=transaction_ids(version),
             at=MAYBE_INSTANTS,
             place=st.none() | evses,
-            token=st.none() | tokens(version) | st.just(IdToken("")),
+            token=st.none() | cards | st.just(IdToken("")),
             trigger=rough,
             charging_state=st.none() | st.sampled_from(ChargingState),
             seq_no=st.none() | INT32,
@@ -360,6 +377,13 @@ def any_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 def answers(version: Version, report: type) -> st.SearchStrategy[Any]:
     """What a report of a kind may be answered."""
     return _answers(version).get(report, st.builds(reports.Acknowledged))
+
+
+def answers_to(version: Version, report: reports.Report) -> st.SearchStrategy[Any]:
+    """What a report may be answered; some answers to a notice repeat a part of it."""
+    if isinstance(report, reports.NoticeReported):
+        return st.just(reports.Noted(report.payload))
+    return answers(version, type(report))
 
 
 @cache
@@ -455,6 +479,8 @@ def outcomes(order: commands.Order) -> st.SearchStrategy[Outcome]:
             return no | JSON.map(lambda data: done(data=data))
         case commands.GetDiagnostics():
             return no | st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
+        case commands.RawCall():
+            return no | st.just(Outcome(commands.Result.OK, result={"status": "Accepted"}))
         case commands.StartCharging():
             return no | st.just(done()) | INT32.map(str).map(lambda number: done(transaction_id=number))
     return no | st.just(done()) | st.just(done(charger_status="Scheduled"))

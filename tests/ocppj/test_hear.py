@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ocpp_mqtt_proxy.core import reports
-from ocpp_mqtt_proxy.core.model import OCCUPIED, STATION, IdToken, Place, Reading, Status, StopReason, Version
+from ocpp_mqtt_proxy.core.model import (
+    OCCUPIED,
+    STATION,
+    IdToken,
+    Place,
+    Reading,
+    Sample,
+    Status,
+    StopReason,
+    TokenKind,
+    Version,
+)
 from ocpp_mqtt_proxy.core.reports import Phase
 from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused
@@ -17,10 +28,10 @@ from ocpp_mqtt_proxy.ocppj.fields import child, identifier
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode, spelled
 from tests.ocppj import strategies
 from tests.ocppj.judge import assert_valid, right_outcomes
-from tests.ocppj.rows import CALL, RESULT, Row, by_row, requests_by_id, rows, valid
+from tests.ocppj.rows import CALL, RESULT, SEND, Row, by_row, requests_by_id, rows, valid
 from tests.ocppj.test_rpc import JSON
 
-V16, V201 = Version.V16, Version.V201
+V16, V201, V21 = Version
 
 REQUESTS = valid(from_charger=True, kind=CALL)
 FROM_CHARGERS = {(row.version, row.action) for row in REQUESTS}
@@ -54,7 +65,7 @@ def test_every_valid_call_of_a_charger_is_heard_without_a_fault(row: Row) -> Non
 @settings(max_examples=10)
 def test_every_valid_call_of_a_charger_has_an_answer_that_fits_its_schema(row: Row, data: st.DataObject) -> None:
     report = heard(row.version, row.action, row.payload)
-    answer = data.draw(strategies.answers(row.version, type(report)))
+    answer = data.draw(strategies.answers_to(row.version, report))
     assert_valid(row.version, row.action, DIALECTS[row.version].reply(row.action, answer), response=True)
 
 
@@ -90,14 +101,48 @@ def test_what_only_a_csms_says_is_not_supported(version: Version, action: str) -
         (V16, "heartbeat"),
         (V16, ""),
         (V201, "../Reset"),
+        (V21, "StartTransaction"),
+        (V21, "NotifyPeriodicStream"),
     ],
 )
 def test_what_a_version_does_not_know_is_not_implemented(version: Version, action: str) -> None:
     assert refused(version, action, {}) is ErrorCode.NOT_IMPLEMENTED
 
 
+STREAM = {"id": 1, "pending": 0, "basetime": "2026-03-14T08:15:30Z", "data": [{"t": 0.0, "v": "230"}]}
+
+
+@by_row(valid(from_charger=True, kind=SEND))
+def test_what_wants_no_answer_is_heard_too(row: Row) -> None:
+    report = DIALECTS[row.version].take(row.action, row.payload)
+    assert report == reports.NoticeReported(row.action, row.payload)
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_all_that_may_come_unanswered_is_heard_and_nothing_else(version: Version) -> None:
+    unanswered = {row.action for row in valid(from_charger=True, kind=SEND) if row.version is version}
+    assert set(DIALECTS[version].overhear) == unanswered
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "code"),
+    [
+        ("Heartbeat", {}, ErrorCode.NOT_SUPPORTED),
+        ("SelfDestruct", {}, ErrorCode.NOT_IMPLEMENTED),
+        ("NotifyPeriodicEventStream", {}, ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION),
+        ("NotifyPeriodicEventStream", STREAM | {"id": "x"}, ErrorCode.TYPE_CONSTRAINT_VIOLATION),
+    ],
+)
+def test_what_wants_no_answer_and_makes_no_sense_is_not_used(
+    action: str, payload: dict[str, Any], code: ErrorCode
+) -> None:
+    with pytest.raises(CallRefused) as caught:
+        DIALECTS[V21].take(action, payload)
+    assert caught.value.code is code
+
+
 def test_each_version_has_its_subprotocol() -> None:
-    assert SUBPROTOCOLS == {"ocpp1.6": V16, "ocpp2.0.1": V201}
+    assert SUBPROTOCOLS == {"ocpp1.6": V16, "ocpp2.0.1": V201, "ocpp2.1": V21}
 
 
 # All that is not
@@ -404,7 +449,125 @@ def test_every_state_told_by_a_16_charger_has_a_word_in_both_versions() -> None:
             assert_valid(dialect.version, action, payload)
 
 
+# What is heard of 2.1's own words
+
+
+def test_what_two_measurands_call_differently_is_one() -> None:
+    names = ["Current.Import.Offered", "Display.PresentSOC", "Power.Import.Offered", "Voltage.Maximum"]
+    samples = [{"value": 7.0, "measurand": name} for name in names]
+    value = {"timestamp": "2026-03-14T08:15:30Z", "sampledValue": samples}
+    for action, payload in (
+        ("MeterValues", {"evseId": 1, "meterValue": [value]}),
+        ("TransactionEvent", EVENT | {"meterValue": [value]}),
+    ):
+        (sample,) = heard(V21, action, payload).samples
+        assert [r.measurand for r in sample.readings] == ["Current.Offered", "SoC", "Power.Offered", "Voltage.Maximum"]
+
+
+@pytest.mark.parametrize(
+    ("measurand", "unit", "read"),
+    [
+        ("EnergyRequest.Bulk", "kWh", (7000.0, "Wh")),
+        ("Display.BatteryEnergyCapacity", "kWh", (7000.0, "Wh")),
+        ("Display.RemainingTimeToTargetSOC", None, (7.0, "s")),
+        ("Display.TargetSOC", "Percent", (7.0, "%")),
+        ("Display.InletHot", None, (7.0, "")),
+        ("Power.Import.Minimum", "kW", (7000.0, "W")),
+        ("Current.Export.Minimum", None, (7.0, "A")),
+        ("Voltage.Maximum", None, (7.0, "V")),
+        ("Energy.Active.Setpoint.Interval", "kWh", (7000.0, "Wh")),
+    ],
+)
+def test_what_21_measures_more_is_in_base_units_too(measurand: str, unit: str | None, read: tuple[float, str]) -> None:
+    value = {"value": 7.0, "measurand": measurand} | ({"unitOfMeasure": {"unit": unit}} if unit else {})
+    payload = {"evseId": 1, "meterValue": [{"timestamp": "2026-03-14T08:15:30Z", "sampledValue": [value]}]}
+    ((reading_,),) = [sample.readings for sample in heard(V21, "MeterValues", payload).samples]
+    assert (reading_.value, reading_.unit) == read
+
+
+def test_a_transaction_of_21_may_say_more_and_means_the_same() -> None:
+    info = {"transactionId": "t1", "stoppedReason": "ReqEnergyTransferRejected", "operationMode": "ChargingOnly"}
+    payload = EVENT | {"triggerReason": "OperationModeChanged", "transactionInfo": info, "evseSleep": True}
+    report, violation = DIALECTS[V21].decode("TransactionEvent", payload)
+    assert isinstance(report, reports.TransactionReported)
+    assert (report.trigger, report.stop_reason) == (
+        "operation_mode_changed",
+        StopReason.REQ_ENERGY_TRANSFER_REJECTED,
+    )
+    assert violation is None
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"), [("VIN", TokenKind.VIN), ("vin", TokenKind.VIN), ("eMAID", TokenKind.EMAID), ("Plate", "Plate")]
+)
+def test_the_kind_of_a_token_is_any_word_in_21(told: str, kind: str) -> None:
+    token = heard(V21, "Authorize", {"idToken": {"idToken": "WVWZZZ", "type": told}}).token
+    assert token == IdToken("WVWZZZ", kind)
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_a_reading_upstream_keeps_its_place_where_the_version_has_it(version: Version) -> None:
+    sample = Sample(None, (Reading("Voltage", 230.0, "V", location="Upstream"),))
+    ((_, payload),) = DIALECTS[version].say[reports.MeterReported].encode(reports.MeterReported(Place(1), (sample,)))
+    assert ("Upstream" in str(payload)) is (version is V21)
+
+
+# What is not offered is refused as the specification has it
+
+HASHES = {"hashAlgorithm": "SHA256", "issuerNameHash": "ab", "issuerKeyHash": "cd", "serialNumber": "7"}
+CHAIN = {"certificateHashData": HASHES, "source": "OCSP", "urls": ["http://ocsp.example"]}
+UNCHECKED = {
+    "certificateHashData": HASHES, "source": "OCSP", "status": "Failed", "nextUpdate": "1970-01-01T00:00:00Z",
+}  # fmt: skip
+NOT_OFFERED: list[tuple[Version, str, dict[str, Any], dict[str, Any]]] = [
+    (V16, "SignCertificate", {"csr": "x"}, {"status": "Rejected"}),
+    (V201, "SignCertificate", {"csr": "x"}, {"status": "Rejected"}),
+    (V21, "SignCertificate", {"csr": "x", "requestId": 7}, {"status": "Rejected"}),
+    (V21, "VatNumberValidation", {"vatNumber": "NL1"}, {"vatNumber": "NL1", "status": "Rejected"}),
+    (
+        V21,
+        "VatNumberValidation",
+        {"vatNumber": "1", "evseId": 2},
+        {"vatNumber": "1", "evseId": 2, "status": "Rejected"},
+    ),
+    (
+        V21,
+        "GetCertificateChainStatus",
+        {"certificateStatusRequests": [CHAIN] * 2},
+        {"certificateStatus": [UNCHECKED] * 2},
+    ),
+    (V21, "PullDynamicScheduleUpdate", {"chargingProfileId": 9}, {"status": "Rejected"}),
+    (V21, "ClosePeriodicEventStream", {"id": 5}, {}),
+]
+
+
+@pytest.mark.parametrize(("version", "action", "payload", "answer"), NOT_OFFERED)
+def test_what_is_not_offered_is_said_so(
+    version: Version, action: str, payload: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    report, violation = DIALECTS[version].decode(action, payload)
+    assert violation is None
+    assert isinstance(report, reports.NoticeReported)
+    assert DIALECTS[version].reply(action, reports.Noted(report.payload)) == answer
+    assert_valid(version, action, answer, response=True)
+
+
 # What is said of it to another CSMS
+
+
+@pytest.mark.parametrize("version", [V201, V21])
+@pytest.mark.parametrize("kind", [TokenKind.VIN, TokenKind.DIRECT_PAYMENT, "Plate"])
+def test_a_kind_of_token_that_a_version_lacks_is_told_as_central(version: Version, kind: str) -> None:
+    report = reports.AuthorizationRequested(IdToken("WVWZZZ", kind))
+    ((_, payload),) = DIALECTS[version].say[reports.AuthorizationRequested].encode(report)
+    assert payload == {"idToken": {"idToken": "WVWZZZ", "type": kind if version is V21 else "Central"}}
+
+
+@pytest.mark.parametrize(("version", "word"), [(V201, "Expired"), (V21, "NoTransaction")])
+def test_a_reservation_that_nobody_came_for_is_told_by_the_version_s_word(version: Version, word: str) -> None:
+    report = reports.ReservationReported(7, "no_transaction")
+    ((_, payload),) = DIALECTS[version].say[reports.ReservationReported].encode(report)
+    assert payload["reservationUpdateStatus"] == word
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from tests.ocppj import strategies
 from tests.ocppj.judge import assert_valid
 from tests.ocppj.rows import CALL, RESULT, Row, by_row, requests_by_id, rows, valid
 
-V16, V201 = Version.V16, Version.V201
+V16, V201, V21 = Version
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 REQUESTS = valid(from_charger=False, kind=CALL)
@@ -166,6 +166,52 @@ def test_a_trigger_that_only_the_charger_knows_goes_to_it_as_it_is() -> None:
     }
 
 
+PLAN = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10.0}]}
+PROFILE = {
+    "id": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Relative",
+    "chargingSchedule": [PLAN],
+}
+SETPOINT = [
+    PLAN | {"chargingSchedulePeriod": [{"startPeriod": 0, "operationMode": "CentralSetpoint", "setpoint": -5e3}]}
+]
+BEYOND_US: list[tuple[str, dict[str, Any]]] = [
+    ("Reset", {"type": "ImmediateAndResume"}),
+    ("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE | {"chargingProfileKind": "Dynamic"}}),
+    ("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE | {"chargingProfilePurpose": "PriorityCharging"}}),
+    ("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE | {"chargingSchedule": SETPOINT}}),
+    (
+        "RequestStartTransaction",
+        {
+            "evseId": 1,
+            "remoteStartId": 1,
+            "idToken": {"idToken": "A", "type": "Central"},
+            "chargingProfile": PROFILE | {"chargingProfilePurpose": "TxProfile", "chargingSchedule": SETPOINT},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "payload"), BEYOND_US)
+def test_what_only_21_can_do_goes_to_the_charger_as_it_is(action: str, payload: dict[str, Any]) -> None:
+    """Never as a limit of 0 A, or a reset that ends what is to go on."""
+    order = DIALECTS[V21].command(action, payload)
+    assert order == RawCall(action, payload)
+    assert DIALECTS[V21].response(action, order, Outcome(Result.OK, result={"status": "Accepted"})) == {
+        "status": "Accepted"
+    }
+    assert DIALECTS[V21].response(action, order, refused(Reason.NOT_SUPPORTED)) == {"status": "Rejected"}
+
+
+@pytest.mark.parametrize("version", [V201, V21])
+def test_a_profile_that_limits_is_a_limit_in_21_as_in_201(version: Version) -> None:
+    order = DIALECTS[version].command("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE})
+    assert isinstance(order, commands.SetLimit)
+    assert order.limit == Amps(10)
+
+
 # Profiles that others set
 
 
@@ -230,11 +276,12 @@ def test_a_limit_for_another_versions_transaction_is_one_for_whichever_runs() ->
     assert "transactionId" not in str(call)
 
 
-def test_16_asks_for_meter_values_where_201_asks_for_the_transaction() -> None:
+def test_16_asks_for_meter_values_where_2x_asks_for_the_transaction() -> None:
     asked = {v: DIALECTS[v].put(commands.Trigger(Message.TRANSACTION)) for v in DIALECTS}
     assert asked == {
         V16: ("TriggerMessage", {"requestedMessage": "MeterValues"}),
         V201: ("TriggerMessage", {"requestedMessage": "TransactionEvent"}),
+        V21: ("TriggerMessage", {"requestedMessage": "TransactionEvent"}),
     }
 
 

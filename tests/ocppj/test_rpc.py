@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj import rpc
-from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, ErrorCode, Gate
+from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, CallResultError, ErrorCode, Gate, Send
 
 VERSIONS = list(Version)
 every_version = pytest.mark.parametrize("version", VERSIONS)
@@ -91,6 +91,41 @@ def test_of_a_key_told_twice_the_last_counts() -> None:
     assert frame == Call("1", "DataTransfer", {"vendorId": "b"})
 
 
+# What only 2.1 has
+
+
+def test_a_message_that_wants_no_answer_is_read() -> None:
+    assert rpc.parse('[6,"1","Notify",{"a":1}]', Version.V21) == Send("1", "Notify", {"a": 1})
+
+
+def test_a_complaint_about_an_answer_is_read_and_written() -> None:
+    error = CallResultError("1", ErrorCode.FORMAT_VIOLATION, "no status")
+    written = rpc.encode_result_error(error)
+    assert json.loads(written) == [5, "1", "FormatViolation", "no status", {}]
+    assert rpc.parse(written, Version.V21) == error
+
+
+def test_a_complaint_may_be_short_and_is_never_long() -> None:
+    assert rpc.parse('[5,"1","Oops"]', Version.V21) == CallResultError("1", ErrorCode.GENERIC_ERROR)
+    long = CallResultError("1", ErrorCode.GENERIC_ERROR, "x" * 300)
+    assert rpc.parse(rpc.encode_result_error(long), Version.V21) == CallResultError("1", long.code, "x" * 255)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_only_21_is_told_of_answers_that_cannot_be_used(version: Version) -> None:
+    assert rpc.knows_result_errors(version) is (version is Version.V21)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["[5]", '[5,"1"]', "[6]", '[6,"1"]', '[6,"1",7,{}]', '[6,null,"x",{}]', '[6,"1","x",[]]', '[6,"1","x",{},0]',
+     '[6,"1","x",{"a":' + "[" * 70 + "]" * 70 + "}]"],
+    ids=lambda frame: frame[:20],
+)  # fmt: skip
+def test_what_wants_no_answer_gets_none_however_broken(frame: str) -> None:
+    assert refusal(frame, Version.V21).answer_id is None
+
+
 # Frames that are none
 
 NO_JSON = ["", "[2", "NaN", "[2,'1','Heartbeat',{}]", '[2,"1","MeterValues",{"value":NaN}]', '[2,"1","x",{"v":1e999}]',
@@ -129,10 +164,16 @@ def test_an_answer_however_broken_is_not_answered(frame: Any, version: Version) 
     assert refusal(frame, version).answer_id is None
 
 
-@pytest.mark.parametrize("kind", [0, 1, 5, 6, 9, -2, 2**40])
-def test_a_message_type_nobody_knows_is_refused_in_201_and_ignored_elsewhere(kind: int) -> None:
-    answered = {version: refusal([kind, "1", "x", {}], version).answer_id for version in VERSIONS}
-    assert answered == {Version.V16: None, Version.V201: "1", Version.V21: None}
+@pytest.mark.parametrize(
+    ("kind", "versions"),
+    [*((kind, VERSIONS) for kind in (0, 1, 9, -2, 2**40)), *((kind, VERSIONS[:2]) for kind in (5, 6))],
+)
+def test_a_message_type_that_a_version_lacks_is_refused_in_201_and_ignored_elsewhere(
+    kind: int, versions: list[Version]
+) -> None:
+    for version in versions:
+        answered = refusal([kind, "1", "x", {}], version).answer_id
+        assert answered == ("1" if version is Version.V201 else None)
     assert refusal([kind, "1", "x", {}], Version.V201).code is ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED
 
 

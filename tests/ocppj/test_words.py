@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from ocpp.messages import get_validator
 
-from ocpp_mqtt_proxy.core.model import OCCUPIED, Status, StopReason, TokenKind, Verdict, Version
+from ocpp_mqtt_proxy.core.model import OCCUPIED, Status, StopReason, Verdict, Version
 from ocpp_mqtt_proxy.core.reports import Phase
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.names import snake
 from ocpp_mqtt_proxy.ocppj.v16 import order as order16, words as words16
+from ocpp_mqtt_proxy.ocppj.v21 import words as words21
 from ocpp_mqtt_proxy.ocppj.v201 import order as order201, words as words201
 
 EVERY_VERSION = pytest.mark.parametrize("known", [words16, words201], ids=["1.6", "2.0.1"])
@@ -44,6 +45,10 @@ def of_201(action: str, enumeration: str, kind: int = 2) -> set[str]:
     return words_of(Version.V201, action, enumeration, kind)
 
 
+def of_21(action: str, enumeration: str, kind: int = 2) -> set[str]:
+    return words_of(Version.V21, action, enumeration, kind)
+
+
 def values(table: dict[Any, Any]) -> Collection[Any]:
     return set(table.values())
 
@@ -64,12 +69,21 @@ WHOLE: list[tuple[str, Collection[str], set[str]]] = [
     ("2.0.1 reason", words201.REASON, of_201("TransactionEvent", "ReasonEnumType")),
     ("2.0.1 charging", words201.CHARGING_STATE, of_201("TransactionEvent", "ChargingStateEnumType")),
     ("2.0.1 phase of life", words201.PHASE, of_201("TransactionEvent", "TransactionEventEnumType")),
-    ("2.0.1 token", {kind.value for kind in TokenKind}, of_201("Authorize", "IdTokenEnumType")),
+    ("2.0.1 token", words201.KINDS, of_201("Authorize", "IdTokenEnumType")),
     ("2.0.1 verdict", words201.VERDICT, of_201("Authorize", "AuthorizationStatusEnumType", 3)),
     ("2.0.1 measurand", words201.MEASURANDS, of_201("MeterValues", "MeasurandEnumType")),
     ("2.0.1 context", alike.CONTEXTS, of_201("MeterValues", "ReadingContextEnumType")),
     ("2.0.1 location", alike.LOCATIONS, of_201("MeterValues", "LocationEnumType")),
     ("2.0.1 phase", alike.PHASES, of_201("MeterValues", "PhaseEnumType")),
+    ("2.1 trigger", set(words21.WORDS.trigger_word.values()), of_21("TransactionEvent", "TriggerReasonEnumType")),
+    ("2.1 reason", words21.WORDS.reason, of_21("TransactionEvent", "ReasonEnumType")),
+    ("2.1 charging", words201.CHARGING_STATE, of_21("TransactionEvent", "ChargingStateEnumType")),
+    ("2.1 measurand", words21.WORDS.measurands, of_21("MeterValues", "MeasurandEnumType")),
+    ("2.1 context", alike.CONTEXTS, of_21("MeterValues", "ReadingContextEnumType")),
+    ("2.1 location", words21.WORDS.locations, of_21("MeterValues", "LocationEnumType")),
+    ("2.1 phase", alike.PHASES, of_21("MeterValues", "PhaseEnumType")),
+    ("2.1 boot", set(words201.BOOT_REASON_WORD.values()), of_21("BootNotification", "BootReasonEnumType")),
+    ("2.1 verdict", words201.VERDICT, of_21("Authorize", "AuthorizationStatusEnumType", 3)),
 ]
 
 
@@ -90,6 +104,8 @@ PART: list[tuple[str, set[str], set[str]]] = [
         set(words201.STOP_TRIGGER.values()),
         of_201("TransactionEvent", "TriggerReasonEnumType"),
     ),
+    ("2.1 reason", set(words21.WORDS.reason_word.values()), of_21("TransactionEvent", "ReasonEnumType")),
+    ("2.1 status", set(words201.STATUS_WORD.values()), of_21("StatusNotification", "ConnectorStatusEnumType")),
     ("2.0.1 upload", set(words201.UPLOAD_WORD.values()), of_201("LogStatusNotification", "UploadLogStatusEnumType")),
     ("2.0.1 message", set(order201.TRIGGERS.values()), of_201("TriggerMessage", "MessageTriggerEnumType")),
 ]
@@ -111,7 +127,8 @@ def test_a_word_means_what_it_says(known: Any) -> None:
 
 
 def test_every_meaning_has_a_word_or_a_stated_substitute() -> None:
-    assert set(words201.REASON_WORD) == set(StopReason)
+    assert set(words201.REASON_WORD) == set(words21.WORDS.reason_word) == set(StopReason)
+    assert set(words21.SYNONYMS.values()) <= words201.MEASURANDS
     assert set(words201.VERDICT_WORD) == set(Verdict)
     assert set(words201.PHASE_WORD) == set(Phase)
     assert set(words16.STATUS_WORD) == {*Status, OCCUPIED} - {Status.UNKNOWN}

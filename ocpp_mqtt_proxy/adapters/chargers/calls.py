@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, failed, refused
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import Dialect
-from ocpp_mqtt_proxy.ocppj.rpc import Call, CallError, CallResult, ErrorCode
+from ocpp_mqtt_proxy.ocppj.rpc import Call, CallError, CallResult, CallResultError, ErrorCode
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,24 @@ class Pending:
 
 
 class Calls:
-    """Puts orders to a charger. `transmit` sends a frame; a call has `seconds` to be answered once it is sent."""
+    """Puts orders to a charger. `transmit` sends a frame; a call has `seconds` to be answered once it is sent.
 
-    def __init__(self, charger_id: str, dialect: Dialect, transmit: Callable[[bytes], None], seconds: float) -> None:
+    `violated` is told of every answer that breaks its schema.
+    """
+
+    def __init__(
+        self,
+        charger_id: str,
+        dialect: Dialect,
+        transmit: Callable[[bytes], None],
+        seconds: float,
+        violated: Callable[[], None] = lambda: None,
+    ) -> None:
         self._charger_id = charger_id
         self._dialect = dialect
         self._transmit = transmit
         self._seconds = seconds
+        self._violated = violated
         self._gate = rpc.Gate()
         self._pending: dict[str, Pending] = {}
         self._running: set[asyncio.Task[Outcome]] = set()
@@ -94,7 +105,7 @@ class Calls:
             self._send_next()
         if answer is None:
             return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
-        return self._outcome(order, answer)
+        return self._outcome(order, pending.call.action, answer)
 
     async def _exchange(self, pending: Pending) -> Answer | None:
         """Wait for a call's turn, then for its answer; None where the link is lost. Raises TimeoutError."""
@@ -115,9 +126,20 @@ class Calls:
             self._pending[call.id].sent.set()
             self._transmit(rpc.encode_call(call))
 
-    def _outcome(self, order: Order, answer: Answer) -> Outcome:
+    def _outcome(self, order: Order, action: str, answer: Answer) -> Outcome:
         if isinstance(answer, CallResult):
-            return self._dialect.outcome(order, answer.payload)
+            return self._result(order, action, answer)
         unable = answer.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED)
         reason = Reason.NOT_SUPPORTED if unable else Reason.CHARGER_REJECTED
         return refused(reason, f"the charger answered {answer.code} {answer.description}".strip())
+
+    def _result(self, order: Order, action: str, answer: CallResult) -> Outcome:
+        """What an answer means, as far as it can be used; a 2.1 charger is told where it cannot (Part 4 §4.2.3)."""
+        outcome = self._dialect.outcome(order, answer.payload)
+        violation = self._dialect.fault(action, answer.payload)
+        if violation is not None:
+            self._violated()
+            log.info("%s: its answer to %s breaks its schema: %s", self._charger_id, action, violation)
+            if not outcome.ok and rpc.knows_result_errors(self._dialect.version):
+                self._transmit(rpc.encode_result_error(CallResultError(answer.id, violation.code, str(violation))))
+        return outcome

@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
-from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, ErrorCode
+from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResultError, ErrorCode, Send
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
 log = logging.getLogger(__name__)
@@ -75,12 +75,13 @@ class Socket(Protocol):
 
 @dataclass(slots=True)
 class Counters:
-    """What went over a link."""
+    """What went over a link. `unused` are answers of ours that the charger could not use."""
 
     frames: int = 0
     bad_frames: int = 0
     violations: int = 0
     refused: int = 0
+    unused: int = 0
 
 
 class Link:
@@ -106,7 +107,7 @@ class Link:
         self._commissioning = commissioning
         self._timing = timing
         self._log_frames = log_frames
-        self._calls = Calls(charger_id, dialect, self._send, timing.call)
+        self._calls = Calls(charger_id, dialect, self._send, timing.call, self._note_violation)
         self._ready = asyncio.Event()
         self._booted = asyncio.Event()
         self._introduced = asyncio.Event()
@@ -165,6 +166,10 @@ class Link:
             return
         if isinstance(frame, Call):
             self._hear(frame)
+        elif isinstance(frame, Send):
+            self._overhear(frame)
+        elif isinstance(frame, CallResultError):
+            self._was_not_understood(frame)
         else:
             self._calls.take(frame)
 
@@ -199,6 +204,24 @@ class Link:
             self.counters.violations += 1
             log.info("%s: %s breaks its schema, used as far as it goes: %s", self.charger_id, call.action, violation)
         return report
+
+    def _note_violation(self) -> None:
+        self.counters.violations += 1
+
+    def _overhear(self, sent: Send) -> None:
+        """Take what is never answered, however it is (2.1 Part 4 §4.2.4)."""
+        try:
+            self._hub.hear(self.charger_id, self.dialect.take(sent.action, sent.payload))
+        except CallRefused as refusal:
+            self.counters.refused += 1
+            log.warning("%s: %s passed over: %s %s", self.charger_id, sent.action, refusal.code, refusal.why)
+        except Exception:  # as above
+            log.exception("%s: %s could not be handled", self.charger_id, sent.action)
+
+    def _was_not_understood(self, error: CallResultError) -> None:
+        """An answer of ours was of no use to the charger: noted, never answered."""
+        self.counters.unused += 1
+        log.warning("%s: could not use our answer: %s %s", self.charger_id, error.code, error.description)
 
     def _answer_later(self, call: Call, answer: Delayed) -> None:
         """Answer once the disk has it. Frames go on being taken, up to a number: our own calls are answered there."""

@@ -44,7 +44,7 @@ BURIAL_SECONDS = 5.0
 """How long after a charger was forgotten its topics are cleared. Home Assistant takes the entities away first: of
 an empty state it would complain in its log."""
 
-_READINGS = (MeterRead, HeartbeatHeard)
+_READINGS = (MeterRead, HeartbeatHeard, NoticeHeard)
 """Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
 
 
@@ -134,7 +134,7 @@ class States:
             self._show(station, connectors)
 
     def _emit(self, fact: Fact) -> None:
-        if not fact.KIND or isinstance(fact, NoticeHeard):
+        if not fact.KIND:
             return
         document = shapes.event(fact, show_tags=self.show_tags)
         self.publisher.emit(self.topics.charger(fact.charger, "event", fact.KIND), shapes.dump(document))

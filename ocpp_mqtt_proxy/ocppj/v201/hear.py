@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from ocpp_mqtt_proxy.core.model import STATION, IdToken, Nameplate, Place, Status
 from ocpp_mqtt_proxy.core.reports import (
-    Acknowledged,
     AuthorizationAnswer,
     AuthorizationRequested,
     BootReported,
@@ -14,6 +14,7 @@ from ocpp_mqtt_proxy.core.reports import (
     EventsReported,
     InventoryReported,
     MeterReported,
+    Noted,
     Phase,
     ProblemReported,
     ReservationReported,
@@ -41,11 +42,13 @@ from ocpp_mqtt_proxy.ocppj.v201.variables import reported
 from ocpp_mqtt_proxy.ocppj.v201.words import (
     CHARGING_STATE,
     PHASE,
-    REASON,
     STATUS,
+    WORDS,
+    Words,
     id_token_info,
     place,
     samples,
+    synonymous,
     token,
 )
 
@@ -81,7 +84,7 @@ def _authorized(answer: AuthorizationAnswer) -> Payload:
     return {"idTokenInfo": id_token_info(answer.authorization)}
 
 
-def _transaction(payload: Object) -> TransactionReported:
+def _transaction(words: Words, payload: Object) -> TransactionReported:
     info = child(payload, "transactionInfo")
     transaction_id = identifier(info, "transactionId")
     if transaction_id is None:
@@ -96,8 +99,8 @@ def _transaction(payload: Object) -> TransactionReported:
         charging_state=choice(info, "chargingState", CHARGING_STATE, None),
         seq_no=integer(payload, "seqNo"),
         offline=flag(payload, "offline"),
-        samples=samples(payload),
-        stop_reason=REASON.get(text(info, "stoppedReason")),
+        samples=synonymous(samples(payload), words),
+        stop_reason=words.reason.get(text(info, "stoppedReason")),
         reservation_id=integer(payload, "reservationId"),
         remote_start_id=integer(info, "remoteStartId"),
     )
@@ -107,8 +110,8 @@ def _kept(answer: TransactionAnswer) -> Payload:
     return {"idTokenInfo": id_token_info(answer.authorization)} if answer.authorization else {}
 
 
-def _meter(payload: Object) -> MeterReported:
-    return MeterReported(Place(integer(payload, "evseId") or 0), samples(payload))
+def _meter(words: Words, payload: Object) -> MeterReported:
+    return MeterReported(Place(integer(payload, "evseId") or 0), synonymous(samples(payload), words))
 
 
 def _report(payload: Object) -> InventoryReported:
@@ -161,27 +164,33 @@ def _data_transferred(answer: DataTransferAnswer) -> Payload:
     return without_nothing(status=pascal(answer.status), data=answer.data)
 
 
-def noted(action: str, reply: Callable[[Acknowledged], Payload] = alike.nothing) -> tuple[str, Hear]:
+def noted(action: str, reply: Callable[[Noted], Payload] = alike.nothing) -> tuple[str, Hear]:
     """A row for a message that changes nothing of ours."""
     return action, Hear(alike.noticed(action), reply)
 
 
+def worded(words: Words) -> dict[str, Hear]:
+    """The rows whose words 2.1 has more of."""
+    orderless = frozenset({"timestamp", "triggerReason", "seqNo"})
+    return {
+        "MeterValues": Hear(partial(_meter, words), alike.nothing, tolerant=True),
+        "TransactionEvent": Hear(partial(_transaction, words), _kept, tolerant=True, forgiven=orderless),
+    }
+
+
 HEAR = {
+    **worded(WORDS),
     "Authorize": Hear(_authorize, _authorized),
     "BootNotification": Hear(_boot, alike.boot_accepted, tolerant=True),
     "DataTransfer": Hear(alike.heard_data_transfer, _data_transferred),
     "FirmwareStatusNotification": Hear(alike.heard_firmware, alike.nothing),
     "Heartbeat": Hear(alike.heard_heartbeat, alike.time_told),
     "LogStatusNotification": Hear(alike.heard_upload, alike.nothing),
-    "MeterValues": Hear(_meter, alike.nothing, tolerant=True),
     "NotifyEvent": Hear(_events, alike.nothing),
     "NotifyReport": Hear(_report, alike.nothing),
     "ReservationStatusUpdate": Hear(_reservation, alike.nothing),
     "SecurityEventNotification": Hear(alike.heard_security, alike.nothing),
     "StatusNotification": Hear(_status, alike.nothing, tolerant=True, forgiven=frozenset({"timestamp"})),
-    "TransactionEvent": Hear(
-        _transaction, _kept, tolerant=True, forgiven=frozenset({"timestamp", "triggerReason", "seqNo"})
-    ),
     **dict(
         (
             noted("ClearedChargingLimit"),

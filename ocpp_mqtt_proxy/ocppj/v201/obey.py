@@ -32,6 +32,7 @@ from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
+    passed_on,
     settings_words,
     usual_answer,
     usual_answer_or_scheduled,
@@ -142,12 +143,6 @@ def _started(_: StartCharging, outcome: Outcome) -> Payload:
     return answer | without_nothing(transactionId=running)
 
 
-def _triggered(order: Order, outcome: Outcome) -> Payload:
-    if isinstance(order, RawCall) and outcome.ok:
-        return dict(outcome.result)
-    return usual_answer(not_supported="NotImplemented")(order, outcome)
-
-
 def _data_transferred(_: DataTransfer, outcome: Outcome) -> Payload:
     if outcome.ok:
         return without_nothing(status="Accepted", data=outcome.result.get("data"))
@@ -200,7 +195,7 @@ OBEY = {
     "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Immediate"), usual_answer_or_scheduled),
     "SetChargingProfile": Obey(_limit, _ACCEPTED),
     "SetVariables": Obey(_set_variables, _changed),
-    "TriggerMessage": Obey(_trigger, _triggered),
+    "TriggerMessage": Obey(_trigger, passed_on(usual_answer(not_supported="NotImplemented"))),
     "UnlockConnector": Obey(
         lambda p: Unlock(_evse_id(p)),
         usual_answer(

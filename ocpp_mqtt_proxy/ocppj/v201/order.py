@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.core.commands import (
     GetInventory,
     Message,
     Outcome,
+    Reason,
     Reserve,
     Reset,
     SetConfiguration,
@@ -26,6 +27,7 @@ from ocpp_mqtt_proxy.core.commands import (
     Unlock,
     UpdateFirmware,
     done,
+    failed,
 )
 from ocpp_mqtt_proxy.core.model import IdToken, TokenKind
 from ocpp_mqtt_proxy.ocppj import settings
@@ -109,7 +111,10 @@ def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
     """Values by the names they were asked by; results come back in any order."""
     asked = settings.asked_as(order.names, settings.variable)
     values: dict[str, str] = {}
-    for item in children(payload, "getVariableResult"):
+    results = list(children(payload, "getVariableResult"))
+    if not results:
+        return failed(Reason.INVALID, "the charger's answer holds no result")
+    for item in results:
         if text(item, "attributeStatus") == "Accepted":
             name = name_of(item)
             values |= dict.fromkeys(asked.get(name.lower(), [name]), text(item, "attributeValue"))

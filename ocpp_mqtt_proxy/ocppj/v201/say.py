@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ocpp_mqtt_proxy.core.model import StopReason
 from ocpp_mqtt_proxy.core.reports import (
     AuthorizationAnswer,
@@ -31,11 +33,11 @@ from ocpp_mqtt_proxy.ocppj.v201.words import (
     BOOT_REASON_WORD,
     CHARGING_STATE_WORD,
     PHASE_WORD,
-    REASON_WORD,
     STATUS_WORD,
     STOP_TRIGGER,
-    TRIGGER_WORD,
     UPLOAD_WORD,
+    WORDS,
+    Words,
     authorization,
     evse,
     id_token,
@@ -66,30 +68,30 @@ def _status(said: StatusReported) -> Calls:
     return [("StatusNotification", payload)]
 
 
-def _transaction(said: TransactionReported) -> Calls:
+def _transaction(words: Words, said: TransactionReported) -> Calls:
     info = without_nothing(
         transactionId=said.transaction_id,
         chargingState=CHARGING_STATE_WORD[said.charging_state] if said.charging_state else None,
-        stoppedReason=REASON_WORD[said.stop_reason] if said.stop_reason else None,
+        stoppedReason=words.reason_word[said.stop_reason] if said.stop_reason else None,
         remoteStartId=said.remote_start_id,
     )
     payload = without_nothing(
         eventType=PHASE_WORD[said.phase],
         timestamp=zulu(said.at or alike.EPOCH),
-        triggerReason=TRIGGER_WORD.get(said.trigger) or _likely_trigger(said),
+        triggerReason=words.trigger_word.get(said.trigger) or _likely_trigger(said),
         seqNo=said.seq_no or 0,
         offline=said.offline or None,
         transactionInfo=info,
         evse=evse(said.place) if said.place else None,
-        idToken=id_token(said.token) if said.token else None,
-        meterValue=meter_values(said.samples),
+        idToken=id_token(said.token, words) if said.token else None,
+        meterValue=meter_values(said.samples, words),
         reservationId=said.reservation_id,
     )
     return [("TransactionEvent", payload)]
 
 
 def _likely_trigger(said: TransactionReported) -> str:
-    """Why this is told now, where the charger gave no reason that 2.0.1 knows: 1.6 never does (§10.5, §10.6)."""
+    """Why this is told now, where the charger gave no reason that this version knows: 1.6 never does (§10.5, §10.6)."""
     match said.phase:
         case Phase.STARTED:
             return "Authorized" if said.token else "CablePluggedIn"
@@ -103,8 +105,8 @@ def _transaction_answer(payload: Object) -> TransactionAnswer:
     return TransactionAnswer("", authorization(payload) if "idTokenInfo" in payload else None)
 
 
-def _meter(said: MeterReported) -> Calls:
-    values = meter_values(said.samples)
+def _meter(words: Words, said: MeterReported) -> Calls:
+    values = meter_values(said.samples, words)
     return [("MeterValues", {"evseId": said.place.evse, "meterValue": values})] if values else []
 
 
@@ -151,12 +153,14 @@ def _log(said: DiagnosticsReported) -> Calls:
     return [("LogStatusNotification", without_nothing(status=status, requestId=said.request_id))]
 
 
-def _reservation(said: ReservationReported) -> Calls:
-    payload: Payload = {
-        "reservationId": said.reservation_id,
-        "reservationUpdateStatus": pascal(said.status),
-    }
+def _reservation(words: Words, said: ReservationReported) -> Calls:
+    status = words.reservation_word.get(said.status) or pascal(said.status)
+    payload: Payload = {"reservationId": said.reservation_id, "reservationUpdateStatus": status}
     return [("ReservationStatusUpdate", payload)]
+
+
+def _authorize(words: Words, said: AuthorizationRequested) -> Calls:
+    return [("Authorize", {"idToken": id_token(said.token, words)})]
 
 
 def _data_transfer(said: DataTransferReported) -> Calls:
@@ -164,21 +168,25 @@ def _data_transfer(said: DataTransferReported) -> Calls:
     return [("DataTransfer", {"vendorId": said.vendor_id[:255], **rest})]
 
 
+def worded(words: Words) -> dict[type, Say]:
+    """The rows whose words 2.1 has more of."""
+    return {
+        AuthorizationRequested: Say(partial(_authorize, words), lambda p: AuthorizationAnswer(authorization(p))),
+        TransactionReported: Say(partial(_transaction, words), _transaction_answer),
+        MeterReported: Say(partial(_meter, words), alike.read_nothing),
+        ReservationReported: Say(partial(_reservation, words), alike.read_nothing),
+    }
+
+
 SAY = {
     BootReported: Say(_boot, alike.read_boot),
     HeartbeatReported: Say(alike.say_heartbeat, alike.read_time),
     StatusReported: Say(_status, alike.read_nothing),
-    AuthorizationRequested: Say(
-        lambda r: [("Authorize", {"idToken": id_token(r.token)})],
-        lambda p: AuthorizationAnswer(authorization(p)),
-    ),
-    TransactionReported: Say(_transaction, _transaction_answer),
-    MeterReported: Say(_meter, alike.read_nothing),
     InventoryReported: Say(_inventory, alike.read_nothing),
     EventsReported: Say(_events, alike.read_nothing),
     FirmwareReported: Say(_firmware, alike.read_nothing),
     DiagnosticsReported: Say(_log, alike.read_nothing),
     SecurityReported: Say(alike.say_security, alike.read_nothing),
-    ReservationReported: Say(_reservation, alike.read_nothing),
     DataTransferReported: Say(_data_transfer, alike.read_data_transfer),
+    **worded(WORDS),
 }

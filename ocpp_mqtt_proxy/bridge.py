@@ -80,7 +80,7 @@ class Bridge:
         return {
             "version": __version__,
             "started_at": shapes.time(self.started_at),
-            "chargers": {s.id: shapes.charger(s, now) for s in self.hub.stations.values()},
+            "chargers": {s.id: shapes.charger(s, now) | self._traffic(s.id) for s in self.hub.stations.values()},
             "waiting": [
                 {"charger": s.charger_id, "address": s.address, "at": shapes.time(s.at)}
                 for s in self.gate.strangers.values()
@@ -91,6 +91,9 @@ class Bridge:
             "presence": "unknown",
             "mqtt": self._mqtt_status(),
         }
+
+    def _traffic(self, charger_id: str) -> shapes.Json:
+        return {"traffic": self.gate.counted(charger_id).shown()}
 
     def _mqtt_status(self) -> shapes.Json:
         if self.mqtt is None:
@@ -109,7 +112,8 @@ class Bridge:
 
     def health(self) -> shapes.Json:
         """Counters and queues (`ocpp/bridge/health`)."""
-        links = [present.link.counters for present in self.gate.present.values()]
+        counted = {charger_id: self.gate.counted(charger_id) for charger_id in self.hub.stations}
+        links = counted.values()
         return {
             "at": shapes.time(self.hub.clock.now()),
             "faults": self.faults(),
@@ -118,6 +122,8 @@ class Bridge:
             "bad_frames": sum(c.bad_frames for c in links),
             "schema_violations": sum(c.violations for c in links),
             "refused_calls": sum(c.refused for c in links),
+            "repaired_frames": sum(c.repaired for c in links),
+            "repaired": {charger_id: dict(c.mended) for charger_id, c in counted.items() if c.mended},
             "unused_answers": sum(c.unused for c in links),
             "queue_depth": sum(map(len, self.hub.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
             "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.hub.bus.mailboxes},

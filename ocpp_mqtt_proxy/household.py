@@ -11,6 +11,7 @@ from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.station import Plan
 from ocpp_mqtt_proxy.core.tariff import Tariff
 from ocpp_mqtt_proxy.exports import MachineZone
+from ocpp_mqtt_proxy.ocppj import quirks
 
 
 def house_of(config: Config) -> House:
@@ -28,6 +29,7 @@ def plan_of(charger: Charger | None, config: Config) -> Plan:
     given = charger or Charger(id="charger")
     measurands = {"auto": (), "keep": None}
     chosen = given.measurands
+    switches = tuple(given.quirks)
     return Plan(
         name=given.name,
         max_current=Amps(given.max_current),
@@ -37,6 +39,8 @@ def plan_of(charger: Charger | None, config: Config) -> Plan:
         ping_interval=given.ping_interval,
         meter_interval=given.meter_interval,
         measurands=measurands[chosen] if isinstance(chosen, str) else tuple(chosen),
+        quirks=switches,
+        traits_of=lambda plate: quirks.active(plate, switches).traits,
         tariff=Tariff(config.tariff.currency, config.tariff.price_per_kwh),
     )
 

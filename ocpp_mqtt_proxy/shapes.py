@@ -108,6 +108,7 @@ def nameplate(station: Station) -> Json:
         ],
         "connected_since": time(station.connected_since),
         "quirks": list(station.traits.quirks),
+        "quirks": list(station.traits.quirks),
     }
 
 

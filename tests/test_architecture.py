@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 FLOORS = [
     {"core", "passwords", "topics"},
-    {"ocppj", "bus", "ports", "shapes", "sockets", "config", "requests"},
+    {"ocppj", "bus", "ports", "shapes", "sockets", "requests"},
+    {"config"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning", "household"},
     {"dispatch"},

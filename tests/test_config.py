@@ -333,8 +333,8 @@ def test_cards_are_shown_to_the_owner_alone() -> None:
 
 def test_what_is_set_and_not_acted_upon_yet_is_told() -> None:
     assert not_acted_upon(Config()) == []
-    config = config_of(providers=[{"id": "night"}], chargers=[ONE | {"quirks": ["x"]}])
-    assert not_acted_upon(config) == ["providers (providers)", "chargers.quirks (quirks)"]
+    config = config_of(providers=[{"id": "night"}], chargers=[ONE | {"safe_current": 8}])
+    assert not_acted_upon(config) == ["providers (providers)", "chargers.safe_current (limits without a connection)"]
 
 
 @pytest.mark.parametrize("key", LATER)

@@ -22,7 +22,6 @@ LATER: dict[str, str] = {
     "tariff.price_topic": "prices that change",
     "database.keep_audit_days": "the audit log",
     "chargers.safe_current": "limits without a connection",
-    "chargers.quirks": "quirks",
 }
 """Keys that are checked but not acted upon yet, with what they belong to; a start says so."""
 

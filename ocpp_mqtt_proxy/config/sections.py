@@ -21,6 +21,7 @@ from ocpp_mqtt_proxy.config.values import (
     Port,
     PresenceRule,
     ProviderId,
+    QuirkSwitch,
     Seconds,
     SecurityProfile,
     Spelled,
@@ -150,7 +151,7 @@ class Charger(Section):
     ping_interval: Annotated[int, Field(ge=0, le=86400)] = 30
     meter_interval: Seconds = 30
     measurands: Measurands = "auto"
-    quirks: list[str] = []
+    quirks: list[QuirkSwitch] = []
 
     @model_validator(mode="after")
     def _passwords(self) -> Self:

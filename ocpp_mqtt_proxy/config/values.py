@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr
 
 from ocpp_mqtt_proxy.core.model import RESERVED_IDS
+from ocpp_mqtt_proxy.ocppj import quirks
 from ocpp_mqtt_proxy.passwords import is_usable
 
 MASK = "***"
@@ -81,6 +82,13 @@ def _charge_point_id(value: object) -> object:
     raise ValueError("must be text, or {charger: text}")
 
 
+def _quirk_switch(value: str) -> str:
+    if quirks.unknown([value]):
+        known = ", ".join(sorted(quirks.NAMES))
+        raise ValueError(f"{value} is no quirk; must be one of {known}; or {quirks.OFF}… to switch one off")
+    return value
+
+
 def _whole(value: SecretStr) -> SecretStr:
     if not is_usable(value.get_secret_value()):
         raise ValueError("begins like a hash but is none; must be plain, or all that `hash-password` prints")
@@ -110,6 +118,7 @@ SecurityProfile = Annotated[
 AcceptUnknown = Annotated[bool | Literal["first"], BeforeValidator(_accept_unknown)]
 Measurands = Annotated[Literal["auto", "keep"] | list[str], BeforeValidator(_measurands)]
 ChargePointId = Annotated[str | dict[str, str], BeforeValidator(_charge_point_id)]
+QuirkSwitch = Annotated[str, AfterValidator(_quirk_switch)]
 Password = Annotated[SecretStr, AfterValidator(_whole)]
 """A secret that may be a hash of ours."""
 Url = Annotated[str, PlainSerializer(_without_credentials)]

@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from ocpp_mqtt_proxy.adapters.chargers.handshake import Credentials, Visit, possible_id, visit
-from ocpp_mqtt_proxy.adapters.chargers.link import Link, Timing
+from ocpp_mqtt_proxy.adapters.chargers.link import Counters, Link, Timing
 from ocpp_mqtt_proxy.adapters.chargers.passwords import Checker
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config
@@ -66,6 +66,7 @@ class ChargerGate:
     timing: Timing = field(default_factory=Timing)
     present: dict[str, Present] = field(default_factory=dict)
     strangers: OrderedDict[str, Stranger] = field(default_factory=OrderedDict)
+    _past: dict[str, Counters] = field(default_factory=dict)
     _visits: WeakKeyDictionary[Connection, Visit] = field(default_factory=WeakKeyDictionary)
     _checker: Checker = field(default_factory=Checker)
 
@@ -211,10 +212,21 @@ class ChargerGate:
             log.info("%s: a new socket takes the old one's place", charger_id)
             old.link.close("another socket of the same charger took its place")
 
+    def counted(self, charger_id: str) -> Counters:
+        """What went over a charger's links since the program started."""
+        total = Counters()
+        if past := self._past.get(charger_id):
+            total.add(past)
+        if present := self.present.get(charger_id):
+            total.add(present.link.counters)
+        return total
+
     def _left(self, charger_id: str, link: Link) -> None:
         present = self.present.get(charger_id)
         if present is not None and present.link is link:
             del self.present[charger_id]
+        if charger_id in self.hub.stations:
+            self._past.setdefault(charger_id, Counters()).add(link.counters)
         reason = link.closing or "a fault of ours"
         log.info("%s: disconnected: %s", charger_id, reason)
         self.hub.disconnect(charger_id, link, reason)

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Protocol
 
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
+from ocpp_mqtt_proxy.adapters.chargers.trace import Trace, masked
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.hub import Delayed, Hub
-from ocpp_mqtt_proxy.ocppj import rpc
+from ocpp_mqtt_proxy.ocppj import quirks, rpc
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
-from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResultError, ErrorCode, Send
+from ocpp_mqtt_proxy.ocppj.quirks.mending import reread
+from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResultError, ErrorCode, Frame, Send
+from ocpp_mqtt_proxy.ocppj.schema import Violation
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
 log = logging.getLogger(__name__)
 
 MAX_UNANSWERED = 8
 """Calls of a charger that may wait for the disk at once; the next is taken when one is answered."""
-
-_SECRETS = re.compile(
-    rb'("(?:idTag|parentIdTag|idToken|additionalIdToken)"\s*:\s*"[^"]*?)([^"]{0,2})"'
-    rb'|("(?:key|name)"\s*:\s*"(?:AuthorizationKey|BasicAuthPassword)".*?"(?:value|attributeValue)"\s*:\s*")[^"]*"'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +74,32 @@ class Socket(Protocol):
 
 @dataclass(slots=True)
 class Counters:
-    """What went over a link. `unused` are answers of ours that the charger could not use."""
+    """What went over a link. `unused` are answers of ours that the charger could not use.
+
+    `repaired` are frames that were mended, `mended` how many by each quirk.
+    """
 
     frames: int = 0
     bad_frames: int = 0
     violations: int = 0
     refused: int = 0
     unused: int = 0
+    repaired: int = 0
+    mended: Counter[str] = field(default_factory=Counter)
+
+    def repair(self, by: tuple[str, ...]) -> None:
+        """A frame was mended by quirks."""
+        self.repaired += 1
+        self.mended.update(by)
+
+    def add(self, others: Counters) -> None:
+        """Count what another link counted."""
+        for name in self.shown():
+            setattr(self, name, getattr(self, name) + getattr(others, name))
+
+    def shown(self) -> dict[str, object]:
+        """Every counter by its name."""
+        return {counter.name: getattr(self, counter.name) for counter in fields(self)}
 
 
 class Link:
@@ -107,6 +125,7 @@ class Link:
         self._commissioning = commissioning
         self._timing = timing
         self._log_frames = log_frames
+        self._trace = Trace(charger_id)
         self._calls = Calls(charger_id, dialect, self._send, timing.call, self._note_violation)
         self._ready = asyncio.Event()
         self._booted = asyncio.Event()
@@ -162,8 +181,10 @@ class Link:
         try:
             frame = rpc.parse(data, self.version)
         except BadFrame as error:
-            self._refuse_frame(error)
-            return
+            again = self._reread(data, error)
+            if again is None:
+                return
+            frame = again
         if isinstance(frame, Call):
             self._hear(frame)
         elif isinstance(frame, Send):
@@ -173,9 +194,24 @@ class Link:
         else:
             self._calls.take(frame)
 
-    def _refuse_frame(self, error: BadFrame) -> None:
+    def _quirks(self) -> quirks.Active:
+        """What this charger is known to get wrong."""
+        station = self._hub.station(self.charger_id)
+        return quirks.active(station.memory.nameplate, station.plan.quirks)
+
+    def _reread(self, data: bytes, error: BadFrame) -> Frame | None:
+        """Read a frame all the same, by what the charger is known to get wrong; else refuse it."""
+        again = reread(data, self.version, self._quirks())
+        if again is None:
+            self._refuse_frame(data, error)
+            return None
+        self.counters.repair(again.mended)
+        self._trace.tell(logging.INFO, f"repaired ({', '.join(again.mended)})", error.why, lambda: data)
+        return again.frame
+
+    def _refuse_frame(self, data: bytes, error: BadFrame) -> None:
         self.counters.bad_frames += 1
-        log.warning("%s: a frame that is none: %s", self.charger_id, error.why)
+        self._trace.tell(logging.WARNING, "a frame that is none", error.why, lambda: data)
         if error.answer_id is not None:
             self._send_error(CallError(error.answer_id, error.code, error.why))
 
@@ -199,11 +235,19 @@ class Link:
 
     def _understand(self, call: Call) -> Report:
         """What a call reports. Raises CallRefused."""
-        report, violation = self.dialect.decode(call.action, call.payload)
+        report, violation = self.dialect.decode(call.action, call.payload, self._quirks)
         if violation is not None:
-            self.counters.violations += 1
-            log.info("%s: %s breaks its schema, used as far as it goes: %s", self.charger_id, call.action, violation)
+            self._note_broken(call, violation)
         return report
+
+    def _note_broken(self, call: Call, violation: Violation) -> None:
+        """A call breaks its schema and is used as far as it goes, where it can be repaired."""
+        self.counters.violations += 1
+        if violation.mended:
+            self.counters.repair(violation.mended)
+        by = f" (repaired: {', '.join(violation.mended)})" if violation.mended else ""
+        frame = partial(rpc.encode_call, call)
+        self._trace.tell(logging.INFO, f"{call.action} breaks its schema{by}", str(violation), frame)
 
     def _note_violation(self) -> None:
         self.counters.violations += 1
@@ -269,8 +313,7 @@ class Link:
             self._hang_up()
 
     def _log(self, direction: str, frame: bytes) -> None:
-        masked = _SECRETS.sub(_mask, frame)
-        log.info("%s %s %s", self.charger_id, direction, masked.decode("utf-8", "replace"))
+        log.info("%s %s %s", self.charger_id, direction, masked(frame))
 
     # Boot, readiness and care
 
@@ -346,10 +389,3 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _mask(match: re.Match[bytes]) -> bytes:
-    if match[3] is not None:
-        return match[3] + b'***"'
-    head = match[1].split(b'"')
-    return b'"'.join([*head[:-1], b"***" + match[2]]) + b'"'

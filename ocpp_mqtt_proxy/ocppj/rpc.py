@@ -161,9 +161,9 @@ def parse(data: bytes | str, version: Version) -> Frame:
             _check_depth(data, call)
             return call
         case 3:
-            return CallResult(str(frame[1]), _object(frame[2]))
+            return CallResult(_text(frame[1]), _usable(data, frame[2]))
         case 4:
-            return _error(frame)
+            return _error(data, frame)
         case other:
             answer_id = _message_id(frame[1]) if version is Version.V201 else None
             raise BadFrame(ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED, f"message type {other}", answer_id)
@@ -183,7 +183,7 @@ def _array(data: bytes | str, version: Version) -> list[object]:
 def _of_21(data: bytes | str, frame: list[object]) -> Send | CallResultError:
     """A CALLRESULTERROR or SEND. Raises BadFrame, which is not to be answered."""
     if frame[0] == RESULT_ERROR and len(frame) >= 3:
-        error = _error(frame)
+        error = _error(data, frame)
         return CallResultError(error.id, error.code, error.description)
     if frame[0] == SEND and len(frame) >= 2:
         try:
@@ -220,10 +220,15 @@ def _call(frame: list[object], version: Version) -> Call:
 
 
 def _check_depth(data: bytes | str, call: Call) -> None:
-    """Refuse what is nested too deep. Brackets are counted first: ordinary frames have fewer than levels allowed."""
-    brackets = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
-    if brackets > MAX_DEPTH and _is_deep(call.payload):
+    """Refuse a call that is nested too deep."""
+    if _too_deep(data, call.payload):
         raise BadFrame(ErrorCode.FORMAT_VIOLATION, f"nested deeper than {MAX_DEPTH} levels", call.id)
+
+
+def _too_deep(data: bytes | str, payload: object) -> bool:
+    """Brackets are counted first: ordinary frames have fewer than levels allowed."""
+    brackets = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    return brackets > MAX_DEPTH and _is_deep(payload)
 
 
 def _is_deep(payload: object) -> bool:
@@ -239,14 +244,20 @@ def _within(value: object) -> Iterable[object]:
     return [one for one in inner if isinstance(one, dict | list)]
 
 
-def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+def _usable(data: bytes | str, value: object) -> dict[str, object]:
+    """What an answer holds; nothing where it is no object, or nested too deep: its call is over all the same."""
+    return value if isinstance(value, dict) and not _too_deep(data, value) else {}
 
 
-def _error(frame: list[object]) -> CallError:
+def _text(value: object) -> str:
+    """A text, or a number as one; anything else says nothing."""
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _error(data: bytes | str, frame: list[object]) -> CallError:
     description = frame[3] if len(frame) > 3 else ""
-    details = _object(frame[4]) if len(frame) > 4 else {}
-    return CallError(str(frame[1]), error_code(frame[2]), str(description), details)
+    details = _usable(data, frame[4]) if len(frame) > 4 else {}
+    return CallError(_text(frame[1]), error_code(_text(frame[2])), _text(description), details)
 
 
 def encode_call(call: Call) -> bytes:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 from ocpp_mqtt_proxy.ocppj.quirks.rows import TextRepair
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
+_STRING = r'"(?:[^"\\]|\\.)*(?P<end>"?)'
+"""A string; what is begun and not ended is one too."""
+
 _ESCAPES = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
 )
 _CONTROL = re.compile(r"[\x00-\x1f]")
 

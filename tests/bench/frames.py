@@ -1,6 +1,6 @@
 """What the chargers of the benchmark say: frames built once, with holes for what differs from one to the next.
 
-A reading has twelve samples in 1.7 KB; registers, times and values change with every frame, as a meter's do: what
+A reading has twelve samples in 1.7 kB (2.x: 1.9); registers, times and values change with every frame, as a meter's do: what
 is quick only because it saw the same text before must not look quick here.
 """
 

@@ -137,7 +137,7 @@ async def _load(given: argparse.Namespace, program: Program) -> None:
         await charging.meter(max(given.chargers, given.frames // 10))
         await program.settle()
         program.process.send_signal(signal.SIGUSR1)
-        await charging.meter(given.frames)
+        await charging.meter(given.frames, pause=given.chargers / given.per_second if given.per_second else 0.0)
         await program.settle()
         program.process.send_signal(signal.SIGUSR1)
 
@@ -170,8 +170,9 @@ def _rows(out: Path) -> list[Row]:
 
 def _show(rows: list[Row], given: argparse.Namespace) -> None:
     total = sum(row.seconds for row in rows)
+    pace = f"{given.per_second:g} frames/s" if given.per_second else "saturated"
     what = "sampled" if given.sample else "under cProfile, which slows calls down"
-    print(f"OCPP {given.version}, {given.chargers} chargers saturated, {given.frames} frames, {what}")
+    print(f"OCPP {given.version}, {given.chargers} chargers, {pace}, {given.frames} frames, {what}")
     print(f"{total / given.frames * 1e6:8.2f} µs a frame in all")
     print(f"{'own µs':>8}{'':>7}{'calls':>8}  a frame")
     for row in sorted(rows, key=lambda row: -row.seconds)[: given.top]:
@@ -194,6 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.profile", description=__doc__)
     parser.add_argument("--frames", type=int, default=10_000, help="of readings (default %(default)s)")
     parser.add_argument("--chargers", type=int, default=20, help="default %(default)s")
+    parser.add_argument("--per-second", type=float, help="frames in all (default: as fast as they are answered)")
     parser.add_argument("--version", default="1.6", help="of OCPP (default %(default)s)")
     parser.add_argument("--top", type=int, default=45, help="functions shown (default %(default)s)")
     parser.add_argument("--sample", action="store_true", help="note the running function at each tick instead")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.bench import processes
 from tests.bench.chargers import Fleet, fleet
 from tests.bench.figures import Figure, Section, at
+from tests.bench.frames import fill
 from tests.bench.plan import Plan
 from tests.bench.processes import Program
 
@@ -96,7 +97,7 @@ async def processor(plan: Plan) -> Section:
             before_answer.add(mine.busy / len(mine.times) * 1e6, its.busy / len(its.times) * 1e6)
             rate.add(len(mine.times) / mine.seconds, len(its.times) / its.seconds)
             share.append(mine.busy / mine.seconds)
-    size = len(plan.script.meter)
+    size = len(fill(plan.script.meter, number=1, wh=1_000_000, tx=1))
     remark = f"a reading: 12 samples, about {size / 1000:.1f} kB; the proxy took {max(share):.0%} of a core at most"
     heading = f"{plan.chargers} chargers, saturated, {plan.frames} readings a round"
     return Section(heading, [against_relay, against_library, before_answer, rate], [remark])

@@ -47,10 +47,10 @@ async def flood(plan: Plan) -> Section:
     figures: list[Figure] = []
     remarks: list[str] = []
     each = plan.frames // plan.chargers
-    for name, at_once in (("a flood", 1), (f"a flood, {each} calls open per charger", each)):
+    for name, at_once in (("flood", 1), (f"babble, {each} calls open", each)):
         unanswered = Figure(f"{name}: frames unanswered", "", "", 0)
-        uncounted = Figure(f"{name}: neither published nor counted", "", "", 0)
-        stale = Figure(f"{name}: chargers whose last reading is not shown", "", "", 0)
+        uncounted = Figure(f"{name}: frames lost and not counted", "", "", 0)
+        stale = Figure(f"{name}: chargers shown with an older reading", "", "", 0)
         with plan.proxy() as proxy:
             async with (
                 fleet(proxy.chargers, plan.script, plan.chargers) as charging,

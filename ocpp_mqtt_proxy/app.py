@@ -25,6 +25,7 @@ from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.bridge import Bridge
+from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config, not_acted_upon
@@ -78,7 +79,13 @@ class BooksOf:
 class App:
     """The program while it runs."""
 
-    def __init__(self, config: Config, timing: Timing | None = None, supervisor: Supervisor | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        timing: Timing | None = None,
+        supervisor: Supervisor | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         self.config = config
         self.clock = SystemClock()
         self.supervisor = supervisor if supervisor is not None else Supervisor.of()
@@ -90,6 +97,7 @@ class App:
         self.ingress_port = 0
         self.mqtt: MqttSession | None = None
         self.states: States | None = None
+        self.budget = budget or Budget()
         self._timing = timing or Timing()
         self._stopping = asyncio.Event()
         self._rooms: list[asyncio.Task[None]] = []
@@ -102,7 +110,7 @@ class App:
         await self.store.open()
         await self._build_hub()
         await self.hub.wake()
-        self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing)
+        self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
         self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.started_at)
         await self._open_doors()
         await self._start_mqtt()
@@ -189,7 +197,7 @@ class App:
         )
         app = web.app()
         chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)
-        door = Door(app, [chargers])
+        door = self.bridge.door = Door(app, [chargers], self.budget)
         self.port = await door.open(config.http.host, config.http.port)
         self._doors.append(door)
         if ingress_port:

@@ -9,7 +9,9 @@ from datetime import datetime
 from ocpp_mqtt_proxy import __version__, shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
+from ocpp_mqtt_proxy.adapters.server import Door
 from ocpp_mqtt_proxy.adapters.store import Store
+from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
@@ -27,6 +29,7 @@ class Bridge:
     gate: ChargerGate
     started_at: datetime
     mqtt: MqttSession | None = None
+    door: Door | None = None
 
     # What may be asked of it
 
@@ -125,6 +128,9 @@ class Bridge:
             "repaired_frames": sum(c.repaired for c in links),
             "repaired": {charger_id: dict(c.mended) for charger_id, c in counted.items() if c.mended},
             "unused_answers": sum(c.unused for c in links),
+            "over_budget": {charger_id: c.excess for charger_id, c in counted.items() if c.excess != Excess()},
+            "refused_handshakes": {str(status): count for status, count in sorted(self.gate.refused.items())},
+            "door": self.door and self.door.counters,
             "queue_depth": sum(map(len, self.hub.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
             "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.hub.bus.mailboxes},
             "mqtt": self._mqtt_status(),

@@ -2,6 +2,9 @@
 
 `websockets` has a queue and a task to wake between the socket and its reader. For a message that is answered at
 once that costs as much as the whole of OCPP-J, so this connection calls its reader directly.
+
+A peer has a budget (`budget.py`). While it is beyond that, or ahead of its turn, or does not read what we write,
+it is not read either: what it sends waits in its own network, and nobody else waits at all.
 """
 
 from __future__ import annotations
@@ -9,33 +12,59 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
-from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import Event, State
 
-TURN = 16
-"""Messages of one peer that are taken before the others have their turn."""
+from ocpp_mqtt_proxy.budget import FRAME_COST, KEPT, SLICE, TRICKLE, TURN, Bucket, Budget, Excess
+
+LOOK = 64 * 1024
+"""Bytes between two looks at the clock: most peers never send so much that it matters."""
+
+_FORGOTTEN = Request("", Headers())
 
 Take = Callable[[bytes], None]
 
 
-class Connection(ServerConnection):
-    """A connection with a listener instead of `recv`.
+class Beginning(bytes):
+    """What was kept of a message that was too long to hold."""
 
-    Reading stops while the peer is ahead of its turn, while its listener holds it, and while the peer does not
-    read what we write: it waits then, and nobody else does.
-    """
+
+class Connection(ServerConnection):
+    """A connection with a listener instead of `recv`."""
 
     _take: Take | None = None
     _taken = 0
     _held = False
+    _resting = False
     _parts: bytearray | None = None
+    _size = 0
+    _cost = 0
+    _settled = 0
+    _unparsed = b""
     _turn: asyncio.Handle | None = None
-    _waiting: deque[bytes]
+    _cut_for = ""
+
+    def __init__(self, *args: Any, budget: Budget | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self.budget = budget or Budget()
+        self.excess = Excess()
+        self._allowance = Bucket(self.budget.bytes_per_second, self.budget.burst, self.loop.time())
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._waiting: deque[bytes] = deque()
+
+    # For its user
 
     def listen(self, take: Take) -> None:
-        """Hand every whole message, text or binary, to `take`, in order, those that arrived before first."""
+        """Hand every whole message, text or binary, to `take`, in order, those that arrived before first.
+
+        Of one that was too long to hold it gets a `Beginning`.
+        """
         self._take = take
         self._go_on()
 
@@ -57,40 +86,85 @@ class Connection(ServerConnection):
         self._held = False
         self._go_on()
 
+    def keep_alive(self, interval: float, patience: float) -> None:
+        """Ping every `interval` seconds; cut a peer of which nothing comes for `patience` seconds after one."""
+        self._in(interval, "ping", self._ping, interval, patience)
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether there is life at the other end: a pong, or anything worth the name."""
+        before = self._cost
+        try:
+            async with asyncio.timeout(seconds):
+                await (await self.ping())
+        except (TimeoutError, ConnectionClosed):
+            return self.state is State.OPEN and self._came_since(before)
+        return True
+
+    def part(self, reason: str) -> None:
+        """Close, for a reason, and do not wait. Nothing is handed on any more; who does not close in time is cut."""
+        if self.protocol.state is State.CLOSED:
+            return
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_close(CloseCode.GOING_AWAY, reason[:100])
+            self.send_data()
+        self._in(self.budget.close_seconds, "part", self.cut, reason)
+        self._waiting.clear()
+        self._take, self._held = _ignore, False
+        self._go_on()
+
+    def cut(self, reason: str) -> None:
+        """End it at once."""
+        self._cut_for = self._cut_for or reason
+        self.transport.abort()
+
+    def forget_request(self) -> None:
+        """Give up what is held of the handshake: some kilobytes, and perhaps a password."""
+        self.request, self.response = _FORGOTTEN, None
+
     @property
     def farewell(self) -> str:
         """How a closed connection came to its end."""
-        return str(self.close_exc)
+        return self._cut_for or str(self.close_exc)
 
     # What `websockets` and the event loop call
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The TCP connection is open."""
-        self._waiting = deque()
-        super().connection_made(transport)
-
     def data_received(self, data: bytes) -> None:
-        """Bytes came in: a turn begins."""
+        """Bytes came in: a turn begins. Many are read in slices, a turn each."""
         self._taken = 0
-        super().data_received(data)
+        if self._unparsed or len(data) > SLICE:
+            self._unparsed += data
+            self._read_slice()
+        else:
+            self._read(data)
+
+    def eof_received(self) -> None:
+        """The peer has said all."""
+        while self._unparsed:
+            self._read_slice()
+        super().eof_received()
 
     def process_event(self, event: Event) -> None:
         """A request, or a frame of any kind."""
+        self._cost += FRAME_COST
         if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
             super().process_event(event)
         elif event.fin and event.opcode is not Opcode.CONT:
-            self._arrive(bytes(event.data))
+            self._arrive(bytes(event.data), len(event.data))
         else:
             self._gather(event)
 
     def pause_writing(self) -> None:
-        """The peer does not read: nor do we."""
+        """The peer does not read: nor do we, and not for ever."""
         super().pause_writing()
+        self.excess.unread += 1
+        seconds = self.budget.write_seconds
+        self._in(seconds, "unread", self.cut, f"it read nothing for {seconds:g} s")
         self._stop_reading()
 
     def resume_writing(self) -> None:
         """The peer reads again."""
         super().resume_writing()
+        self._stop_timer("unread")
         self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -100,19 +174,28 @@ class Connection(ServerConnection):
         """
         self._taken = 0
         self._take_waiting()
+        for timer in self._timers.values():
+            timer.cancel()
         super().connection_lost(exc)
 
-    # Turns
+    # Messages
 
     def _gather(self, frame: Frame) -> None:
-        """A part of a message; `websockets` has seen to their order and to their size in all."""
+        """A part of a message; `websockets` has seen to their order."""
         self._parts = bytearray() if self._parts is None else self._parts
+        self._size += len(frame.data)
         self._parts += frame.data
+        if self._size > self.budget.message:
+            del self._parts[KEPT:]
         if frame.fin:
-            message, self._parts = bytes(self._parts), None
-            self._arrive(message)
+            message, size = bytes(self._parts), self._size
+            self._parts, self._size = None, 0
+            self._arrive(message, size)
 
-    def _arrive(self, message: bytes) -> None:
+    def _arrive(self, message: bytes, size: int) -> None:
+        if size > self.budget.message:
+            self.excess.too_long += 1
+            message = Beginning(message[:KEPT])
         if self._take is not None and not self._waiting and self._may_take():
             self._taken += 1
             self._take(message)
@@ -121,8 +204,14 @@ class Connection(ServerConnection):
             self._stop_reading()
             self._go_on()
 
+    # Turns
+
+    @property
+    def _stopped(self) -> bool:
+        return self._held or self.paused or self._resting
+
     def _may_take(self) -> bool:
-        return self._taken < TURN and not (self._held or self.paused)
+        return self._taken < TURN and not self._stopped
 
     def _take_waiting(self) -> None:
         while self._take is not None and self._waiting and self._may_take():
@@ -135,16 +224,78 @@ class Connection(ServerConnection):
 
     def _go_on(self) -> None:
         """Have the next turn, once the others had theirs."""
-        if self._turn is None and self._take is not None:
+        if self._turn is None:
             self._turn = self.loop.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
         self._turn = None
         self._taken = 0
         self._take_waiting()
-        if self._held or self.paused or self.transport.is_closing():
+        if self._stopped or self.transport.is_closing():
             return
         if self._waiting:
-            self._go_on()
+            if self._take is not None:
+                self._go_on()
+        elif self._unparsed:
+            self._read_slice()
         else:
             self.transport.resume_reading()
+
+    def _read_slice(self) -> None:
+        part, self._unparsed = self._unparsed[:SLICE], self._unparsed[SLICE:]
+        self._stop_reading()
+        self._read(part)
+        self._go_on()
+
+    def _read(self, data: bytes) -> None:
+        self._cost += len(data)
+        super().data_received(data)
+        if self._cost - self._settled > LOOK:
+            self._settle()
+
+    def _settle(self) -> None:
+        """See whether the peer is over its budget; it is not read until it is not."""
+        wait = self._allowance.take(self._cost - self._settled, self.loop.time())
+        self._settled = self._cost
+        if wait and not self._resting:
+            self.excess.slowed += 1
+            self._resting = True
+            self._in(wait, "rest", self._rested)
+            self._stop_reading()
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._go_on()
+
+    # Life
+
+    def _came_since(self, before: int) -> bool:
+        return self._cost - before >= TRICKLE
+
+    def _ping(self, interval: float, patience: float) -> None:
+        if self.protocol.state is not State.OPEN:
+            return
+        if not self.paused:
+            self.protocol.send_ping(b"ping")
+            self.send_data()
+        if "pong" not in self._timers:
+            self._in(patience, "pong", self._judge, self._cost, patience)
+        self.keep_alive(interval, patience)
+
+    def _judge(self, before: int, patience: float) -> None:
+        del self._timers["pong"]
+        if self.protocol.state is State.OPEN and not self._came_since(before):
+            self.cut(f"no pong within {patience:g} s")
+
+    def _in(self, seconds: float, name: str, do: Callable[..., None], *given: Any) -> None:  # noqa: ANN401
+        """Do something in a while, unless it is put off by the same name."""
+        self._stop_timer(name)
+        self._timers[name] = self.loop.call_later(seconds, do, *given)
+
+    def _stop_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+
+
+def _ignore(_: bytes) -> None:
+    """What comes after the end is nobody's."""

@@ -17,6 +17,7 @@ import aiomqtt
 from ocpp_mqtt_proxy import config_file
 from ocpp_mqtt_proxy.adapters.chargers.link import Timing
 from ocpp_mqtt_proxy.app import App
+from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.demo.broker import free_port
 from tests.brokers import Broker
@@ -77,13 +78,18 @@ def options(folder: Path, broker: Broker | None, **given: Any) -> dict[str, Any]
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, broker: Broker | None, timing: Timing = QUICK, supervisor: Any = None, **given: Any
+    folder: Path,
+    broker: Broker | None,
+    timing: Timing = QUICK,
+    supervisor: Any = None,
+    budget: Budget | None = None,
+    **given: Any,
 ) -> AsyncIterator[Running]:
     """The service, running; `given` are configuration keys."""
     file = folder / "options.json"
     file.write_text(json.dumps(options(folder, broker, **given)))
     config = config_file.load(file, {})
-    app = App(config, timing, supervisor)
+    app = App(config, timing, supervisor, budget)
     await app.start()
     try:
         if app.mqtt is not None and broker is not None:

@@ -5,6 +5,7 @@ References: OCPP-J 1.6 §4, OCPP 2.0.1 and 2.1 Part 4 §4. Nothing of a frame bu
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -258,6 +259,28 @@ def _error(data: bytes | str, frame: list[object]) -> CallError:
     description = frame[3] if len(frame) > 3 else ""
     details = _usable(data, frame[4]) if len(frame) > 4 else {}
     return CallError(_text(frame[1]), error_code(_text(frame[2])), _text(description), details)
+
+
+def too_long(beginning: bytes) -> CallError:
+    """What to make of a frame that was too long to hold, by its beginning. Raises BadFrame where it was no answer.
+
+    An answer that nobody can read is as good as an error; a call gets one, by its id where that shows.
+    """
+    kind, message_id = _opening(beginning)
+    if kind in (RESULT, ERROR):
+        return CallError(message_id or "", ErrorCode.FORMAT_VIOLATION, TOO_LONG)
+    raise BadFrame(ErrorCode.FORMAT_VIOLATION, TOO_LONG, message_id if kind == CALL else None)
+
+
+TOO_LONG = "longer than any message may be"
+
+_OPENING = re.compile(rb'\s*\[\s*(\d)\s*,\s*"([ !#-\[\]-~]{1,36})"')
+
+
+def _opening(beginning: bytes) -> tuple[int | None, str | None]:
+    """The type and id that a frame begins with, as far as they can be read."""
+    found = _OPENING.match(beginning)
+    return (int(found[1]), found[2].decode()) if found else (None, None)
 
 
 def encode_call(call: Call) -> bytes:

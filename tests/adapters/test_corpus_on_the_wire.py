@@ -18,19 +18,20 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from ocpp_mqtt_proxy.adapters.server import MAX_FRAME
+from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.core.commands import GetConfiguration, Message, Order, Reason, Reset, Target, Trigger
 from ocpp_mqtt_proxy.core.model import Place, Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.ocppj.judge import assert_valid, right_outcomes
-from tests.ocppj.rows import CALL, ERROR, RESULT, Row, by_row, rows, valid
+from tests.ocppj.rows import CALL, ERROR, RESULT, RESULT_ERROR, SEND, Row, by_row, rows, valid
 from tests.running import PATIENCE, Running, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-V16, V201 = Version.V16, Version.V201
-NOTHING = {"Drop", "Ignore"}
+V16, V201, V21 = Version
+NOTHING = {"Drop", "Ignore", "NoReply"}
 
+MAX_FRAME = Budget().message
 _numbers = itertools.count(1)
 
 
@@ -132,6 +133,8 @@ def said(frame: list[Any]) -> set[str]:
     """An answer in the corpus's words."""
     if frame[0] == ERROR:
         return {f"CallError:{frame[2]}", "CallError:*"}
+    if frame[0] == RESULT_ERROR:
+        return {f"CallResultError:{frame[2]}"}
     status = frame[2].get("status")
     return {"CallResult", "Accept-both", f"CallResult:{status}"}
 
@@ -147,6 +150,37 @@ async def test_every_valid_call_has_one_valid_answer_with_its_own_id(service: Ru
         assert_valid(row.version, row.action, payload, response=True)
         assert await charger.is_alive()
         assert len(charger.answers) == 1
+
+
+@by_row(valid(from_charger=True, kind=SEND))
+async def test_what_wants_no_answer_gets_none_and_is_counted_as_good(service: Running, row: Row) -> None:
+    async with wire(service, row.version) as charger:
+        await charger.send(row.fields["frame"])
+        assert await charger.is_alive()
+        assert charger.answers == []
+        counters = service.app.gate.present[charger.charger_id].link.counters
+        assert (counters.bad_frames, counters.refused) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "frame", [[6, "s", "Heartbeat", {}], [6, "s", "Oops", {}], [6, "s", "NotifyPeriodicEventStream", {}]]
+)
+async def test_what_wants_no_answer_gets_none_however_wrong(service: Running, frame: list[Any]) -> None:
+    async with wire(service, V21) as charger:
+        await charger.send(frame)
+        assert await charger.is_alive()
+        assert charger.answers == []
+        assert service.app.gate.present[charger.charger_id].link.counters.refused == 1
+
+
+async def test_a_charger_that_cannot_use_our_answer_is_counted_and_not_answered(service: Running) -> None:
+    async with wire(service, V21) as charger:
+        await charger.answer([CALL, "1", "Heartbeat", {}])
+        charger.answers.clear()
+        await charger.send([RESULT_ERROR, "1", "FormatViolation", "no time in it", {}])
+        assert await charger.is_alive()
+        assert charger.answers == []
+        assert service.app.gate.present[charger.charger_id].link.counters.unused == 1
 
 
 # What is not
@@ -278,6 +312,12 @@ async def test_an_odd_answer_fails_the_caller_alone(service: Running, row: Row) 
         await charger.send(text.replace(f"$PENDING:{action}", str(charger.held_id)))
         outcome = await asked
         assert await charger.is_alive()
+        if row.expect.startswith("CallResultError"):
+            (complaint,) = charger.answers
+            assert complaint[1] == charger.held_id
+            assert said(complaint) & set(row.accept)
+            assert not outcome.ok
+            return
         assert charger.answers == []
         if row.expect == "AcceptResult":
             assert outcome.reason in (None, Reason.CHARGER_REJECTED)
@@ -330,11 +370,16 @@ async def test_a_frame_may_have_a_megabyte(service: Running, version: Version) -
         assert [frame[:2] for frame in charger.answers] == [[RESULT, "big"]]
 
 
-async def test_a_frame_beyond_a_megabyte_is_too_big(service: Running) -> None:
-    async with wire(service, V16) as charger:
-        await charger.send("[" + " " * MAX_FRAME)
-        await charger.until(lambda: False)
-        assert charger.closed == 1009
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_a_call_beyond_a_megabyte_is_refused_by_its_id(service: Running, version: Version) -> None:
+    async with wire(service, version) as charger:
+        await charger.send('[2,"big","DataTransfer",{"vendorId":"' + "x" * MAX_FRAME + '"}]')
+        assert await charger.is_alive()
+        assert [frame[:3] for frame in charger.answers] == [[ERROR, "big", said_of(version)]]
+
+
+def said_of(version: Version) -> str:
+    return "FormationViolation" if version is V16 else "FormatViolation"
 
 
 @pytest.mark.parametrize("version", DIALECTS)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from ocpp_mqtt_proxy.adapters import server
-from ocpp_mqtt_proxy.adapters.chargers import gate as gates
-from ocpp_mqtt_proxy.adapters.chargers.gate import MAX_WAITING, is_private
+from ocpp_mqtt_proxy.adapters.chargers.gate import is_private
 from ocpp_mqtt_proxy.adapters.chargers.handshake import ANONYMOUS
 from ocpp_mqtt_proxy.app import App
+from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.core.commands import Message, Reason, Trigger
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.passwords import hash_password
@@ -33,8 +33,8 @@ HEX_KEY = "0102030405060708090a0b0c0d0e0f10111213fe"
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, timing: Any = QUICK, **given: Any) -> AsyncIterator[App]:
-    async with running(folder, None, timing, **given) as service:
+async def served(folder: Path, timing: Any = QUICK, budget: Budget | None = None, **given: Any) -> AsyncIterator[App]:
+    async with running(folder, None, timing, budget=budget, **given) as service:
         yield service.app
 
 
@@ -403,11 +403,11 @@ async def test_an_accepted_charger_may_come_after_a_restart_too(tmp_path: Path) 
 
 
 async def test_only_so_many_strangers_are_remembered_the_latest(tmp_path: Path) -> None:
-    async with served(tmp_path, accept_unknown_chargers=False) as app:
-        for number in range(MAX_WAITING + 2):
+    async with served(tmp_path, budget=Budget(strangers=3), accept_unknown_chargers=False) as app:
+        for number in range(5):
             async with knocking(app.port, f"/CP{number}", OCPP16) as charger:
                 assert charger.status == 404
-        assert list(app.gate.strangers) == [f"CP{number}" for number in range(2, MAX_WAITING + 2)]
+        assert list(app.gate.strangers) == ["CP2", "CP3", "CP4"]
 
 
 # Two sockets of one charger
@@ -507,12 +507,9 @@ async def test_a_stalled_charger_does_not_hold_up_the_end(tmp_path: Path, monkey
         assert [await charger.close_code() for charger in chargers] == [1001, 1001]
 
 
-async def test_a_replaced_charger_that_does_not_even_read_is_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_replaced_charger_that_does_not_even_read_is_cut(tmp_path: Path) -> None:
     """Its answers are as long as its message ids, so it soon blocks our writing."""
-    monkeypatch.setattr(gates, "CLOSE_SECONDS", 0.05)
-    async with served(tmp_path) as app, knocking(app.port, "/CP1", OCPP16) as old:
+    async with served(tmp_path, budget=Budget(close_seconds=0.05)) as app, knocking(app.port, "/CP1", OCPP16) as old:
         assert await alive(old)
         connection = app.gate.present["CP1"].connection
         flooding = asyncio.create_task(_flood(old))

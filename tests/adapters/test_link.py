@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 
 from ocpp_mqtt_proxy.adapters.chargers.link import MAX_UNANSWERED, Link, Timing
+from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import ClearCache, Outcome, ProfileForm, Reason, Result
 from ocpp_mqtt_proxy.core.model import Amps, Version
@@ -54,6 +55,7 @@ class Charger:
     answers: dict[object, list[Any]] = field(default_factory=dict)
     closed: ConnectionClosed | None = None
     held: bool = False
+    excess: Excess = field(default_factory=Excess)
     _take: Callable[[bytes], None] | None = None
     _unheard: list[bytes] = field(default_factory=list)
     _left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -85,6 +87,10 @@ class Charger:
     def release(self) -> None:
         self.held = False
         self._deliver()
+
+    def part(self, reason: str) -> None:
+        self._take = None
+        self.leave()
 
     async def wait_closed(self) -> None:
         await self._left.wait()
@@ -403,7 +409,7 @@ async def test_the_first_reason_to_close_counts() -> None:
     async with conversing() as c:
         c.link.close("forgotten by the owner")
         c.link.close("something else")
-        assert await c.link.wait_closing() == "forgotten by the owner"
+    assert c.link.closing == "forgotten by the owner"
 
 
 NEVER_LONG = replace(AT_ONCE, silence=0.01, call=0.01)
@@ -414,7 +420,8 @@ async def test_a_charger_that_is_silent_for_too_long_is_asked_and_then_closed() 
     async with conversing(timing=NEVER_LONG, reply=lambda *_: None, plan=NO_HEARTBEAT) as c:
         await c.boot()
         async with asyncio.timeout(10):
-            assert await c.link.wait_closing() == "not a word for too long"
+            await c.charger.wait_closed()
+        assert c.link.closing == "not a word for too long"
         assert c.charger.asked[-1] == "TriggerMessage"
         assert c.charger.payloads[-1]["requestedMessage"] == "Heartbeat"
 
@@ -434,7 +441,7 @@ async def test_silence_is_judged_by_the_heartbeat_where_that_is_longer() -> None
         await c.boot()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await c.link.wait_closing()
+                await c.charger.wait_closed()
         assert "Heartbeat" not in [payload.get("requestedMessage") for payload in c.charger.payloads]
 
 

@@ -17,6 +17,7 @@ from websockets.http11 import Request, Response
 
 from ocpp_mqtt_proxy.adapters import server
 from ocpp_mqtt_proxy.adapters.server import Door, SocketRoute, plain_path, wants_websocket
+from ocpp_mqtt_proxy.budget import KEPT, Budget
 from ocpp_mqtt_proxy.sockets import Connection
 from tests.adapters.raw import (
     BINARY,
@@ -33,6 +34,7 @@ from tests.adapters.raw import (
 )
 
 CLIENT_HELLO = bytes.fromhex("16030100") + b"\xc4" + bytes(196)
+BUDGET = Budget()
 GET = b"GET /hello HTTP/1.1\r\nHost: proxy\r\n"
 
 
@@ -60,9 +62,9 @@ def _say(socket: Connection, message: bytes) -> None:
 
 
 @contextlib.asynccontextmanager
-async def a_door(routes: bool = True, **options: Any) -> AsyncIterator[tuple[Door, int]]:
+async def a_door(routes: bool = True, **budget: Any) -> AsyncIterator[tuple[Door, int]]:
     echoing = SocketRoute(lambda path: not path.startswith("/api/"), _welcome, _echo)
-    door = Door(Starlette(routes=[Route("/hello", _hello)]), [echoing] if routes else [], **options)
+    door = Door(Starlette(routes=[Route("/hello", _hello)]), [echoing] if routes else [], Budget(**budget))
     port = await door.open("127.0.0.1", 0)
     try:
         yield door, port
@@ -164,12 +166,12 @@ async def test_a_trickle_does_not_buy_time() -> None:
 
 async def test_an_endless_head_is_cut(port: int) -> None:
     async with connection(port) as client:
-        client.write(b"GET /x HTTP/1.1\r\nX: " + b"y" * server.MAX_HEAD)
+        client.write(b"GET /x HTTP/1.1\r\nX: " + b"y" * BUDGET.head)
         assert await client.is_cut()
 
 
 async def test_an_oversized_head_of_an_upgrade_is_refused(port: int) -> None:
-    async with knocking(port, "/x", headers={"X-Long": "y" * server.MAX_HEAD}) as charger:
+    async with knocking(port, "/x", headers={"X-Long": "y" * BUDGET.head}) as charger:
         assert charger.status in (400, 431)
         await charger.read_body()
         assert await charger.is_cut()
@@ -195,9 +197,8 @@ async def test_letters_that_are_no_http_are_refused(port: int) -> None:
         assert client.status == 400
 
 
-async def test_who_waits_longest_goes_for_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_KNOCKING", 2)
-    async with a_door() as (door, port), contextlib.AsyncExitStack() as stack:
+async def test_who_waits_longest_goes_for_one_too_many() -> None:
+    async with a_door(knocking=2) as (door, port), contextlib.AsyncExitStack() as stack:
         first, second, third = [await stack.enter_async_context(connection(port)) for _ in range(3)]
         assert await first.is_cut()
         assert len(door.knocking) == 2
@@ -207,24 +208,42 @@ async def test_who_waits_longest_goes_for_one_too_many(monkeypatch: pytest.Monke
 # Frames
 
 
-async def test_a_message_of_more_than_a_mebibyte_closes(port: int) -> None:
-    async with knocking(port, "/x") as charger:
-        charger.write(frame(TEXT, b"x" * (server.MAX_FRAME + 1)))
-        assert await charger.close_code() == 1009
+TOO_LONG = {
+    "by a byte": frame(TEXT, b"x" * (BUDGET.message + 1)),
+    "by far": frame(TEXT, b"x" * (3 * BUDGET.message)),
+    "of two parts": frame(TEXT, b"x" * 600_000, final=False) + frame(0, b"x" * 600_000),
+    "of a part too long by itself": frame(TEXT, b"x" * 2_000_000, final=False) + frame(0, b"y"),
+    "of very many parts": frame(TEXT, b"x", final=False) + frame(0, b"x" * 200, final=False) * 6000 + frame(0, b"x"),
+}
 
 
-async def test_a_message_in_small_frames_closes_all_the_same(port: int) -> None:
+@pytest.mark.parametrize("message", TOO_LONG.values(), ids=TOO_LONG)
+async def test_of_a_message_that_is_too_long_only_the_beginning_is_held(message: bytes) -> None:
+    async with a_door() as (door, port), knocking(port, "/x") as charger:
+        charger.write(message + frame(TEXT, b'"still here"'))
+        assert await charger.frame() == (TEXT, b"x" * KEPT)
+        assert await charger.message() == "still here"
+        assert [socket.excess.too_long for socket in door._talking] == [1]  # noqa: SLF001 (who else knows)
+
+
+async def test_a_message_of_very_many_parts_is_one(port: int) -> None:
     async with knocking(port, "/x") as charger:
-        part = b"x" * (server.MAX_FRAME // 2 + 1)
-        charger.write(frame(TEXT, part, final=False) + frame(0, part))
-        assert await charger.close_code() == 1009
+        charger.write(frame(TEXT, b'"', final=False) + frame(0, b"x", final=False) * 10_000 + frame(0, b'"'))
+        assert await charger.message() == "x" * 10_000
+
+
+async def test_a_peer_that_breaks_off_in_what_is_too_long_is_gone(port: int) -> None:
+    async with knocking(port, "/x") as charger:
+        charger.write(frame(TEXT, b"x" * (2 * BUDGET.message))[:-5])
+        charger.writer.write_eof()
+        assert await charger.is_cut()
 
 
 async def test_a_message_of_a_mebibyte_is_heard(port: int) -> None:
     async with knocking(port, "/x") as charger:
-        charger.write(frame(TEXT, b"x" * server.MAX_FRAME))
+        charger.write(frame(TEXT, b"x" * BUDGET.message))
         opcode, payload = await charger.frame()
-        assert (opcode, len(payload)) == (TEXT, server.MAX_FRAME)
+        assert (opcode, len(payload)) == (TEXT, BUDGET.message)
 
 
 async def test_fragments_are_put_together_around_a_ping(port: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +12,13 @@ from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from weakref import WeakKeyDictionary
 
-from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
-from websockets.protocol import State
 
 from ocpp_mqtt_proxy.adapters.chargers.handshake import Credentials, Visit, possible_id, visit
 from ocpp_mqtt_proxy.adapters.chargers.link import Counters, Link, Timing
-from ocpp_mqtt_proxy.adapters.chargers.passwords import Checker
+from ocpp_mqtt_proxy.adapters.chargers.passwords import Checker, TooManyAttempts
+from ocpp_mqtt_proxy.budget import Buckets, Budget
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.hub import Hub
@@ -27,12 +26,6 @@ from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS, SUBPROTOCOLS
 from ocpp_mqtt_proxy.sockets import Connection
 
 log = logging.getLogger(__name__)
-
-CLOSE_SECONDS = 5.0
-"""Seconds a socket has to close before it is cut."""
-
-MAX_WAITING = 20
-"""Unknown chargers remembered for a click."""
 
 PING_INTERVAL = 30
 """Seconds between pings to a charger that is not configured."""
@@ -64,11 +57,16 @@ class ChargerGate:
     config: Config
     commissioning: Commissioning
     timing: Timing = field(default_factory=Timing)
+    budget: Budget = field(default_factory=Budget)
     present: dict[str, Present] = field(default_factory=dict)
     strangers: OrderedDict[str, Stranger] = field(default_factory=OrderedDict)
+    refused: Counter[int] = field(default_factory=Counter)
     _past: dict[str, Counters] = field(default_factory=dict)
-    _visits: WeakKeyDictionary[Connection, Visit] = field(default_factory=WeakKeyDictionary)
-    _checker: Checker = field(default_factory=Checker)
+    _guests: WeakKeyDictionary[Connection, Visit] = field(default_factory=WeakKeyDictionary)
+
+    def __post_init__(self) -> None:
+        self._checker = Checker(self.budget)
+        self._visits = Buckets(self.budget.visits_per_second, self.budget.visits, self.budget.chargers)
 
     # At the door
 
@@ -78,6 +76,7 @@ class ChargerGate:
         refusal = await self._judge(guest, connection)
         if refusal is not None:
             status, why = refusal
+            self.refused[status.value] += 1
             shown = guest.charger_id if possible_id(guest.charger_id) else repr(guest.charger_id)
             log.warning("%s: refused from %s: %s %s", shown, address_of(connection), status.value, why)
             response = connection.respond(status, f"{why}\n")
@@ -85,13 +84,16 @@ class ChargerGate:
                 response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
             return response
         _smooth(request, guest)
-        self._visits[connection] = guest
+        self._guests[connection] = guest
         return None
 
     async def _judge(self, guest: Visit, connection: Connection) -> tuple[HTTPStatus, str] | None:
         if not possible_id(guest.charger_id):
             return HTTPStatus.NOT_FOUND, "no charger may have this id"
-        authenticated = await self._authenticate(guest)
+        try:
+            authenticated = await self._authenticate(guest, address_of(connection))
+        except TooManyAttempts as error:
+            return HTTPStatus.TOO_MANY_REQUESTS, str(error)
         if authenticated is False:
             return HTTPStatus.UNAUTHORIZED, "user must be the charger's id, password the configured one"
         if not self.is_welcome(guest.charger_id, address_of(connection)):
@@ -99,16 +101,22 @@ class ChargerGate:
             return HTTPStatus.NOT_FOUND, "unknown charger; accept it on the page or configure it"
         if not await self._may_replace(guest, connection, trusted=authenticated is True):
             return HTTPStatus.CONFLICT, "this charger is connected already, and answers"
+        now = asyncio.get_running_loop().time()
+        if not self._visits.of(guest.charger_id, now).allows(now):
+            return HTTPStatus.TOO_MANY_REQUESTS, "this charger connects anew too often; later it may again"
         return None
 
-    async def _authenticate(self, guest: Visit) -> bool | None:
-        """Whether the credentials are right; None where none are asked for (security profile 0)."""
+    async def _authenticate(self, guest: Visit, address: str) -> bool | None:
+        """Whether the credentials are right; None where none are asked for (security profile 0).
+
+        Raises TooManyAttempts.
+        """
         configured = self.config.charger(guest.charger_id)
         stored = configured.password.get_secret_value() if configured else ""
         if not stored:
             return None
         given = guest.credentials or Credentials("", b"")
-        right = await self._checker.matches(guest.charger_id, given.password, stored)
+        right = await self._checker.matches(guest.charger_id, given.password, stored, address)
         return right and given.user == guest.charger_id
 
     def is_welcome(self, charger_id: str, address: str) -> bool:
@@ -119,15 +127,15 @@ class ChargerGate:
         if policy == "first":
             others = self.config.chargers or self.hub.stations or self._others_come_in(charger_id)
             return not others and is_private(address)
-        return policy
+        return policy and len(self.hub.stations) < self.budget.chargers
 
     def _others_come_in(self, charger_id: str) -> bool:
-        return any(guest.charger_id != charger_id for guest in self._visits.values())
+        return any(guest.charger_id != charger_id for guest in self._guests.values())
 
     def _remember(self, charger_id: str, address: str) -> None:
         self.strangers.pop(charger_id, None)
         self.strangers[charger_id] = Stranger(charger_id, address, self.hub.clock.now())
-        while len(self.strangers) > MAX_WAITING:
+        while len(self.strangers) > self.budget.strangers:
             self.strangers.popitem(last=False)
 
     def accept(self, charger_id: str) -> None:
@@ -146,13 +154,14 @@ class ChargerGate:
             return True
         if present.address == address_of(connection) and not guest.anonymous:
             return True
-        return not await _answers_ping(present.connection, self.timing.proof)
+        return not await present.connection.answers(self.timing.proof)
 
     # Inside
 
     async def converse(self, connection: Connection) -> None:
         """Hold a charger's conversation until its socket closes."""
-        guest = self._visits.pop(connection)
+        guest = self._guests.pop(connection)
+        connection.forget_request()
         if why := self._nothing_to_speak(guest):
             log.warning("%s: closed: %s", guest.charger_id, why)
             await connection.close(CloseCode.PROTOCOL_ERROR, "no common subprotocol")
@@ -163,15 +172,11 @@ class ChargerGate:
         self.present[guest.charger_id] = Present(link, connection, address)
         self.hub.connect(guest.charger_id, link, address)
         log.info("%s: connected from %s, OCPP %s", guest.charger_id, address, guest.version)
-        helpers = [
-            asyncio.create_task(_close_when_told(link, connection)),
-            asyncio.create_task(self._ping(link, connection)),
-        ]
+        if interval := self._ping_interval(guest.charger_id):
+            connection.keep_alive(interval, self.timing.pong)
         try:
             await link.run()
         finally:
-            for helper in helpers:
-                helper.cancel()
             self._left(guest.charger_id, link)
         if link.counters.frames == link.counters.bad_frames:
             await self._forget_passer_by(guest.charger_id)
@@ -185,15 +190,10 @@ class ChargerGate:
             return f"it offers only {', '.join(guest.offered)}; spoken with it: {spoken}"
         return "it offers no subprotocol, which strict_subprotocol asks for" if self.config.strict_subprotocol else ""
 
-    async def _ping(self, link: Link, connection: Connection) -> None:
-        """Cut a charger that does not answer pings: its network is gone, or it does not even read."""
-        configured = self.config.charger(link.charger_id)
-        interval = configured.ping_interval if configured else PING_INTERVAL
-        while interval:
-            await asyncio.sleep(interval)
-            if not await _answers_ping(connection, self.timing.pong) and connection.state is State.OPEN:
-                link.lose(f"no pong within {self.timing.pong:g} s")
-                connection.transport.abort()
+    def _ping_interval(self, charger_id: str) -> int:
+        """Seconds between pings; 0 for none."""
+        configured = self.config.charger(charger_id)
+        return configured.ping_interval if configured else PING_INTERVAL
 
     def _link(self, guest: Visit, connection: Connection) -> Link:
         return Link(
@@ -252,25 +252,6 @@ def _put(request: Request, header: str, value: str | None) -> None:
         del request.headers[header]
     if value is not None:
         request.headers[header] = value
-
-
-async def _close_when_told(link: Link, connection: Connection) -> None:
-    """Close a socket, by force where its peer does not even read."""
-    reason = await link.wait_closing()
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await connection.close(CloseCode.GOING_AWAY, reason[:100])
-    except TimeoutError:
-        connection.transport.abort()
-
-
-async def _answers_ping(connection: Connection, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await (await connection.ping())
-    except (TimeoutError, ConnectionClosed):
-        return False
-    return True
 
 
 def address_of(connection: Connection) -> str:

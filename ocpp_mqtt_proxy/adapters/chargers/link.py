@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
 from ocpp_mqtt_proxy.adapters.chargers.trace import Trace, masked
+from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
 from ocpp_mqtt_proxy.core.model import Version
@@ -23,6 +24,7 @@ from ocpp_mqtt_proxy.ocppj.quirks.mending import reread
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResultError, ErrorCode, Frame, Send
 from ocpp_mqtt_proxy.ocppj.schema import Violation
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.sockets import Beginning
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,10 @@ class Socket(Protocol):
     def listen(self, take: Callable[[bytes], None]) -> None:
         """Hand every message to `take`, in order."""
 
+    @property
+    def excess(self) -> Excess:
+        """How often the charger went over its budget."""
+
     def put(self, message: bytes) -> bool:
         """Write a message and do not wait; False where the connection is not open any more."""
 
@@ -63,6 +69,9 @@ class Socket(Protocol):
 
     def release(self) -> None:
         """Go on after `hold`."""
+
+    def part(self, reason: str) -> None:
+        """Close, for a reason, and do not wait."""
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed."""
@@ -86,6 +95,7 @@ class Counters:
     unused: int = 0
     repaired: int = 0
     mended: Counter[str] = field(default_factory=Counter)
+    excess: Excess = field(default_factory=Excess)
 
     def repair(self, by: tuple[str, ...]) -> None:
         """A frame was mended by quirks."""
@@ -118,7 +128,7 @@ class Link:
     ) -> None:
         self.charger_id = charger_id
         self.dialect = dialect
-        self.counters = Counters()
+        self.counters = Counters(excess=socket.excess)
         self.closing: str | None = None
         self._socket = socket
         self._hub = hub
@@ -130,7 +140,6 @@ class Link:
         self._ready = asyncio.Event()
         self._booted = asyncio.Event()
         self._introduced = asyncio.Event()
-        self._closed = asyncio.Event()
         self._asked_to_boot = False
         self._unanswered: set[asyncio.Task[None]] = set()
 
@@ -161,21 +170,14 @@ class Link:
     def close(self, reason: str) -> None:
         """Have the socket closed, for a reason; does not wait."""
         self.lose(reason)
-        self._closed.set()
+        self._socket.part(reason)
 
     def lose(self, reason: str) -> None:
         """The socket is, or will be, gone: why. The first reason counts."""
         self.closing = self.closing or reason
 
-    async def wait_closing(self) -> str:
-        """Wait until somebody wants the socket closed; why."""
-        await self._closed.wait()
-        return self.closing or ""
-
     def _receive(self, data: bytes) -> None:
         self.counters.frames += 1
-        if self._closed.is_set():
-            return  # told to go: what was not answered it says again on its next socket
         if self._log_frames:
             self._log("<", data)
         try:
@@ -201,6 +203,8 @@ class Link:
 
     def _reread(self, data: bytes, error: BadFrame) -> Frame | None:
         """Read a frame all the same, by what the charger is known to get wrong; else refuse it."""
+        if isinstance(data, Beginning):
+            return self._overlong(data)
         again = reread(data, self.version, self._quirks())
         if again is None:
             self._refuse_frame(data, error)
@@ -208,6 +212,14 @@ class Link:
         self.counters.repair(again.mended)
         self._trace.tell(logging.INFO, f"repaired ({', '.join(again.mended)})", error.why, lambda: data)
         return again.frame
+
+    def _overlong(self, beginning: Beginning) -> Frame | None:
+        """A frame that was too long to hold: refused, or as an answer to us an error."""
+        try:
+            return rpc.too_long(beginning)
+        except BadFrame as error:
+            self._refuse_frame(beginning, error)
+            return None
 
     def _refuse_frame(self, data: bytes, error: BadFrame) -> None:
         self.counters.bad_frames += 1

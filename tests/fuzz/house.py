@@ -12,7 +12,8 @@ import logging
 import math
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +27,6 @@ from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.store import migrations, rows
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.config import Log
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import Version
@@ -161,6 +161,9 @@ class Wall(Publisher):
         payload.decode()
 
 
+LOGGERS = (logging.getLogger("ocpp_mqtt_proxy"), logging.getLogger("asyncio"))
+
+
 class Listener(logging.Handler):
     """Reads the log as both formats write it: every line can be written, and none tells of a fault of ours."""
 
@@ -169,6 +172,22 @@ class Listener(logging.Handler):
         self.faults: list[str] = []
         self._formats = (TextFormatter(), JsonFormatter())
 
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Listen, as the program would at its usual level."""
+        for logger in LOGGERS:
+            logger.addHandler(self)
+        before = LOGGERS[0].level
+        if before != logging.INFO:
+            LOGGERS[0].setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            if before != logging.INFO:
+                LOGGERS[0].setLevel(before)
+            for logger in LOGGERS:
+                logger.removeHandler(self)
+
     def emit(self, record: logging.LogRecord) -> None:
         lines = [form.format(record) for form in self._formats]
         assert "\n" not in lines[1]
@@ -176,13 +195,10 @@ class Listener(logging.Handler):
             self.faults.append(lines[0])
 
 
-LOGGERS = ("ocpp_mqtt_proxy", "asyncio")
-
-
 class House:
     """A charger's house, for as long as the `async with`. `version` is what it speaks."""
 
-    def __init__(self, version: Version) -> None:
+    def __init__(self, version: Version, *, log_frames: bool = True) -> None:
         self.dialect = DIALECTS[version]
         self.books = Books()
         self.clock = FakeClock()
@@ -195,34 +211,33 @@ class House:
         self.dispatcher = Dispatcher(self.hub, self.commissioning)
         self.outcomes: list[asyncio.Task[Outcome]] = []
         self.frames = 0
+        self._log_frames = log_frames
         self._listener = Listener()
         self._transaction: object = "1"
         self._energy: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
-        for name in LOGGERS:
-            logging.getLogger(name).addHandler(self._listener)
-        self._level = logging.getLogger(LOGGERS[0]).level
-        logging.getLogger(LOGGERS[0]).setLevel(Log().level.upper())
-        await self._plug_in()
+        with self._listener.on():
+            await self._plug_in()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        await self._unplug()
-        for name in LOGGERS:
-            logging.getLogger(name).removeHandler(self._listener)
-        logging.getLogger(LOGGERS[0]).setLevel(self._level)
+        with self._listener.on():
+            await self._unplug()
         if kind is None:
             self._judge_books()
+            assert self._listener.faults == [], self._listener.faults
         self.books.database.close()
 
     # Its socket
 
     async def _plug_in(self) -> None:
         self.wire = Wire()
-        self.link = Link(CHARGER, self.dialect, self.wire, self.hub, self.commissioning, AT_ONCE, log_frames=True)
+        self.link = Link(
+            CHARGER, self.dialect, self.wire, self.hub, self.commissioning, AT_ONCE, log_frames=self._log_frames
+        )
         self.hub.connect(CHARGER, self.link, "127.0.0.1")
         self._conversation = asyncio.create_task(self.link.run())
         await asyncio.sleep(0)
@@ -245,14 +260,15 @@ class House:
     async def say(self, *steps: Step) -> None:
         """Let it happen, and judge what came of it. `!wait SECONDS`, `!reconnect` and `!ask VERB {…}` are no frames."""
         frames: list[Step] = []
-        for step in steps:
-            if isinstance(step, str) and step.startswith("!"):
-                await self._hear_out(frames)
-                frames = []
-                await self._do(*step[1:].split(" ", 2))
-            else:
-                frames.append(self._fill_in(step))
-        await self._hear_out(frames)
+        with self._listener.on():
+            for step in steps:
+                if isinstance(step, str) and step.startswith("!"):
+                    await self._hear_out(frames)
+                    frames = []
+                    await self._do(*step[1:].split(" ", 2))
+                else:
+                    frames.append(self._fill_in(step))
+            await self._hear_out(frames)
 
     async def _do(self, what: str, *more: str) -> None:
         match what, more:

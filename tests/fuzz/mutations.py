@@ -72,6 +72,9 @@ SNIPPETS = (
 )  # fmt: skip
 
 
+LONGEST = 100_000
+"""Characters of a message; what is longer than a socket takes comes no further than there."""
+
 FILES = tuple(sorted(file.stem for file in FOLDER.glob("*.jsonl")))
 
 
@@ -105,7 +108,7 @@ def a_frame(random: Random, version: Version) -> Step:
     _make_current(random, frame)
     for _ in range(random.choice((0, 0, 1, 1, 1, 2, 3, 8))):
         _mutate(random, frame, version)
-    text = json.dumps(frame, ensure_ascii=random.random() < 0.5)
+    text = json.dumps(frame, ensure_ascii=random.randrange(2) == 0)[:LONGEST]
     if random.randrange(8):
         return text
     data = text.encode()
@@ -120,6 +123,43 @@ def readable(data: bytes) -> Step:
         return data.decode()
     except UnicodeDecodeError:
         return data
+
+
+ASKED: dict[str, str] = {
+    "start": '{"connector": 1, "id_tag": "CARD", "limit_amps": 10}',
+    "stop": "{}",
+    "pause": "{}",
+    "resume": "{}",
+    "limit": '{"amps": 10}',
+    "unlock": '{"connector": 1}',
+    "reset": '{"type": "hard"}',
+    "availability": '{"operative": false}',
+    "trigger": '{"message": "status"}',
+    "configuration": '{"set": {"HeartbeatInterval": "60", "OCPPCommCtrlr.HeartbeatInterval": "60"}}',
+    "data_transfer": '{"vendor_id": "us", "data": {"a": [1]}}',
+    "clear_cache": "{}",
+    "reserve": '{"connector": 1, "id_tag": "CARD", "until": "2026-03-15T12:00:00Z"}',
+    "cancel_reservation": '{"reservation_id": 1}',
+    "diagnostics": '{"url": "ftp://there/"}',
+    "firmware": '{"url": "ftp://here/firmware"}',
+    "close_session": "{}",
+    "refresh": "{}",
+    "call": '{"ocpp_action": "Anything", "payload": {"key": ["a"]}}',
+}
+"""What the owner asks of the charger meanwhile: each verb, and its arguments."""
+
+
+def a_batch(random: Random, version: Version) -> list[Step]:
+    """What happens next: mostly frames, one or several without waiting."""
+    chance = random.randrange(32)
+    if chance < 3:
+        verb = random.choice(list(ASKED))
+        return [f"!ask {verb} {ASKED[verb]}"]
+    if chance == 3:
+        return ["!reconnect"]
+    if chance == 4:
+        return [f"!wait {random.choice((1, 60, 1000, 86_400, 10**7))}"]
+    return [a_frame(random, version) for _ in range(random.choice((1, 1, 1, 2, 4, 12)))]
 
 
 def _make_current(random: Random, frame: list[Any]) -> None:

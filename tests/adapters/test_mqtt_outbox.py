@@ -6,19 +6,13 @@ import asyncio
 
 import pytest
 
-from ocpp_mqtt_proxy.adapters.mqtt.outbox import MAX_EVENTS, MAX_TRIES, Outbox, Outgoing
+from ocpp_mqtt_proxy.adapters.mqtt.outbox import MAX_EVENTS, MAX_TRIES, Outbox
 
 METER, STATUS = "ocpp/charger/CP1/event/meter", "ocpp/charger/CP1/event/status"
 
 
 class Open(Outbox):
     """An outbox whose other end the test is."""
-
-    def next(self) -> Outgoing | None:
-        return self._take()
-
-    def acknowledge(self, message: Outgoing) -> None:
-        self._sent(message)
 
     def lose(self) -> None:
         self._take_back()
@@ -27,7 +21,7 @@ class Open(Outbox):
         """All that waits, taken and acknowledged."""
         sent = []
         while message := self.next():
-            self.acknowledge(message)
+            self.sent(message)
             sent.append((message.topic, message.payload))
         return sent
 
@@ -86,7 +80,7 @@ def test_what_was_not_acknowledged_is_sent_again_in_order() -> None:
         outbox.emit(STATUS, b"%d" % number)
     first, _, _ = outbox.next(), outbox.next(), outbox.next()
     assert first is not None
-    outbox.acknowledge(first)
+    outbox.sent(first)
     outbox.lose()
     assert outbox.rest() == [(STATUS, b"1"), (STATUS, b"2")]
 
@@ -130,5 +124,5 @@ async def test_idle_is_when_all_was_acknowledged(retained: bool) -> None:
     assert message is not None
     await asyncio.sleep(0)
     assert not idle.done()
-    outbox.acknowledge(message)
+    outbox.sent(message)
     await idle

@@ -350,7 +350,7 @@ async def test_a_message_that_the_broker_takes_offence_at_is_given_up(own_broker
     of_a_whole_broker(own_broker)
     session = a_session(own_broker)
     async with running(session):
-        session.answer("not\x00utf8", b"x", None)
+        session.answer("not\x01text", b"x", None)
         await until(lambda: session.counters.dropped == 1)
         await until(lambda: session.connected.is_set() and not session.waiting)
         assert 1 < session.counters.connects <= 4

@@ -10,7 +10,7 @@ STEPS = st.lists(st.sampled_from(["reading", "event", "back", "take", "room"]), 
 
 
 def message(*, lossy: bool) -> Outgoing:
-    return Outgoing("ocpp/charger/CP1/event/meter" if lossy else "ocpp/charger/CP1/event/status", b"{}")
+    return Outgoing("ocpp/charger/CP1/event/meter" if lossy else "ocpp/charger/CP1/event/status", b"{}", lossy=lossy)
 
 
 def taken(line: Line) -> list[Outgoing]:

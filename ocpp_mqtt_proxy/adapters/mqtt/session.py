@@ -1,5 +1,8 @@
 """The session with the broker: connect, publish, take messages, and come back after every loss.
 
+It is two connections, which live and die together: aiomqtt's has the will and hears, the lane beside it
+(publisher.py) publishes, so that what is published keeps its order.
+
 The service runs on while the broker is away. After each (re)connect what an earlier run left behind is
 cleared, then everything retained is sent again, because the broker may have forgotten it.
 """
@@ -19,18 +22,19 @@ from datetime import datetime
 import aiomqtt
 from aiomqtt import Message, MqttError, ProtocolVersion, Topic, Will
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from ocpp_mqtt_proxy.adapters.mqtt.outbox import Outbox, Outgoing
+from ocpp_mqtt_proxy.adapters.mqtt import wire
+from ocpp_mqtt_proxy.adapters.mqtt.outbox import Outbox, nobody
+from ocpp_mqtt_proxy.adapters.mqtt.publisher import Lane, LaneLost, open_lane
+from ocpp_mqtt_proxy.adapters.mqtt.shared import SharedLane
 from ocpp_mqtt_proxy.config import Mqtt
 from ocpp_mqtt_proxy.ports import Clock
 from ocpp_mqtt_proxy.topics import Topics
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20
-"""Messages under way to the broker at once: what brokers commonly take (MQTT 5 Receive Maximum) and paho sends."""
+KEEPALIVE = 30
+"""Seconds of silence that a broker hears of us at most."""
 
 MAX_INCOMING = 1_000
 _WRONG_PROTOCOL = frozenset({1, 132})
@@ -110,7 +114,7 @@ class MqttSession(Outbox):
     _swept: asyncio.Event = field(default_factory=asyncio.Event)
     _certain: bool = False
     _missed: bool = False
-    _greeted: bool = False
+    _announced: bool = False
     _leaving: bool = False
     _birth: asyncio.Task[None] | None = None
 
@@ -147,22 +151,23 @@ class MqttSession(Outbox):
 
     async def _session(self, broker: Broker) -> bool:
         """One session; whether it came so far that everything was told."""
-        self._greeted = False
+        self._announced = told = False
+        self.clearing = True
         connects = self.counters.connects
         try:
             await self._converse(broker)
-        except* (MqttError, OSError, ssl.SSLError) as errors:
+        except* (MqttError, LaneLost, OSError) as errors:
             error = _first(errors)
             log.warning("MQTT at %s:%s: %s", broker.host, broker.port, error)
             self._choose_version(error, answered=self.counters.connects > connects)
         finally:
-            self.connected.clear()
+            told = self._announced and self.delivered(self.topics.bridge_state)
             self._take_back()
             self.lost_since = self.lost_since or self.clock.now()
         if (task := asyncio.current_task()) and task.cancelling():
             # Before Python 3.13 a task group that fails while it is cancelled tells only of its failure.
             raise asyncio.CancelledError
-        return self._greeted
+        return told
 
     def _choose_version(self, error: BaseException, *, answered: bool) -> None:
         """MQTT 5; 3.1.1 for good where the broker wants it, and for once where it does not answer at all."""
@@ -176,7 +181,7 @@ class MqttSession(Outbox):
         elif not self._certain:
             self.protocol = ProtocolVersion.V5
 
-    def _client(self, broker: Broker) -> aiomqtt.Client:
+    def _client(self, broker: Broker, tls: ssl.SSLContext | None) -> aiomqtt.Client:
         guess = self.protocol is ProtocolVersion.V5 and self.config.protocol == "auto"
         return aiomqtt.Client(
             broker.host,
@@ -186,27 +191,24 @@ class MqttSession(Outbox):
             identifier=self.client_id,
             protocol=self.protocol,
             will=Will(self.topics.bridge_state, b"offline", qos=1, retain=True),
-            keepalive=30,
+            keepalive=KEEPALIVE,
             timeout=self.pace.hello if guess else self.pace.answer,
             max_queued_incoming_messages=MAX_INCOMING,
-            tls_context=_tls(self.config) if broker.tls else None,
+            tls_context=tls,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     async def _converse(self, broker: Broker) -> None:
-        async with self._client(broker) as client, asyncio.TaskGroup() as tasks:
-            client.pending_calls_threshold = 2 * AT_ONCE
+        tls = _tls(self.config) if broker.tls else None
+        async with self._client(broker, tls) as client, asyncio.TaskGroup() as tasks:
             client.timeout = self.pace.answer
             self.counters.connects += 1
             self.broker_name = f"{broker.host}:{broker.port}"
             tasks.create_task(self._receive_for_ever(client, tasks))
             wanted = [*self.subscriptions, *([self.config.status_topic] if self.config.status_topic else [])]
             await self._subscribe(client, wanted, qos=1)
-            await self._sweep(client, tasks)
-            self.connected.set()
-            self.lost_since = None
-            log.info("MQTT connected to %s (MQTT %s)", self.broker_name, self.version)
-            await self._publish_for_ever(client, tasks)
+            await self._look_round(client, tasks)
+            await self._publish(client, await self._lane(broker, client, tls), tasks)
 
     async def _subscribe(self, client: aiomqtt.Client, filters: Iterable[str], qos: int) -> None:
         for topic_filter in filters:
@@ -216,8 +218,8 @@ class MqttSession(Outbox):
 
     # What an earlier run left
 
-    async def _sweep(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        """Have the broker show what it retains, and clear what is of nothing any more before we announce anew.
+    async def _look_round(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
+        """Have the broker show what it retains: what is of nothing any more is to be cleared.
 
         A message of ours to ourselves comes behind the last of it; brokers that hand out retained messages by
         and by have some more seconds.
@@ -230,11 +232,6 @@ class MqttSession(Outbox):
             async with asyncio.timeout(self.pace.sweep):
                 await self._swept.wait()
         tasks.create_task(self._end_sweep(client, filters))
-        if gone := self._gone():
-            for topic in gone:
-                await client.publish(topic, b"", qos=1, retain=True)
-                self._dirty.pop(topic, None)
-            await asyncio.sleep(self.pace.letting_go)
 
     async def _end_sweep(self, client: aiomqtt.Client, filters: Iterable[str]) -> None:
         await asyncio.sleep(self.pace.sweep)
@@ -282,42 +279,56 @@ class MqttSession(Outbox):
 
     # Publishing
 
-    async def _publish_for_ever(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        """Send everything, then what changes; `online` once the states are on their way.
+    async def _lane(self, broker: Broker, client: aiomqtt.Client, tls: ssl.SSLContext | None) -> Lane:
+        """A connection of its own for what we publish, or the one we have where the broker grants no second."""
+        version = wire.V5 if self.protocol is ProtocolVersion.V5 else wire.V311
+        hello = wire.Connect(f"{self.client_id}-out", version, KEEPALIVE, broker.username, broker.password)
+        qos, patience = self.config.qos, self.pace.answer
+        try:
+            return await open_lane(broker.host, broker.port, tls, self, hello, qos=qos, patience=patience)
+        except LaneLost as error:
+            log.warning(
+                "the broker grants no second connection, as %s: %s; everything goes over the first, at a higher cost",
+                hello.client_id,
+                error,
+            )
+            return SharedLane(self, client, qos=qos, mqtt5=version == wire.V5)
 
-        A sliding window, not rounds: a broker's acknowledgements are held back by its TCP until more comes
-        from us, so to wait for the last of a round takes 40 ms.
-        """
+    async def _publish(self, client: aiomqtt.Client, lane: Lane, tasks: asyncio.TaskGroup) -> None:
+        """Publish on a lane until it is lost. Raises LaneLost or MqttError."""
+        self.rouse = lane.wake
+        tasks.create_task(self._announce())
+        try:
+            await lane.run()
+        except LaneLost:
+            await self._say_offline(client)
+            raise
+        finally:
+            self.rouse = nobody
+            self.connected.clear()
+            await lane.close()
+
+    async def _announce(self) -> None:
+        """Clear what is gone before anything is announced anew, then send everything; `online` comes last."""
+        if self._gone():
+            self.republish()
+            await self.idle()
+            await asyncio.sleep(self.pace.letting_go)
+        self.clearing = False
+        self.connected.set()
+        self.lost_since = None
+        log.info("MQTT connected to %s (MQTT %s)", self.broker_name, self.version)
         self._withhold(self.topics.bridge_state)
         self.republish()
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            self._fill_window(client, tasks)
-            if not self._greeted and not self._dirty:
-                self._greeted = True
-                self.retain(self.topics.bridge_state, "offline" if self._leaving else "online")
+        self.retain(self.topics.bridge_state, "offline" if self._leaving else "online")
+        self._announced = True
 
-    def _fill_window(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
-        while len(self._under_way) < AT_ONCE and (message := self._take()):
-            tasks.create_task(self._send(client, message))
-
-    async def _send(self, client: aiomqtt.Client, message: Outgoing) -> None:
-        properties = self._properties(message)
-        qos = self.config.qos
-        try:
-            await client.publish(message.topic, message.payload, qos=qos, retain=message.retain, properties=properties)
-        except ValueError:  # paho's word for a topic or a length that MQTT does not have
-            self._drop(message)
-        else:
-            self._sent(message)
-
-    def _properties(self, message: Outgoing) -> Properties | None:
-        if message.correlation is None or self.protocol is not ProtocolVersion.V5:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)
-        properties.CorrelationData = message.correlation
-        return properties
+    async def _say_offline(self, client: aiomqtt.Client) -> None:
+        """Only the lane is lost: the broker, which still hears us, would not send the will."""
+        if self.connected.is_set():
+            with suppress(MqttError, TimeoutError):
+                async with asyncio.timeout(self.pace.goodbye):
+                    await client.publish(self.topics.bridge_state, b"offline", qos=1, retain=True)
 
     async def say_goodbye(self) -> None:
         """Tell that we go: a clean disconnect keeps the broker from sending the will. Raises TimeoutError."""

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ocpp_mqtt_proxy.core.binding import ceiling_order, session_order
+from ocpp_mqtt_proxy.core.binding import ceiling_order, restoring, session_order
 from ocpp_mqtt_proxy.core.commands import (
+    ClearLimit,
     GetConfiguration,
     GetInventory,
     Message,
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 WANTED = (ENERGY, POWER, CURRENT, VOLTAGE)
 """What people look at, the most needed first."""
 
+NEEDED = (METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL)
+"""The settings that are read."""
+
 MOST_STACK_LEVEL = 100
 """A higher maximum is a charger's fantasy (peers §5: 999)."""
 
@@ -62,7 +66,8 @@ class Commissioning:
         await self._inventory(station, link)
         if booted:
             await self._limit(station, link)
-        await self._ask_what_is_unknown(station, link)
+        await self._raise(station, link)
+        await self._ask_what_is_unknown(station, link, _values(outcome))
 
     async def refresh(self, station: Station, link: ChargerLink) -> Outcome:
         """Ask for everything again, known or not. The outcome tells of a charger that does not answer."""
@@ -78,7 +83,15 @@ class Commissioning:
         return done()
 
     async def _read(self, link: ChargerLink) -> Outcome:
-        return await link.send(GetConfiguration((METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL)))
+        """What we need to know of its settings. What it leaves out of its answer it is asked again."""
+        outcome = await link.send(GetConfiguration(NEEDED))
+        values, readonly, left_out = _told(outcome)
+        while values and left_out:
+            more, fixed, still = _told(await link.send(GetConfiguration(tuple(left_out))))
+            if not more:
+                break
+            values, readonly, left_out = values | more, readonly + fixed, still
+        return done(values=values, readonly=readonly) if outcome.ok else outcome
 
     def _note(self, station: Station, settings: dict[str, str]) -> None:
         """How the charger takes profiles. Values as either version writes them: `Current,Power`, `A,W`."""
@@ -98,9 +111,15 @@ class Commissioning:
             await self._measurands(station, link, settings[MEASURANDS])
 
     async def _measurands(self, station: Station, link: ChargerLink, current: str) -> None:
-        have = [name.strip() for name in current.split(",") if name.strip()]
-        wanted = list(station.plan.measurands or WANTED)
-        if set(wanted) <= set(have):
+        """Some bear certain measurands only, whoever asked for the others."""
+        traits = station.traits
+        had = [name.strip() for name in current.split(",") if name.strip()]
+        have = [name for name in had if name not in traits.never_read]
+        if traits.measurands:
+            have = [name for name in have if name in traits.measurands]
+        asked_for = station.plan.measurands or traits.measurands or WANTED
+        wanted = [name for name in asked_for if name not in traits.never_read]
+        if set(wanted) <= set(have) and have == had:
             return
         for names in _ever_fewer(have, wanted):
             outcome = await self._set(station, link, MEASURANDS, ",".join(names))
@@ -110,7 +129,7 @@ class Commissioning:
     async def _ping(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
         """A charger that never pings does not notice that we are gone."""
         wanted = station.plan.ping_interval
-        interval = _number(settings.get(PING_INTERVAL))
+        interval = _number(settings.get(PING_INTERVAL, "0" if station.traits.pings_unasked else None))
         if wanted and interval is not None and not 0 < interval <= 4 * wanted:
             await self._set(station, link, PING_INTERVAL, str(wanted))
 
@@ -136,26 +155,54 @@ class Commissioning:
                 own = session_order(station, session, session.within(station.limit), now)
                 await self._put(station, link, own)
 
-    async def _put(self, station: Station, link: ChargerLink, order: SetLimit) -> None:
+    async def _put(self, station: Station, link: ChargerLink, order: SetLimit | ClearLimit) -> None:
         if (await link.send(order)).ok:
             self.hub.confirm(station, order)
 
-    async def _ask_what_is_unknown(self, station: Station, link: ChargerLink) -> None:
-        """States and registers that the charger has not told by itself."""
+    async def _raise(self, station: Station, link: ChargerLink) -> None:
+        """Take away what outlasted its transaction while nobody could say so."""
+        paused = {session.connector for session in station.sessions()}
+        for number in sorted(station.memory.lowered - paused):
+            await self._put(station, link, restoring(station, station.connector(number), self.hub.clock.now()))
+
+    async def _ask_what_is_unknown(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
+        """States and registers that the charger has not told by itself. It has one connector at least."""
         if not station.connectors:
             await link.send(Trigger(Message.STATUS))
+            station.sole()
         for connector in station.ordered():
             at = Target(connector.number, connector.place)
-            if connector.status is Status.UNKNOWN:
-                await link.send(Trigger(Message.STATUS, at))
-            if connector.meter is None:
-                await link.send(Trigger(Message.METER, at))
+            if connector.status is Status.UNKNOWN and await self._will_not(link, Trigger(Message.STATUS, at)):
+                self.hub.infer(station, connector)
+        for connector in station.ordered():
+            at = Target(connector.number, connector.place)
+            if connector.meter is None and await self._will_not(link, Trigger(Message.METER, at)):
+                await self._read_by_itself(station, link, settings)
+                return
+
+    async def _will_not(self, link: ChargerLink, order: Trigger) -> bool:
+        return (await link.send(order)).reason in (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
+
+    async def _read_by_itself(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
+        """A charger that sends no readings when asked has to send them by itself, whether or not it shows how often."""
+        if station.plan.measurands is not None and METER_INTERVAL not in settings:
+            await self._set(station, link, METER_INTERVAL, str(station.plan.meter_interval))
 
 
 def _values(outcome: Outcome) -> dict[str, str]:
     """The settings that were read."""
     values = outcome.result.get("values")
     return values if isinstance(values, dict) else {}
+
+
+def _told(outcome: Outcome) -> tuple[dict[str, str], list[str], list[str]]:
+    """What an answer tells of settings: values, which of them are fixed, and what it says nothing of."""
+    fixed, left_out = outcome.result.get("readonly"), outcome.result.get("left_out")
+    return (
+        _values(outcome),
+        fixed if isinstance(fixed, list) else [],
+        left_out if isinstance(left_out, list) else [],
+    )
 
 
 def _writable(outcome: Outcome) -> dict[str, str]:

@@ -11,8 +11,19 @@ from typing import Any
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import ceiling_order, session_order
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, ProfileForm, Reason, Target, done, failed, refused
+from ocpp_mqtt_proxy.core.binding import ceiling_order, session_order, shaped
+from ocpp_mqtt_proxy.core.commands import (
+    Message,
+    Order,
+    Outcome,
+    ProfileForm,
+    Purpose,
+    Reason,
+    Target,
+    done,
+    failed,
+    refused,
+)
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, Version
@@ -130,7 +141,7 @@ async def _switch(desk: Dispatcher, charger_id: str, number: int, *, on: bool) -
         return await _switch_on(desk, station, connector)
     if connector.session is None or not connector.charging:
         return done("it is so already")
-    if connector.session.provider != OWNER:
+    if connector.session.provider != OWNER or station.traits.pauses_to_stop:
         outcome = await _pause(desk, station, requests.Pause(connector=number))
         if outcome.ok:
             return outcome
@@ -193,7 +204,11 @@ async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) 
         return refusal
     if session is None or session.within(station.limit):
         return done("nothing is paused")
-    return await _limit_session(desk, station, session, min(station.limit, session.limit or station.limit))
+    limit = min(station.limit, session.limit or station.limit)
+    outcome = await _limit_session(desk, station, session, limit)
+    if outcome.ok and station.traits.repeats_limits:
+        outcome = await _limit_session(desk, station, session, limit)
+    return outcome
 
 
 async def _lift_ceiling(desk: Dispatcher, station: Station) -> Outcome | None:
@@ -216,42 +231,63 @@ def _within_what_cars_take(amps: float) -> Amps:
 
 
 async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome:
-    """Set the ceiling, as the default for every transaction, and in those that have a limit of their own."""
+    """Set the ceiling, as the default for every transaction, and in those that have a limit of their own.
+
+    A pause that stands in the ceiling's place has just been overwritten, and is put again.
+    """
+    lowered = set(station.memory.lowered)
     outcome = await _in_some_form(desk, station, ceiling_order(station, limit, desk.hub.clock.now()))
     if outcome.ok:
         for session in list(station.sessions()):
-            if session.limit is not None and not session.paused:
+            if session.connector in lowered if session.paused else session.limit is not None:
                 await _limit_session(desk, station, session, session.within(limit))
     return outcome
 
 
 async def _limit_session(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
     """Limit one transaction; the limit goes with it, so that a pause does not outlast its session."""
-    return await _in_some_form(desk, station, session_order(station, session, limit, desk.hub.clock.now()))
+    order = session_order(station, session, limit, desk.hub.clock.now())
+    return await _in_some_form(desk, station, order, session)
 
 
-async def _in_some_form(desk: Dispatcher, station: Station, order: commands.SetLimit) -> Outcome:
+async def _in_some_form(
+    desk: Dispatcher, station: Station, order: commands.SetLimit, session: Session | None = None
+) -> Outcome:
     """Install a limit in the first form of a profile that the charger takes."""
     outcome = failed(Reason.INVALID, "no form to try")
-    for form in forms(station):
-        outcome = await desk.send(station, replace(order, form=form))
+    for form in forms(station, of_session=session is not None):
+        outcome = await desk.send(station, shaped(station, order, session, form))
         if outcome.ok or outcome.reason is not Reason.CHARGER_REJECTED:
             break
     return outcome
 
 
-def forms(station: Station) -> list[ProfileForm]:
+def forms(station: Station, *, of_session: bool = False) -> list[ProfileForm]:
     """The forms of a profile to try: the one that was taken before, then from the likeliest on.
 
-    The highest level the charger has beats what another CSMS left behind; some refuse their own highest,
-    some any start time.
+    Where no profile of its kind is taken, one that limits more than was asked for is: the default for every
+    transaction, and of the whole charger, which some write to flash, last. Not where it limits others' too.
+    """
+    ceiling = station.memory.form
+    taken = station.memory.session_form if of_session else ceiling
+    shapes = [*([replace(ceiling, purpose=None)] if ceiling else []), *_shapes(station)]
+    purposes: list[Purpose | None] = [None, *([Purpose.DEFAULT] if of_session else [])]
+    if station.sole() is not None:
+        purposes.append(Purpose.CHARGER)
+    likely = [replace(shape, purpose=purpose) for purpose in purposes for shape in shapes]
+    return list(dict.fromkeys([*([taken] if taken else []), *likely]))
+
+
+def _shapes(station: Station) -> list[ProfileForm]:
+    """What a profile may look like, whatever it is for: first what this charger is known to need.
+
+    The highest level the charger has beats what another CSMS left behind; some refuse their own highest, some
+    any start time.
     """
     watts = not station.takes_amps
     levels = dict.fromkeys([max(0, (station.max_stack_level or 0) - 1), 0])
     absolute = [ProfileForm(level, watts) for level in levels]
-    likely = [*absolute, ProfileForm(0, watts, relative=True)]
-    taken = station.memory.form
-    return likely if taken is None else [taken, *(form for form in likely if form != taken)]
+    return [*station.traits.forms, *absolute, ProfileForm(0, watts, relative=True)]
 
 
 async def _unlock(desk: Dispatcher, station: Station, request: requests.Unlock) -> Outcome:

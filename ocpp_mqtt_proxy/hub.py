@@ -61,6 +61,7 @@ class Hub:
     links: dict[str, ChargerLink] = field(default_factory=dict)
     _recording: set[asyncio.Task[Answer]] = field(default_factory=set)
     _on_disk: set[str] = field(default_factory=set)
+    _errands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def station(self, charger_id: str) -> Station:
         """The station of a charger. Raises UnknownCharger."""
@@ -153,6 +154,20 @@ class Hub:
                 fact.seq = self._next_seq(station)
             fact.ocpp_version = station.version
             self.bus.publish(fact)
+        while station.due:
+            self._put(station, station.due.pop(0))
+
+    def _put(self, station: Station, order: Order) -> None:
+        """Put what follows from a report to the charger, in its own time; where it refuses, it is asked again later."""
+        link = self.links.get(station.id)
+        if link is not None:
+            errand = asyncio.create_task(self._carry_out(station, link, order))
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
+
+    async def _carry_out(self, station: Station, link: ChargerLink, order: Order) -> None:
+        if (await link.send(order)).ok:
+            self.confirm(station, order)
 
     def _next_seq(self, station: Station) -> int:
         """The number of the charger's next event. The next block is written down while half of one is left."""
@@ -175,6 +190,10 @@ class Hub:
     def confirm(self, station: Station, order: Order) -> None:
         """The charger has agreed to an order: what it changes is now a fact."""
         self._conclude(station, rules.confirm(station, order, self.clock.now(), self.numbers))
+
+    def infer(self, station: Station, connector: Connector) -> None:
+        """A connector does not say what it does, even when it is asked."""
+        self._conclude(station, rules.infer(station, connector, self.clock.now(), self.numbers))
 
     async def close_session(self, station: Station, connector: Connector) -> None:
         """End a session in our books. Raises LedgerFailed."""

@@ -154,6 +154,7 @@ def charger(station: Station, now: datetime) -> Json:
         "current_limit": station.limit,
         "max_current": station.plan.max_current,
         "last_heard": time(station.last_heard),
+        "clock_ahead_s": round(station.clock_ahead.total_seconds()),
         "connectors": [connector(c, now) for c in station.ordered()],
     }
 

@@ -284,7 +284,7 @@ async def test_whatever_is_asked_of_nobody_is_refused(model: type[requests.Reque
 def test_the_form_that_was_taken_before_is_tried_first() -> None:
     desk = Desk()
     desk.station.memory.form = ProfileForm(3)
-    assert forms(desk.station) == [ProfileForm(3), ProfileForm(0), ProfileForm(0, relative=True)]
+    assert forms(desk.station)[:3] == [ProfileForm(3), ProfileForm(0), ProfileForm(0, relative=True)]
 
 
 # The ceiling, pauses and sessions' own limits

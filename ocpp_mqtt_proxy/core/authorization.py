@@ -26,6 +26,9 @@ class Decision:
     by: str
 
 
+_PADDING = "\\ "
+"""What some chargers add to the end of a tag (peers §5); no card has it there."""
+
 ACCEPTED = Authorization(Verdict.ACCEPTED)
 
 
@@ -44,7 +47,7 @@ class House:
 
     def decide(self, token: IdToken) -> Decision:
         """The house's verdict. A card that only a provider could know is invalid while there is none to ask."""
-        tag = token.tag.lower()
+        tag = token.tag.lower().rstrip(_PADDING)
         if tag == self.owner_tag.lower():
             return Decision(ACCEPTED, "owner")
         if tag in self.cards:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm, SetLimit, StartCharging, Target
+from ocpp_mqtt_proxy.core.commands import ClearLimit, ProfileForm, SetLimit, StartCharging, Target
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import LimitChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
@@ -27,11 +27,27 @@ def ceiling_order(station: Station, limit: Amps, now: datetime) -> SetLimit:
 
 
 def session_order(station: Station, session: Session, limit: Amps, now: datetime) -> SetLimit:
-    """An order for a limit of one transaction, which goes with it. Raises UnknownConnector."""
-    connector = station.connector(session.connector)
-    at = Target(connector.number, connector.place)
+    """An order for a limit of one transaction, in the form that the charger took last. Raises UnknownConnector."""
     order = ceiling_order(station, limit, now)
-    return replace(order, at=at, ceiling=False, transaction_id=session.transaction_id)
+    form = station.memory.session_form or replace(order.form, purpose=None)
+    return shaped(station, replace(order, ceiling=False, transaction_id=session.transaction_id), session, form)
+
+
+def shaped(station: Station, order: SetLimit, session: Session | None, form: ProfileForm) -> SetLimit:
+    """An order in a form. What outlasts its transaction takes the ceiling's own place, where that is no one else's."""
+    shape = replace(order, form=form)
+    if session is None:
+        return shape
+    connector = station.connector(session.connector)
+    ours = shape.stands_for_a_transaction and station.sole() is connector
+    return replace(shape, at=Target() if ours else Target(connector.number, connector.place))
+
+
+def restoring(station: Station, connector: Connector, now: datetime) -> SetLimit | ClearLimit:
+    """An order that takes away what outlasted its transaction."""
+    if station.sole() is connector:
+        return ceiling_order(station, station.limit, now)
+    return ClearLimit(Target(connector.number, connector.place))
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:
@@ -48,6 +64,8 @@ def _all_limited(hearing: Hearing, order: SetLimit) -> None:
         station.earlier_limit = station.limit or station.earlier_limit
         station.memory.limit = order.limit
     station.memory.form = order.form
+    if (only := station.sole()) is not None:
+        station.memory.lowered.discard(only.number)
     hearing.keep(station.memory)
     for connector in station.ordered():
         if order.at.connector in (0, connector.number):
@@ -59,11 +77,30 @@ def _session_limited(hearing: Hearing, order: SetLimit, session: Session | None)
     if session is None or not session.running:
         return
     ceiling = hearing.station.limit
+    _remember_form(hearing, order, session)
     session.paused = order.limit == Amps(0) and ceiling > 0
     if not session.limit and not session.paused:
         session.limit = hearing.station.plan.max_current
     hearing.keep(session)
     _bind(hearing, hearing.station.connectors[session.connector], ceiling)
+
+
+def _remember_form(hearing: Hearing, order: SetLimit, session: Session) -> None:
+    memory = hearing.station.memory
+    memory.session_form = order.form
+    if order.stands_for_a_transaction and order.limit < hearing.station.limit:
+        memory.lowered.add(session.connector)
+    else:
+        memory.lowered.discard(session.connector)
+    hearing.keep(memory)
+
+
+def cleared(hearing: Hearing, order: ClearLimit) -> None:
+    """The charger took our profile of a connector away."""
+    memory = hearing.station.memory
+    if order.at.connector in memory.lowered:
+        memory.lowered.discard(order.at.connector)
+        hearing.keep(memory)
 
 
 def promised(hearing: Hearing, order: StartCharging) -> None:
@@ -87,7 +124,9 @@ def begun(hearing: Hearing, connector: Connector) -> None:
 
 
 def ended(hearing: Hearing, connector: Connector) -> None:
-    """What the session had of its own binds no more."""
+    """What the session had of its own binds no more; where the charger keeps it all the same, it has to go."""
+    if connector.number in hearing.station.memory.lowered:
+        hearing.station.due.append(restoring(hearing.station, connector, hearing.now))
     if connector.session is None and connector.effective_limit is not None:
         _bind(hearing, connector, hearing.station.limit)
 

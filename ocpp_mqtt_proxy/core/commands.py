@@ -108,17 +108,26 @@ class StopCharging:
     transaction_id: str
 
 
+class Purpose(StrEnum):
+    """What a profile limits: one transaction, every one that has no profile of its own, or the whole charger."""
+
+    TRANSACTION = "transaction"
+    DEFAULT = "default"
+    CHARGER = "charger"
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileForm:
     """What form of a charging profile a charger takes: chargers differ, and refuse what others need.
 
     `in_watts` for those that take only power (ChargingScheduleAllowedChargingRateUnit), `relative` for those
-    that take no start time.
+    that take no start time. `purpose` for those that do not take the one that fits: None is that one.
     """
 
     stack_level: int = 0
     in_watts: bool = False
     relative: bool = False
+    purpose: Purpose | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,16 @@ class SetLimit:
     form: ProfileForm = ProfileForm()
     ceiling: bool = True
     transaction_id: str | None = None
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the profile limits: what it is for, where the charger takes that."""
+        return self.form.purpose or (Purpose.TRANSACTION if self.transaction_id else Purpose.DEFAULT)
+
+    @property
+    def stands_for_a_transaction(self) -> bool:
+        """Whether one transaction is limited by what limits others too, and outlasts it."""
+        return self.transaction_id is not None and self.purpose != Purpose.TRANSACTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class Connector:
     `last_session` is the last one that is over; `finishing` until its cable is out. `problems` are those of its
     components that last, the latest last (2.x). `says_occupied` once it said so: only then does its Available in
     mid-transaction mean that the cable is out. `promised` is the card (in lower case) of a session to come, and
-    the limit that it was asked to start with.
+    the limit that it was asked to start with. `stand_in` is the state of the charger as a whole, where the
+    connector never says its own.
     """
 
     charger: str
@@ -71,6 +72,7 @@ class Connector:
     effective_limit: Amps | None = None
     limited_by: str | None = None
     promised: tuple[str, Amps] | None = None
+    stand_in: Status | None = None
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     says_occupied: bool = False
     measured: set[str] = field(default_factory=set)
@@ -108,6 +110,7 @@ class Connector:
             self.problems.clear()
         self.says_occupied = self.says_occupied or status == OCCUPIED
         self.reported = status
+        self.stand_in = None
         self.status_at = at
         self.settle()
 
@@ -179,6 +182,8 @@ class Connector:
         return self.meter is not None and self.meter.at is not None and at < self.meter.at
 
     def _meaning(self) -> Status:
+        if self.stand_in is not None:
+            return Status.CHARGING if self.session else self.stand_in
         if self.reported != OCCUPIED:
             return self._in_transaction(Status(self.reported))
         if self.session is None:

@@ -127,6 +127,7 @@ def heartbeat(hearing: Hearing, _: HeartbeatReported) -> Answer:
 def status(hearing: Hearing, report: StatusReported) -> Answer:
     """A connector, or the charger, changed state. One that is older than what we know is passed over."""
     station, at = hearing.station, hearing.settle(report.at)
+    station.clock_ahead = instants.ahead(report.at, hearing.now)
     connector = station.at(report.place)
     if connector is not None:
         _connector_status(hearing, connector, report, at)
@@ -200,6 +201,19 @@ def _set_errors(connector: Connector, error_code: str = NO_ERROR, info: str = ""
     connector.error_code, connector.info, connector.vendor_error_code = error_code, info, vendor_error_code
 
 
+def fall_silent(hearing: Hearing, connector: Connector) -> None:
+    """A connector does not tell its state: its transactions tell, and between them the charger as a whole."""
+    if connector.reported == Status.UNKNOWN and hearing.station.sole() is connector:
+        _stand_in(hearing, connector)
+
+
+def _stand_in(hearing: Hearing, connector: Connector) -> None:
+    before, connector.stand_in = connector.status, hearing.station.status
+    connector.settle()
+    if connector.status is not before:
+        tell_status(hearing, connector)
+
+
 def tell_status(hearing: Hearing, connector: Connector) -> None:
     """The connector's status, as a fact."""
     hearing.tell(
@@ -233,6 +247,9 @@ def _station_status(hearing: Hearing, report: StatusReported) -> None:
     if (before, station.error_code) == (after, report.error_code):
         return
     station.status, station.error_code = after, report.error_code
+    for connector in station.ordered():
+        if connector.stand_in is not None:
+            _stand_in(hearing, connector)
     hearing.tell(
         StatusChanged,
         status=after,

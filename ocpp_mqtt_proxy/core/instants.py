@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 """No charger that speaks to us recorded anything before."""
 
+TOLERANCE = timedelta(minutes=2)
+"""How far a charger's clock may be off without being wrong."""
+
 _QUARTER = timedelta(minutes=15)
 _WIDEST = timedelta(hours=14)
 
@@ -23,6 +26,13 @@ def settle(at: datetime | None, now: datetime) -> datetime:
     if at is None or not tells(at):
         return now
     return min(at if at.tzinfo else _zoned(at, now), now)
+
+
+def ahead(at: datetime | None, now: datetime) -> timedelta:
+    """By how much a charger's clock is ahead, where that is more than a clock may be off: often by its time zone."""
+    if at is None or at.tzinfo is None or at - now < TOLERANCE:
+        return timedelta(0)
+    return at - now
 
 
 def tells(at: datetime | None) -> bool:

@@ -11,14 +11,14 @@ from datetime import datetime
 from ocpp_mqtt_proxy.core import binding, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetLimit, StartCharging
+from ocpp_mqtt_proxy.core.commands import ChangeAvailability, ClearLimit, Order, SetLimit, StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
     ChargerDisconnected,
     Fact,
 )
-from ocpp_mqtt_proxy.core.hearing import RULES as EVERYDAY, Change, Hearing, set_operative
+from ocpp_mqtt_proxy.core.hearing import RULES as EVERYDAY, Change, Hearing, fall_silent, set_operative
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.station import Station
@@ -82,12 +82,21 @@ def close_session(station: Station, connector: Connector, now: datetime, numbers
     return _heard(hearing)
 
 
+def infer(station: Station, connector: Connector, now: datetime, numbers: Numbers) -> Heard:
+    """A connector does not say what it does: from now on its transactions tell, and the charger as a whole."""
+    hearing = Hearing(station, now, numbers)
+    fall_silent(hearing, connector)
+    return _heard(hearing)
+
+
 def confirm(station: Station, order: Order, now: datetime, numbers: Numbers) -> Heard:
     """The charger has done what was asked; only now is it a fact."""
     hearing = Hearing(station, now, numbers)
     match order:
         case SetLimit():
             binding.limited(hearing, order)
+        case ClearLimit():
+            binding.cleared(hearing, order)
         case StartCharging():
             binding.promised(hearing, order)
         case ChangeAvailability(at=at) if at.connector == 0:

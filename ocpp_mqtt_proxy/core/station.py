@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core.book import Book
-from ocpp_mqtt_proxy.core.commands import ProfileForm
+from ocpp_mqtt_proxy.core.commands import Order, ProfileForm
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
@@ -33,7 +33,10 @@ class ChargerMemory:
     """What is remembered of a charger across restarts.
 
     `accepted` once its boot was accepted. `limit` is the owner's ceiling in A as the charger confirmed it,
-    `form` the form of profile it took. `inventory` is the device model of a 2.x charger as it was read for
+    `form` the form of profile it took for that, `session_form` for one transaction. `lowered` are connectors with
+    a profile of ours below the ceiling that outlasts the transaction it was for.
+
+    `inventory` is the device model of a 2.x charger as it was read for
     `inventory_of` (its firmware).
     `measurands` are the metrics that were ever read. `seq` is the number of its last event; what is written
     down as such is `seq_reserved`, some ahead.
@@ -46,6 +49,8 @@ class ChargerMemory:
     operative: bool = True
     limit: Amps | None = None
     form: ProfileForm | None = None
+    session_form: ProfileForm | None = None
+    lowered: set[int] = field(default_factory=set)
     inventory: dict[str, Variable] = field(default_factory=dict)
     inventory_of: str | None = None
     measurands: set[str] = field(default_factory=set)
@@ -91,7 +96,8 @@ class Inventory:
 class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
 
-    `earlier_limit` is the owner's ceiling before it was 0, to go back to.
+    `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put to the charger
+    after what was just heard. `clock_ahead` by how much its clock is ahead of ours, as it last told a state.
     """
 
     memory: ChargerMemory
@@ -112,6 +118,8 @@ class Station:
     takes_amps: bool = True
     earlier_limit: Amps | None = None
     collecting: Inventory | None = None
+    due: list[Order] = field(default_factory=list)
+    clock_ahead: timedelta = timedelta(0)
 
     @property
     def id(self) -> str:

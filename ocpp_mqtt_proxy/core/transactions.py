@@ -13,7 +13,7 @@ from ocpp_mqtt_proxy.core import binding, instants
 from ocpp_mqtt_proxy.core.book import names_nothing
 from ocpp_mqtt_proxy.core.connector import BACKLOG, Connector
 from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpdated
-from ocpp_mqtt_proxy.core.hearing import Hear, Hearing, decided, tell_decision, tell_status
+from ocpp_mqtt_proxy.core.hearing import Hear, Hearing, decided, fall_silent, tell_decision, tell_status
 from ocpp_mqtt_proxy.core.metering import first_energy, last_energy, take
 from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Status, StopReason, Verdict, Version, WattHours
 from ocpp_mqtt_proxy.core.register import credible
@@ -151,6 +151,8 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
     _go_on(hearing, session, report)
     hearing.tell(SessionStarted, connector, session=session)
     _tell_if_changed(hearing, connector, before)
+    if hearing.station.version is Version.V16:
+        fall_silent(hearing, connector)
     binding.begun(hearing, connector)
     return session
 

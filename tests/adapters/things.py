@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm
+from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import (
     Amps,
@@ -122,7 +122,13 @@ connectors = st.builds(
 """What a connector keeps over a restart; what the charger will say again it does not."""
 
 nameplates = every_field(Nameplate, **{field.name: texts for field in fields(Nameplate)})
-forms = every_field(ProfileForm, stack_level=numbers, in_watts=st.booleans(), relative=st.booleans())
+forms = every_field(
+    ProfileForm,
+    stack_level=numbers,
+    in_watts=st.booleans(),
+    relative=st.booleans(),
+    purpose=optional(st.sampled_from(Purpose)),
+)
 variables = st.builds(Variable, texts, optional(texts), st.booleans(), optional(texts), texts, optional(places))
 
 
@@ -139,6 +145,8 @@ def memories(draw: st.DrawFn) -> ChargerMemory:
             operative=st.booleans(),
             limit=optional(amounts.map(Amps)),
             form=optional(forms),
+            session_form=optional(forms),
+            lowered=st.sets(st.integers(1, 32), max_size=3),
             inventory=st.lists(variables, max_size=3).map(lambda found: {v.name: v for v in found}),
             inventory_of=optional(texts),
             measurands=st.sets(texts, max_size=3),

@@ -358,7 +358,8 @@ def test_an_answer_without_sense_is_an_outcome_all_the_same(version: Version, pa
 def test_keys_come_back_by_the_names_they_were_asked_by() -> None:
     """Whatever their case, and whichever version's spelling was used."""
     order = commands.GetConfiguration(("OCPPCommCtrlr.HeartbeatInterval", "Missing"))
-    answer = {"configurationKey": [{"key": "HEARTBEATINTERVAL", "readonly": True, "value": "300"}]}
+    entry = {"key": "HEARTBEATINTERVAL", "readonly": True, "value": "300"}
+    answer = {"configurationKey": [entry], "unknownKey": ["MISSING"]}
     outcome = DIALECTS[V16].outcome(order, answer)
     assert outcome.result == {
         "values": {"OCPPCommCtrlr.HeartbeatInterval": "300"},

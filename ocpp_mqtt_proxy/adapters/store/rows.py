@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Any
 import orjson
 
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.commands import ProfileForm
+from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import (
@@ -107,7 +108,7 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
         memory.accepted,
         memory.operative,
         memory.limit,
-        _json(asdict(memory.form)) if memory.form else None,
+        _profiles_text(memory),
         _json(inventory) if inventory else None,
         memory.inventory_of,
         _json(sorted(memory.measurands)),
@@ -117,9 +118,29 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
     )
 
 
+def _profiles_text(memory: ChargerMemory) -> str | None:
+    """What is known of a charger's profiles; None where that is nothing."""
+    forms = [asdict(form) if form else None for form in (memory.form, memory.session_form)]
+    return _json([*forms, sorted(memory.lowered)]) if any([*forms, memory.lowered]) else None
+
+
+def _profiles(text: str | None) -> tuple[ProfileForm | None, ProfileForm | None, set[int]]:
+    """Both forms of a profile, and where one is left; an older program wrote the ceiling's form alone."""
+    stored = orjson.loads(text) if text else None
+    ceiling, session, lowered = stored if isinstance(stored, list) else (stored, None, [])
+    return _form(ceiling), _form(session), set(lowered)
+
+
+def _form(stored: Mapping[str, Any] | None) -> ProfileForm | None:
+    if stored is None:
+        return None
+    purpose = stored.get("purpose")
+    return ProfileForm(**{**stored, "purpose": Purpose(purpose) if purpose else None})
+
+
 def charger(row: Row) -> ChargerMemory:
     """A stored charger."""
-    form = orjson.loads(row["profile_form"]) if row["profile_form"] else None
+    form, session_form, lowered = _profiles(row["profile_form"])
     variables = [_variable(v) for v in orjson.loads(row["inventory"])] if row["inventory"] else []
     return ChargerMemory(
         id=row["id"],
@@ -128,7 +149,9 @@ def charger(row: Row) -> ChargerMemory:
         accepted=bool(row["accepted"]),
         operative=bool(row["operative"]),
         limit=None if row["limit_amps"] is None else Amps(row["limit_amps"]),
-        form=ProfileForm(**form) if form else None,
+        form=form,
+        session_form=session_form,
+        lowered=lowered,
         inventory={v.name: v for v in variables},
         inventory_of=row["inventory_of"],
         measurands=set(orjson.loads(row["measurands"])),

@@ -19,6 +19,9 @@ MOST_VALUES = 2000
 MOST_ROUNDS = 4
 """How often a payload is looked at again: what was repaired may hold the next fault."""
 
+OPAQUE = ("data",)
+"""What a vendor says in its own way is passed on as it came (DataTransfer)."""
+
 Step = str | int
 
 
@@ -79,7 +82,7 @@ def _mended_values(version: Version, action: str, payload: Payload, quirks: Acti
             break
         before = len(by)
         for fault in reversed(schema.faults(version, action, payload)):  # the last first: items may be left out
-            name, value = _meant(fault, quirks)
+            name, value = ("", None) if fault.path[:1] == OPAQUE else _meant(fault, quirks)
             if name:
                 payload = cast("Payload", _with(payload, fault.path, value))
                 by.append(name)

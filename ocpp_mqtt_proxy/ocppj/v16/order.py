@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
@@ -12,6 +14,7 @@ from ocpp_mqtt_proxy.core.commands import (
     GetDiagnostics,
     Message,
     Outcome,
+    Purpose,
     Reserve,
     Reset,
     SetConfiguration,
@@ -81,10 +84,20 @@ def _stop(order: StopCharging) -> Asked | None:
     return None if number is None else ("RemoteStopTransaction", {"transactionId": number})
 
 
+PURPOSES = {
+    Purpose.TRANSACTION: "TxProfile",
+    Purpose.DEFAULT: "TxDefaultProfile",
+    Purpose.CHARGER: "ChargePointMaxProfile",
+}
+
+
 def _limit(order: SetLimit) -> Asked:
-    purpose = "TxProfile" if order.transaction_id else "TxDefaultProfile"
-    profile = _profile(order.at, purpose, order.form.stack_level, schedule(order), order.transaction_id)
-    return "SetChargingProfile", {"connectorId": _connector(order.at), "csChargingProfiles": profile}
+    """Only a profile of one transaction names it; the whole charger is connector 0 (§3.13.1)."""
+    purpose = order.purpose
+    at = Target() if purpose == Purpose.CHARGER else order.at
+    transaction_id = order.transaction_id if purpose == Purpose.TRANSACTION else None
+    profile = _profile(at, PURPOSES[purpose], order.form.stack_level, schedule(order), transaction_id)
+    return "SetChargingProfile", {"connectorId": _connector(at), "csChargingProfiles": profile}
 
 
 def _clear_limit(order: ClearLimit) -> Asked:
@@ -121,11 +134,26 @@ def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
     for item in children(payload, "configurationKey"):
         key = text(item, "key")
         names = asked.get(key.lower(), [key])
-        values |= dict.fromkeys(names, text(item, "value"))
+        values |= dict.fromkeys(names, _setting(item))
         if flag(item, "readonly"):
             readonly += names
-    unknown = sorted(set(order.names) - values.keys())
-    return done(values=values, readonly=readonly, unknown=unknown)
+    missing = sorted(set(order.names) - values.keys())
+    named = {name for key in _texts(payload, "unknownKey") for name in asked.get(key.lower(), [key])}
+    # Some answer the first few of the keys that they are asked for, and say nothing of the others.
+    left_out = [name for name in missing if name not in named]
+    told = done(values=values, readonly=readonly, unknown=missing)
+    return replace(told, result={**told.result, "left_out": left_out}) if left_out else told
+
+
+def _texts(payload: Object, key: str) -> list[str]:
+    given = payload.get(key)
+    return [word for word in given if isinstance(word, str)] if isinstance(given, list) else []
+
+
+def _setting(item: Object) -> str:
+    """A value as text, as it belongs, also where it is none: numbers, true and false, null."""
+    value = item.get("value")
+    return str(value).lower() if isinstance(value, bool) else text(item, "value")
 
 
 def _set_configuration(order: SetConfiguration) -> Asked | None:

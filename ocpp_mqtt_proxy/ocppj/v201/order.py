@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.core.commands import (
     GetInventory,
     Message,
     Outcome,
+    Purpose,
     Reason,
     Reserve,
     Reset,
@@ -78,10 +79,20 @@ def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_i
     )
 
 
+PURPOSES = {
+    Purpose.TRANSACTION: "TxProfile",
+    Purpose.DEFAULT: "TxDefaultProfile",
+    Purpose.CHARGER: "ChargingStationMaxProfile",
+}
+
+
 def _limit(order: SetLimit) -> Asked:
-    purpose = "TxProfile" if order.transaction_id else "TxDefaultProfile"
-    profile = _profile(order.at, purpose, order.form.stack_level, schedule(order), order.transaction_id)
-    return "SetChargingProfile", {"evseId": order.at.place.evse, "chargingProfile": profile}
+    """Only a profile of one transaction names it; the whole station is EVSE 0 (K01.FR.03, K01.FR.16)."""
+    purpose = order.purpose
+    at = Target() if purpose == Purpose.CHARGER else order.at
+    transaction_id = order.transaction_id if purpose == Purpose.TRANSACTION else None
+    profile = _profile(at, PURPOSES[purpose], order.form.stack_level, schedule(order), transaction_id)
+    return "SetChargingProfile", {"evseId": at.place.evse, "chargingProfile": profile}
 
 
 def _unlock(order: Unlock) -> Asked:

@@ -10,11 +10,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
+from ocpp.exceptions import NotImplementedError as UnknownAction
 from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint as ChargePoint16, call as call16, call_result as result16
+from ocpp.v21 import ChargePoint as ChargePoint21, call as call21, call_result as result21
 from ocpp.v201 import ChargePoint as ChargePoint201, call as call201, call_result as result201
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
@@ -253,6 +255,8 @@ class Charger201(ChargePoint201):
     """A 2.0.1 charging station with one EVSE and connector."""
 
     version = "2.0.1"
+    asks: ClassVar[Any] = call201
+    answers: ClassVar[Any] = result201
 
     def __init__(self, charger_id: str, connection: Any) -> None:
         super().__init__(charger_id, connection, response_timeout=10)
@@ -275,15 +279,17 @@ class Charger201(ChargePoint201):
 
     async def boot(self, reason: str = "PowerUp") -> Any:
         station = {"vendorName": "Alfen", "model": "Eve Single", "serialNumber": "A201", "firmwareVersion": "6.5.0"}
-        return await self.call(call201.BootNotification(charging_station=station, reason=reason))
+        return await self.call(self.asks.BootNotification(charging_station=station, reason=reason))
 
     async def tell_status(self, status: str) -> None:
         self.plugged = status == "Occupied"
-        await self.call(call201.StatusNotification(now(), status, evse_id=1, connector_id=1))
+        await self.call(
+            self.asks.StatusNotification(timestamp=now(), connector_status=status, evse_id=1, connector_id=1)
+        )
 
     async def event(self, kind: str, trigger: str, **more: Any) -> Any:
         info: dict[str, Any] = {"transactionId": self.transaction, **more.pop("info", {})}
-        request = call201.TransactionEvent(
+        request = self.asks.TransactionEvent(
             event_type=kind,
             timestamp=now(),
             trigger_reason=trigger,
@@ -336,7 +342,7 @@ class Charger201(ChargePoint201):
 
     async def tell_meter(self) -> None:
         if self.transaction is None:
-            await self.call(call201.MeterValues(evse_id=1, meter_value=self.samples()))
+            await self.call(self.asks.MeterValues(evse_id=1, meter_value=self.samples()))
         else:
             state = "Charging" if self.meter.current else "SuspendedEVSE"
             await self.event("Updated", "MeterValuePeriodic", info={"chargingState": state}, meter_value=self.samples())
@@ -344,7 +350,7 @@ class Charger201(ChargePoint201):
     @on("RequestStartTransaction")
     async def _on_start(self, **_: Any) -> Any:
         self.seen.append("start")
-        return result201.RequestStartTransaction("Accepted" if self.transaction is None else "Rejected")
+        return self.answers.RequestStartTransaction("Accepted" if self.transaction is None else "Rejected")
 
     @after("RequestStartTransaction")
     async def _after_start(
@@ -363,7 +369,7 @@ class Charger201(ChargePoint201):
     @on("RequestStopTransaction")
     async def _on_stop(self, transaction_id: str) -> Any:
         self.seen.append("stop")
-        return result201.RequestStopTransaction("Accepted" if transaction_id == self.transaction else "Rejected")
+        return self.answers.RequestStopTransaction("Accepted" if transaction_id == self.transaction else "Rejected")
 
     @after("RequestStopTransaction")
     async def _after_stop(self, transaction_id: str) -> None:
@@ -375,9 +381,9 @@ class Charger201(ChargePoint201):
         self.seen.append("profile")
         period = charging_profile["charging_schedule"][0]["charging_schedule_period"][0]
         if charging_profile.get("transaction_id") not in (None, self.transaction):
-            return result201.SetChargingProfile("Rejected")
+            return self.answers.SetChargingProfile("Rejected")
         self.meter.limit(charging_profile, period["limit"])
-        return result201.SetChargingProfile("Accepted")
+        return self.answers.SetChargingProfile("Accepted")
 
     @on("GetVariables")
     async def _on_get(self, get_variable_data: list[dict[str, Any]]) -> Any:
@@ -388,7 +394,7 @@ class Charger201(ChargePoint201):
             found = {"component": component, "variable": variable}
             status = {"attributeStatus": "Accepted", "attributeValue": value} if value else {}
             results.append(found | (status or {"attributeStatus": "UnknownVariable"}))
-        return result201.GetVariables(results)
+        return self.answers.GetVariables(results)
 
     @on("SetVariables")
     async def _on_set(self, set_variable_data: list[dict[str, Any]]) -> Any:
@@ -398,12 +404,12 @@ class Charger201(ChargePoint201):
             self.seen.append(f"{variable['name']}={item['attribute_value']}")
             self.variables[component["name"], variable["name"]] = item["attribute_value"]
             results.append({"attributeStatus": "Accepted", "component": component, "variable": variable})
-        return result201.SetVariables(results)
+        return self.answers.SetVariables(results)
 
     @on("GetBaseReport")
     async def _on_report(self, **_: Any) -> Any:
         self.seen.append("report")
-        return result201.GetBaseReport("Accepted")
+        return self.answers.GetBaseReport("Accepted")
 
     @after("GetBaseReport")
     async def _after_report(self, request_id: int, **_: Any) -> None:
@@ -421,12 +427,16 @@ class Charger201(ChargePoint201):
             "variableAttribute": [{"value": "Available", "mutability": "ReadOnly"}],
         }
         for number, part in enumerate(([connector], rows)):
-            await self.call(call201.NotifyReport(request_id, now(), seq_no=number, report_data=part, tbc=number == 0))
+            await self.call(
+                self.asks.NotifyReport(
+                    request_id=request_id, generated_at=now(), seq_no=number, report_data=part, tbc=number == 0
+                )
+            )
 
     @on("TriggerMessage")
     async def _on_trigger(self, requested_message: str, **_: Any) -> Any:
         self.seen.append(f"trigger {requested_message}")
-        return result201.TriggerMessage("Accepted")
+        return self.answers.TriggerMessage("Accepted")
 
     @after("TriggerMessage")
     async def _after_trigger(self, requested_message: str, **_: Any) -> None:
@@ -441,7 +451,7 @@ class Charger201(ChargePoint201):
     @on("ChangeAvailability")
     async def _on_availability(self, operational_status: str, **_: Any) -> Any:
         self._next_status = "Unavailable" if operational_status == "Inoperative" else "Available"
-        return result201.ChangeAvailability("Accepted")
+        return self.answers.ChangeAvailability("Accepted")
 
     @after("ChangeAvailability")
     async def _after_availability(self, **_: Any) -> None:
@@ -450,45 +460,59 @@ class Charger201(ChargePoint201):
     @on("Reset")
     async def _on_reset(self, type: str, **_: Any) -> Any:  # noqa: A002
         self.seen.append(f"reset {type}")
-        return result201.Reset("Accepted")
+        return self.answers.Reset("Accepted")
 
     @on("UnlockConnector")
     async def _on_unlock(self, **_: Any) -> Any:
-        return result201.UnlockConnector("Unlocked")
+        return self.answers.UnlockConnector("Unlocked")
 
     @on("ClearCache")
     async def _on_clear(self) -> Any:
-        return result201.ClearCache("Accepted")
+        return self.answers.ClearCache("Accepted")
 
     @on("DataTransfer")
     async def _on_data(self, vendor_id: str, data: Any = None, **_: Any) -> Any:
         if vendor_id == "ABB":
-            return result201.DataTransfer("Accepted", data=data)
-        return result201.DataTransfer("UnknownVendorId")
+            return self.answers.DataTransfer("Accepted", data=data)
+        return self.answers.DataTransfer("UnknownVendorId")
 
     @on("ReserveNow")
     async def _on_reserve(self, id: int, **_: Any) -> Any:  # noqa: A002
         self.reservations.add(id)
-        return result201.ReserveNow("Accepted")
+        return self.answers.ReserveNow("Accepted")
 
     @on("CancelReservation")
     async def _on_cancel(self, reservation_id: int) -> Any:
         known = reservation_id in self.reservations
-        return result201.CancelReservation("Accepted" if known else "Rejected")
+        return self.answers.CancelReservation("Accepted" if known else "Rejected")
 
     @on("GetLog")
     async def _on_log(self, **_: Any) -> Any:
         self.seen.append("log")
-        return result201.GetLog("Accepted", filename="log.gz")
+        return self.answers.GetLog("Accepted", filename="log.gz")
 
     @on("UpdateFirmware")
     async def _on_firmware(self, **_: Any) -> Any:
         self.seen.append("firmware")
-        return result201.UpdateFirmware("Accepted")
+        return self.answers.UpdateFirmware("Accepted")
 
 
-Independent = Charger16 | Charger201
-CHARGERS: dict[str, type[Charger16 | Charger201]] = {"1.6": Charger16, "2.0.1": Charger201}
+class Charger21(ChargePoint21, Charger201):
+    """The same in 2.1: the package judges and writes its frames by that."""
+
+    version = "2.1"
+    asks = call21
+    answers = result21
+
+    @on("GetLocalListVersion")
+    async def _on_what_it_does_not_know(self) -> None:
+        """In 2.1 the package itself never answers what it does not know."""
+        raise UnknownAction
+
+
+CHARGERS: dict[str, type[Charger16 | Charger201]] = {c.version: c for c in (Charger16, Charger201, Charger21)}
+PLUGGED = {version: "Preparing" if version == "1.6" else "Occupied" for version in CHARGERS}
+"""What a charger's status is called once a car is plugged in."""
 
 
 @contextlib.asynccontextmanager

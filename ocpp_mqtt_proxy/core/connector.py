@@ -28,10 +28,10 @@ _FLOWS = frozenset({"power", "current", *(f"{f}_l{line}" for f in ("power", "cur
 FORMS = 64
 """Forms of messages that are remembered of one connector."""
 
-Form = tuple[tuple[str, str | None], ...]
-"""What a message holds readings of: the measurand and phase of each. A charger has a few of them."""
+Form = tuple[tuple[str | None, ...], ...]
+"""What a message holds readings of: measurand, phase, context and location of each. A charger has a few of them."""
 
-_form = itemgetter(0, 3)
+_form = itemgetter(0, 3, 4, 5)
 
 
 class Problem(NamedTuple):

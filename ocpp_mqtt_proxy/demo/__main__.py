@@ -21,7 +21,7 @@ from ocpp_mqtt_proxy.demo import broker
 from ocpp_mqtt_proxy.demo.broker import NoBroker
 
 STANDARD_PORT = 1883
-CHARGERS = (("1.6", "GARAGE", "20"), ("2.0.1", "DRIVEWAY", "13"), ("2.1", "CARPORT", "17"))
+CHARGERS = (("1.6", "GARAGE", "20"), ("2.0.1", "DRIVEWAY", "13"), ("2.1", "STREET", "17"))
 """OCPP version, id, and how much faster than life it charges: not the same, so that they are not in step."""
 
 DEMO_OPTIONS = {"OCPP_MQTT_PROXY_ACCEPT_UNKNOWN_CHARGERS": "true", "OCPP_MQTT_PROXY_DATABASE__PATH": "run/demo.db"}

@@ -188,3 +188,22 @@ def test_closing_readings_of_an_ended_session_are_not_live() -> None:
     assert yard.connector.value("power") == 0
     assert yard.lifetime == 1510
     assert yard.sessions[0].energy == 500
+
+
+@pytest.mark.parametrize("passed_over", [{"context": "Transaction.Begin"}, {"location": "Upstream"}])
+def test_a_measurand_is_known_once_it_was_read_though_it_was_passed_over_before(passed_over: dict[str, str]) -> None:
+    yard = Yard()
+    number = yard.started(start(1000, yard.now)).transaction_id
+    yard.hear(meter(power(7000, **passed_over), of=number))
+    assert "power" not in yard.station.memory.measurands
+    yard.hear(meter(power(7000), of=number))
+    assert "power" in yard.station.memory.measurands
+
+
+def test_readings_upstream_of_the_charger_are_not_what_flows_through_it() -> None:
+    yard = Yard()
+    number = yard.started(start(1000, yard.now)).transaction_id
+    yard.hear(meter(power(7000), energy(1500), of=number))
+    yard.hear(meter(power(9000, location="Upstream"), energy(900_000, location="Upstream"), of=number))
+    assert yard.connector.value("power") == 7000
+    assert yard.lifetime == 1500

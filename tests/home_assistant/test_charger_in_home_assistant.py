@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from tests.home_assistant.home import Home
-from tests.independent import CHARGERS, independent_charger
+from tests.independent import CHARGERS, PLUGGED, independent_charger
 from tests.running import Running
-
-PLUGGED = {"1.6": "Preparing", "2.0.1": "Occupied"}
 
 
 def garage(house: Running, version: str) -> AbstractAsyncContextManager[Any]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.independent import CHARGERS, independent_charger
+from tests.independent import CHARGERS, PLUGGED, independent_charger
 from tests.running import Running, Watcher
 
 pytestmark = pytest.mark.parametrize("version", CHARGERS)
@@ -16,7 +16,7 @@ async def test_a_charger_appears_charges_and_is_accounted(proxy: Running, watche
     async with independent_charger(proxy.chargers, version, "CP1") as charger:
         await watcher.value("charger/CP1/availability", "online")
         await watcher.value("charger/CP1/connector/1/status", "available")
-        await charger.tell_status("Preparing" if version == "1.6" else "Occupied")
+        await charger.tell_status(PLUGGED[version])
         await charger.begin()
         await watcher.value("charger/CP1/connector/1/charging", "ON")
         charger.meter.register += 1500

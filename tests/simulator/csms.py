@@ -11,11 +11,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from ocpp.exceptions import InternalError
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint as ChargePoint16, call_result as result16
+from ocpp.v21 import ChargePoint as ChargePoint21, call_result as result21
 from ocpp.v201 import ChargePoint as ChargePoint201, call_result as result201
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -197,51 +198,59 @@ class Point16(ChargePoint16):
 class Point201(ChargePoint201):
     """The 2.0.1 side."""
 
+    answers: ClassVar[Any] = result201
+
     def __init__(self, charger_id: str, tape: Tape, csms: Csms) -> None:
         super().__init__(charger_id, tape, response_timeout=10)
         self.csms = csms
 
     @on("BootNotification")
     def _boot(self, **_: Any) -> Any:
-        return result201.BootNotification(now(), self.csms.interval, "Accepted")
+        return self.answers.BootNotification(current_time=now(), interval=self.csms.interval, status="Accepted")
 
     @on("Heartbeat")
     def _heartbeat(self) -> Any:
-        return result201.Heartbeat(now())
+        return self.answers.Heartbeat(now())
 
     @on("StatusNotification")
     def _status(self, **_: Any) -> Any:
-        return result201.StatusNotification()
+        return self.answers.StatusNotification()
 
     @on("Authorize")
     def _authorize(self, id_token: dict[str, Any], **_: Any) -> Any:
-        return result201.Authorize({"status": self.csms.verdict(id_token["id_token"])})
+        return self.answers.Authorize({"status": self.csms.verdict(id_token["id_token"])})
 
     @on("TransactionEvent")
     def _event(self, id_token: dict[str, Any] | None = None, **_: Any) -> Any:
         self.csms.stumble()
         if id_token is None:
-            return result201.TransactionEvent()
-        return result201.TransactionEvent(id_token_info={"status": self.csms.verdict(id_token["id_token"])})
+            return self.answers.TransactionEvent()
+        return self.answers.TransactionEvent(id_token_info={"status": self.csms.verdict(id_token["id_token"])})
 
     @on("MeterValues")
     def _meter(self, **_: Any) -> Any:
-        return result201.MeterValues()
+        return self.answers.MeterValues()
 
     @on("NotifyReport")
     def _report(self, **_: Any) -> Any:
-        return result201.NotifyReport()
+        return self.answers.NotifyReport()
 
     @on("FirmwareStatusNotification")
     def _firmware(self, **_: Any) -> Any:
-        return result201.FirmwareStatusNotification()
+        return self.answers.FirmwareStatusNotification()
 
     @on("LogStatusNotification")
     def _log(self, **_: Any) -> Any:
-        return result201.LogStatusNotification()
+        return self.answers.LogStatusNotification()
 
 
-POINTS: dict[str, Any] = {"1.6": Point16, "2.0.1": Point201}
+class Point21(ChargePoint21, Point201):
+    """The 2.1 side."""
+
+    answers = result21
+
+
+POINTS: dict[str, Any] = {"1.6": Point16, "2.0.1": Point201, "2.1": Point21}
 
 
 @contextlib.asynccontextmanager

@@ -215,7 +215,7 @@ def _writable(outcome: Outcome) -> dict[str, str]:
 def _number(text: str | None) -> int | None:
     try:
         return int(float(text)) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or one without end
         return None
 
 

@@ -79,9 +79,9 @@ FILES = tuple(sorted(file.stem for file in FOLDER.glob("*.jsonl")))
 
 
 @cache
-def frames(version: Version) -> tuple[bytes, ...]:
-    """Every frame of the corpus that a charger of the version may send, as JSON."""
-    known = rows(*FILES, where=lambda row: row.from_charger and _speaks(row, version))
+def frames(version: Version, *, from_charger: bool = True) -> tuple[bytes, ...]:
+    """Every frame of the corpus that a charger of the version, or a CSMS, may send, as JSON."""
+    known = rows(*FILES, where=lambda row: row.from_charger is from_charger and _speaks(row, version))
     found = [json.dumps(frame).encode() for row in known for frame in _frames(row)]
     assert found
     return tuple(found)
@@ -92,8 +92,8 @@ def _speaks(row: Row, version: Version) -> bool:
     return row.version is version or (version is Version.V21 and row.version is Version.V201)
 
 
-def _any(random: Random, version: Version) -> list[Any]:
-    frame: list[Any] = orjson.loads(random.choice(frames(version)))
+def _any(random: Random, version: Version, *, from_charger: bool = True) -> list[Any]:
+    frame: list[Any] = orjson.loads(random.choice(frames(version, from_charger=from_charger)))
     return frame
 
 
@@ -102,10 +102,15 @@ def _frames(row: Row) -> list[list[Any]]:
     return [frame for frame in given if isinstance(frame, list) and len(frame) > 2]
 
 
-def a_frame(random: Random, version: Version) -> Step:
+def a_frame(random: Random, version: Version, *, from_charger: bool = True) -> Step:
     """A frame of the corpus, mostly made strange, at the moment it is sent (TX, OPEN)."""
-    frame = _any(random, version)
+    frame = _any(random, version, from_charger=from_charger)
     _make_current(random, frame)
+    return strange(random, frame, version)
+
+
+def strange(random: Random, frame: list[Any], version: Version) -> Step:
+    """A frame, mostly made strange."""
     for _ in range(random.choice((0, 0, 1, 1, 1, 2, 3, 8))):
         _mutate(random, frame, version)
     text = json.dumps(frame, ensure_ascii=random.randrange(2) == 0)[:LONGEST]

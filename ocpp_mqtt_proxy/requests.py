@@ -11,13 +11,17 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ocpp_mqtt_proxy.core.commands import Message
 from ocpp_mqtt_proxy.core.errors import ProxyError
 
 MAX_NAMES = 500
 """Configuration names in one request."""
+
+MAX_DEPTH = 60
+"""Levels of what is passed on to a charger: with its frame, no more than charger and proxy take (`rpc.MAX_DEPTH`)."""
 
 
 class BadRequest(ProxyError):
@@ -39,9 +43,29 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _writable(value: object) -> object:
+    """What can be written on to a charger."""
+    if _is_deep(value, MAX_DEPTH):
+        raise ValueError(f"must be nested at most {MAX_DEPTH} levels deep")
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        raise ValueError("must be JSON: whole characters, whole numbers of at most 64 bits") from None
+    return value
+
+
+def _is_deep(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deep(one, levels - 1) for one in inner)
+
+
 Instant = Annotated[datetime, BeforeValidator(_aware)]
 Text = Annotated[str, Field(max_length=2500), BeforeValidator(_as_text)]
 ConnectorNumber = Annotated[int, Field(ge=1, le=1000)]
+Json = Annotated[Any, AfterValidator(_writable)]
+Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""A number that chargers gave or take: 32 bits (1.6 §4.8)."""
+
 Tag = Annotated[str, Field(min_length=1, max_length=36), BeforeValidator(_as_text)]
 
 
@@ -141,7 +165,7 @@ class DataTransfer(Request):
     VERB = "data_transfer"
     vendor_id: str = Field(min_length=1, max_length=255)
     message_id: str = Field(default="", max_length=50)
-    data: Any = None
+    data: Json = None
 
 
 class ClearCache(Request):
@@ -163,7 +187,7 @@ class CancelReservation(Request):
     """Give a reserved connector free."""
 
     VERB = "cancel_reservation"
-    reservation_id: int
+    reservation_id: Number
 
 
 class Diagnostics(Request):
@@ -199,7 +223,7 @@ class Call(Request):
 
     VERB = "call"
     ocpp_action: str = Field(min_length=1, max_length=50)
-    payload: dict[str, Any] = {}
+    payload: Annotated[dict[str, Any], AfterValidator(_writable)] = {}
 
 
 REQUESTS: Mapping[str, type[Request]] = MappingProxyType(

@@ -185,14 +185,21 @@ def _make_current(random: Random, frame: list[Any]) -> None:
 # Within the JSON
 
 
-def _mutate(random: Random, frame: list[Any], version: Version) -> None:
+def changed(random: Random, document: dict[str, Any], version: Version) -> dict[str, Any]:
+    """An object in which some things are not what they should be."""
+    for _ in range(random.choice((0, 1, 1, 2, 3))):
+        _mutate(random, document, version)
+    return document
+
+
+def _mutate(random: Random, frame: list[Any] | dict[str, Any], version: Version) -> None:
     """Change one thing, somewhere."""
     holder, key = _somewhere(random, frame)
     if key is not None:
         random.choice(_CHANGES)(random, holder, key, version)
 
 
-def _somewhere(random: Random, frame: list[Any]) -> tuple[Any, Any]:
+def _somewhere(random: Random, frame: list[Any] | dict[str, Any]) -> tuple[Any, Any]:
     """A place in a frame: what holds it, and its key there; no key where there is nothing."""
     holder: Any = frame
     while holder:

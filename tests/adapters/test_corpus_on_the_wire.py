@@ -51,7 +51,11 @@ def _nothing_fails_inside(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @dataclass
 class Wire:
-    """A charger that sends what it is told, and refuses what it is asked but for calls that are `held`."""
+    """A charger that sends what it is told.
+
+    What it is `asked` it refuses, by an error or, where there is one, by the same `reply` to all; calls that are
+    `held` it leaves open.
+    """
 
     charger_id: str
     version: Version
@@ -59,6 +63,8 @@ class Wire:
     answers: list[list[Any]] = field(default_factory=list)
     held: tuple[str, dict[str, Any]] | None = None
     held_id: str | None = None
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    reply: dict[str, Any] | None = None
     closed: int | None = None
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -76,8 +82,10 @@ class Wire:
         _, message_id, action, payload = frame
         if (action, payload) == self.held:
             await self._note(partial(setattr, self, "held_id", message_id))
-        else:
-            await self.socket.send(json.dumps([ERROR, message_id, "NotImplemented", "", {}]))
+            return
+        error = [ERROR, message_id, "NotImplemented", "", {}]
+        await self.socket.send(json.dumps(error if self.reply is None else [RESULT, message_id, self.reply]))
+        await self._note(partial(self.asked.append, (action, payload)))
 
     async def _note(self, change: Callable[[], object]) -> None:
         async with self._news:

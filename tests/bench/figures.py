@@ -41,6 +41,12 @@ class Figure:
         """Whether the median reaches the goal."""
         return self.goal is None or median(self.values) <= self.goal
 
+    @property
+    def verdict(self) -> str:
+        """The judged value beside its goal, in words."""
+        unit = f"× the {self.against}'s" if self.against else self.unit
+        return f"{self.name}: {median(self.values):.3g} {unit}, goal {self.goal:g}"
+
     def line(self) -> str:
         """All of it."""
         values = self.values
@@ -72,9 +78,7 @@ class Section:
 def summary(sections: Iterable[Section]) -> str:
     """How many goals are met, and which are not."""
     judged = [figure for section in sections for figure in section.figures if figure.goal is not None]
-    missed = [
-        f"  {figure.name}: {median(figure.values):.3g}, goal {figure.goal:g}" for figure in judged if not figure.met
-    ]
+    missed = [f"  missed: {figure.verdict}" for figure in judged if not figure.met]
     return "\n".join([f"{len(judged) - len(missed)} of {len(judged)} goals met", *missed])
 
 

@@ -53,7 +53,9 @@ async def running(session: MqttSession, *, connected: bool = True) -> AsyncItera
             await until(session.connected.is_set, room)
         yield session
     finally:
-        room.cancel()
+        while not room.done():  # before Python 3.12 a wait that ends just then loses a cancellation
+            room.cancel()
+            await asyncio.wait({room}, timeout=1)
         await asyncio.gather(room, return_exceptions=True)
 
 
@@ -188,6 +190,27 @@ async def stub(serve: Serve) -> AsyncIterator[Address]:
             writer.transport.abort()
         await asyncio.gather(*conversations.values(), return_exceptions=True)
         await asyncio.sleep(0)  # for the transports to close
+
+
+@contextlib.asynccontextmanager
+async def one_connection_each(broker: Broker, refusal: bytes) -> AsyncIterator[Address]:
+    """A broker that answers this to a client's second connection, and then closes it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connect = await reader.read(65536)
+        if b"-out" in connect:
+            writer.write(refusal)
+            writer.close()
+            return
+        there_reader, there_writer = await asyncio.open_connection(broker.host, broker.port)
+        there_writer.write(connect)
+        try:
+            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        finally:
+            there_writer.transport.abort()
+
+    async with stub(serve) as address:
+        yield address
 
 
 async def packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.adapters.home_assistant_rules import Announced, fault_of_state
-from tests.adapters.mqtt_rig import until
+from tests.adapters.mqtt_rig import line_to
 from tests.brokers import Broker
 from tests.independent import CHARGERS, independent_charger
-from tests.running import Running, Watcher
+from tests.running import Running, Watcher, running
 
 
 async def ask_on(watcher: Watcher, request: str, topic: str, correlation: bytes) -> Any:
@@ -48,26 +48,18 @@ async def test_answers_and_events_are_not_retained(proxy: Running, watcher: Watc
         assert passing == {"/bridge/response/refresh"}
 
 
-async def test_a_retained_request_is_refused_whenever_it_is_delivered(proxy: Running, watcher: Watcher) -> None:
+async def test_a_retained_request_is_refused_whenever_it_is_delivered(tmp_path: Path, broker: Broker) -> None:
     """It lay at the broker when we came."""
-    topic = f"{proxy.base}/charger/CP1/request/reset"
-    await watcher.client.publish(topic, '{"id": "old"}', qos=1, retain=True)
-    first = await watcher.document("charger/CP1/response/reset")
-    assert first["reason"] == "unknown_charger"
-    await reconnected(proxy)
-    await watcher.document("charger/CP1/response/reset", lambda answer: answer["reason"] == "retained")
-    await watcher.client.publish(topic, "", qos=1, retain=True)
-
-
-async def reconnected(proxy: Running) -> None:
-    """The session breaks, because another client of its name comes; and is there again."""
-    mqtt, broker = proxy.app.mqtt, proxy.broker
-    assert mqtt is not None
-    assert broker is not None
-    connects = mqtt.counters.connects
-    async with aiomqtt.Client(broker.host, broker.port, identifier=mqtt.client_id):
-        await until(lambda: not mqtt.connected.is_set())
-    await until(lambda: mqtt.counters.connects > connects and mqtt.connected.is_set())
+    async with line_to(broker) as line, running(tmp_path, broker, mqtt={"port": line.port}) as proxy:
+        topic = f"{proxy.base}/charger/CP1/request/reset"
+        async with Watcher.on(proxy) as watcher:
+            await watcher.client.publish(topic, '{"id": "old"}', qos=1, retain=True)
+            first = await watcher.document("charger/CP1/response/reset")
+            assert first["reason"] == "unknown_charger"
+            await line.cut()
+            await line.mend()
+            await watcher.document("charger/CP1/response/reset", lambda answer: answer["reason"] == "retained")
+            await watcher.client.publish(topic, "", qos=1, retain=True)
 
 
 @pytest.mark.parametrize("version", CHARGERS)

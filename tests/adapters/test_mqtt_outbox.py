@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ocpp_mqtt_proxy.adapters.mqtt.outbox import MAX_EVENTS, MAX_TRIES, Outbox
+from ocpp_mqtt_proxy.adapters.mqtt.outbox import MAX_EVENTS, MAX_TRIES, QUIET_SECONDS, Outbox
 
 METER, STATUS = "ocpp/charger/CP1/event/meter", "ocpp/charger/CP1/event/status"
 
@@ -102,6 +102,79 @@ def test_a_message_over_which_sessions_break_is_dropped() -> None:
         outbox.lose()
     assert outbox.next() is None
     assert outbox.counters.dropped == 1
+
+
+def test_a_message_over_which_sessions_break_takes_no_other_with_it() -> None:
+    """Who is to blame shows only when the last try goes alone."""
+    outbox = connected()
+    for number in range(5):
+        outbox.emit(STATUS, b"%d" % number)
+    for _ in range(MAX_TRIES - 1):
+        assert [message.payload for message in iter(outbox.next, None)] == [b"%d" % number for number in range(5)]
+        outbox.lose()
+    first = outbox.next()
+    assert first is not None
+    assert outbox.next() is None
+    outbox.sent(first)
+    to_blame = outbox.next()
+    assert to_blame is not None
+    outbox.lose()
+    assert outbox.rest() == [(STATUS, b"2"), (STATUS, b"3"), (STATUS, b"4")]
+    assert outbox.counters.dropped == 1
+
+
+def test_a_last_try_waits_until_it_is_alone() -> None:
+    outbox = connected()
+    outbox.emit(STATUS, b"to blame?")
+    for _ in range(MAX_TRIES - 1):
+        outbox.next()
+        outbox.lose()
+    outbox.retain("power", "1")
+    state = outbox.next()
+    assert state is not None
+    assert outbox.next() is None
+    outbox.sent(state)
+    assert outbox.rest() == [(STATUS, b"to blame?")]
+
+
+def test_before_anything_is_announced_only_what_is_gone_goes() -> None:
+    outbox = connected()
+    outbox.retain("kept", "1")
+    outbox.emit(STATUS, b"x")
+    outbox.clear("gone")
+    outbox.clearing = True
+    outbox.republish()
+    assert outbox.rest() == [("gone", b"")]
+    outbox.clearing = False
+    assert outbox.rest() == [("kept", b"1"), (STATUS, b"x")]
+
+
+def test_a_topic_is_delivered_once_its_last_value_is_acknowledged() -> None:
+    outbox = connected()
+    assert not outbox.delivered("power")
+    outbox.retain("power", "1")
+    assert not outbox.delivered("power")
+    message = outbox.next()
+    assert not outbox.delivered("power")
+    assert message is not None
+    outbox.sent(message)
+    assert outbox.delivered("power")
+
+
+def test_the_log_tells_of_each_reason_once_a_minute_however_much_is_dropped(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, seconds = connected(), [0.0, 1.0, QUIET_SECONDS - 1, QUIET_SECONDS, QUIET_SECONDS + 1]
+    for second in seconds:
+        monkeypatch.setattr("ocpp_mqtt_proxy.adapters.mqtt.outbox.time.monotonic", lambda second=second: second)
+        for why in ("not authorized", "quota exceeded"):
+            outbox.emit(STATUS, b"x")
+            message = outbox.next()
+            assert message is not None
+            outbox.drop(message, why, "so it says")
+    assert outbox.counters.dropped == 10
+    assert caplog.text.count("not authorized (so it says)") == 2
+    assert caplog.text.count("quota exceeded (so it says)") == 2
 
 
 def test_everything_is_sent_again_with_what_is_to_be_forgotten_first() -> None:

@@ -7,6 +7,7 @@ import gc
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.adapters.mqtt_rig import (
     level,
     line_to,
     listening,
+    one_connection_each,
     packet,
     retained,
     running,
@@ -52,7 +54,7 @@ async def test_a_configured_version_is_spoken(mqtt5: Broker, spoken: str) -> Non
         assert session.version == spoken
 
 
-SUBSCRIBE, NOT_AUTHORISED = 8, 0x87
+PUBLISH, SUBSCRIBE, NOT_AUTHORISED = 3, 8, 0x87
 REFUSALS = {"as 5 does": bytes([0x20, 3, 0, 0x84, 0]), "as 3.1.1 does": bytes([0x20, 2, 0, 1])}
 WELCOME = bytes([0x20, 2, 0, 0])
 
@@ -147,9 +149,14 @@ def guarded(tmp_path: Path) -> Iterator[Address]:
     started.stop()
 
 
-async def test_a_password_opens_the_broker(guarded: Address) -> None:
-    async with running(a_session(guarded)) as session:
+NO_SECOND = "grants no second connection"
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_password_opens_the_broker(guarded: Address, version: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(a_session(guarded, protocol=version)) as session:
         assert session.connected.is_set()
+        assert NO_SECOND not in caplog.text
 
 
 async def test_a_wrong_password_is_told_of_and_tried_again_as_it_may_change(
@@ -203,12 +210,15 @@ def behind_tls(tmp_path: Path, certificates: Path) -> Iterator[Address]:
     started.stop()
 
 
-async def test_a_broker_behind_tls_is_trusted_by_its_ca(behind_tls: Address, certificates: Path) -> None:
+async def test_a_broker_behind_tls_is_trusted_by_its_ca(
+    behind_tls: Address, certificates: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     session = a_session(behind_tls, ca=str(certificates / "ca.pem"))
     async with running(session):
         for number in range(500):
             session.retain(session.topics.bridge("info", str(number)), "x" * 200)
         await until(lambda: not session.waiting)
+    assert NO_SECOND not in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # paho leaves a socket it cannot trust to the collector
@@ -354,6 +364,128 @@ async def test_a_message_that_the_broker_takes_offence_at_is_given_up(own_broker
         await until(lambda: session.counters.dropped == 1)
         await until(lambda: session.connected.is_set() and not session.waiting)
         assert 1 < session.counters.connects <= 4
+
+
+async def test_a_message_that_the_broker_takes_offence_at_takes_no_other_with_it(own_broker: Broker) -> None:
+    of_a_whole_broker(own_broker)
+    session = a_session(own_broker)
+    event = session.topics.bridge("event")
+    async with listening(own_broker, f"{session.topics.base}/#") as heard, running(session):
+        for number in range(20):
+            session.emit(event, b"%d" % number)
+        session.answer("not\x01text", b"x", None)
+        for number in range(20, 40):
+            session.emit(event, b"%d" % number)
+        await until(lambda: session.counters.dropped == 1)
+        await until(lambda: set(heard.on(event)) == {str(number) for number in range(40)})
+
+
+async def test_an_answer_never_overtakes_the_state_that_it_confirms(own_broker: Broker) -> None:
+    session = a_session(own_broker)
+    state, answer = session.topics.charger("CP1", "available"), session.topics.charger("CP1", "response", "reset")
+    async with listening(own_broker, f"{session.topics.base}/charger/#") as heard, running(session):
+        for number in range(200):
+            session.emit(session.topics.charger("CP1", "event", "meter"), b"1")
+            session.answer(answer, b"%d" % number, None)
+            session.retain(state, str(number))
+            if number % 7 == 0:
+                await asyncio.sleep(0)
+        await heard.wait(answer, "199")
+    known = -1
+    for topic, payload, _ in heard.messages:
+        known = int(payload) if topic == state else known
+        assert topic != answer or int(payload) <= known
+
+
+# Two connections that live and die together
+
+
+async def test_a_lost_lane_ends_the_session_and_the_next_begins(
+    own_broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`online` is only said while both are up."""
+    of_a_whole_broker(own_broker)
+    session = a_session(own_broker)
+    async with listening(own_broker, f"{session.topics.base}/#") as heard, running(session):
+        await heard.wait(session.topics.bridge_state, "online")
+        async with aiomqtt.Client(own_broker.host, own_broker.port, identifier=f"{session.client_id}-out"):
+            await until(lambda: heard.on(session.topics.bridge_state)[1:] == ["offline", "online"])
+        assert session.counters.connects == 2
+        assert "another client took our client id" in caplog.text or "closed the connection" in caplog.text
+
+
+async def test_a_session_that_is_lost_takes_its_lane_along() -> None:
+    """Else two would publish, one of them what is old."""
+    serving: dict[bytes, asyncio.StreamWriter] = {}
+    closed: set[bytes] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        who = client_id((await packet(reader))[1])
+        serving[who] = writer
+        writer.write(WELCOME)
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                kind, body = await packet(reader)
+                if kind >> 4 == SUBSCRIBE:
+                    writer.write(bytes([0x90, 3, *body[:2], 0]))
+                elif kind >> 4 == PUBLISH and kind & 6:
+                    size = int.from_bytes(body[:2], "big")
+                    writer.write(bytes([0x40, 2, *body[2 + size : 4 + size]]))
+        closed.add(who)
+
+    pace = replace(QUICK, retry=(3600.0, 3600.0), sweep=0.01)
+    async with stub(serve) as address, running(a_session(address, pace, protocol="3.1.1")) as session:
+        listener = session.client_id.encode()
+        await until(lambda: session.connected.is_set() and not session.waiting)
+        serving[listener].close()
+        await until(lambda: listener + b"-out" in closed)
+        assert not session.connected.is_set()
+
+
+def client_id(connect: bytes) -> bytes:
+    """Of a CONNECT of 3.1.1."""
+    return connect[12 : 12 + int.from_bytes(connect[10:12], "big")]
+
+
+NO_SECONDS = {
+    "in words of 3.1.1": bytes([0x20, 2, 0, 5]),
+    "in words of 5": bytes([0x20, 3, 0, 0x97, 0]),
+    "without": b"",
+}
+
+
+@pytest.mark.parametrize("how", NO_SECONDS)
+async def test_a_broker_that_grants_one_connection_gets_everything_over_it(
+    own_broker: Broker, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with one_connection_each(own_broker, NO_SECONDS[how]) as address:
+        session = a_session(address, protocol="auto" if own_broker.speaks_mqtt5 else "3.1.1")
+        base = session.topics.base
+        async with listening(own_broker, f"{base}/#") as heard, running(session):
+            session.retain(f"{base}/state", "x")
+            for number in range(100):
+                session.emit(f"{base}/event", b"%d" % number)
+            session.answer("not/+/a/topic", b"x", None)
+            session.answer(f"{base}/answer", b"x", b"7")
+            await heard.wait(f"{base}/answer", "x")
+            assert heard.on(f"{base}/event") == [str(number) for number in range(100)]
+            assert heard.on(f"{base}/state") == ["x"]
+            correlation = getattr(heard.properties[-1], "CorrelationData", None)
+            assert correlation == (b"7" if own_broker.speaks_mqtt5 else None)
+            assert session.counters.dropped == 1
+            assert caplog.text.count(NO_SECOND) == 1
+            assert f"{session.client_id}-out" in caplog.text
+
+
+async def test_a_broker_that_grants_one_connection_is_lost_as_any_other(own_broker: Broker) -> None:
+    async with one_connection_each(own_broker, b"") as address, running(a_session(address)) as session:
+        session.retain(session.topics.bridge("info"), "x")
+        await until(lambda: not session.waiting)
+        own_broker.stop()
+        await until(lambda: not session.connected.is_set())
+        own_broker.start()
+        await until(lambda: session.connected.is_set() and not session.waiting)
+        assert session.topics.bridge("info") in await retained(own_broker, session.topics.base)
 
 
 # Losses

@@ -16,9 +16,9 @@ from ocpp_mqtt_proxy.adapters.mqtt.outbox import Outbox, Outgoing
 
 log = logging.getLogger(__name__)
 
-WINDOW = 100
-"""Messages that the broker has not acknowledged, at most. MQTT 5 brokers may take fewer, and say so; those of
-3.1.1 cannot, and some take no more than this."""
+WINDOWS = {0: 1, 1: 100, 2: 20}
+"""Messages that the broker has not acknowledged, at most, by quality of service. MQTT 5 brokers may take fewer, and
+say so. Those of 3.1.1 cannot: some take 100, and of quality 2 Mosquitto loses without a word what is beyond 20."""
 
 CHUNK = 64 * 1024
 """Bytes that are written at once; then the transport has its say."""
@@ -97,12 +97,12 @@ class OwnLane(asyncio.BufferedProtocol):
     def _settle(self, terms: wire.Connack) -> None:
         """Keep to what the broker takes."""
         self._terms = terms
-        self._window = min(WINDOW, terms.receive_maximum)
         if terms.server_keep_alive:
             self._tick = min(self._tick, terms.server_keep_alive / 2)
         if terms.maximum_qos < self._qos:
             log.warning("the broker takes no quality of service above %d: so we publish", terms.maximum_qos)
             self._qos = terms.maximum_qos
+        self._window = min(WINDOWS[self._qos], terms.receive_maximum)
         if not terms.retain_available:
             log.warning("the broker retains nothing: who comes later does not see our states until they change")
 

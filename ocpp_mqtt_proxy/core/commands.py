@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.model import Amps, Place
 
@@ -264,19 +265,82 @@ class CancelReservation:
 
 @dataclass(frozen=True, slots=True)
 class GetDiagnostics:
-    """Have the charger upload its log to a URL."""
+    """Have the charger upload its log to a URL; with `security` that of its security events."""
 
     request_id: int
     url: str
+    security: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateFirmware:
-    """Have the charger fetch and install firmware from a URL, not before a time."""
+    """Have the charger fetch and install firmware from a URL, not before a time.
+
+    With the maker's certificate (PEM) and a signature by it, it must be theirs (L01).
+    """
 
     request_id: int
     url: str
     at: datetime
+    certificate: str = ""
+    signature: str = ""
+
+    @property
+    def signed(self) -> bool:
+        """Whether the charger is to check the signature."""
+        return bool(self.certificate and self.signature)
+
+
+class CertificateUse(StrEnum):
+    """What a certificate in a charger is good for."""
+
+    CSMS_ROOT = "csms_root"
+    MANUFACTURER_ROOT = "manufacturer_root"
+    MO_ROOT = "mo_root"
+    OEM_ROOT = "oem_root"
+    V2G_CHAIN = "v2g_chain"
+    V2G_ROOT = "v2g_root"
+
+
+class CertificateHash(NamedTuple):
+    """A certificate, by its hashes (CertificateHashDataType)."""
+
+    algorithm: str
+    issuer_name: str
+    issuer_key: str
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstallCertificate:
+    """Trust a root certificate (PEM) (M05)."""
+
+    use: CertificateUse
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCertificate:
+    """Trust a certificate no more (M04)."""
+
+    certificate: CertificateHash
+
+
+@dataclass(frozen=True, slots=True)
+class ListCertificates:
+    """Which certificates the charger has (M03), of these uses or of all.
+
+    The outcome's `result["certificates"]` holds the fields of each `CertificateHash` and its `use`.
+    """
+
+    uses: tuple[CertificateUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCertificate:
+    """Use the certificate that was asked for by a signing request, with its chain (PEM) (A02)."""
+
+    chain: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,5 +369,9 @@ Order = (
     | CancelReservation
     | GetDiagnostics
     | UpdateFirmware
+    | InstallCertificate
+    | DeleteCertificate
+    | ListCertificates
+    | TakeCertificate
     | RawCall
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from ocpp_mqtt_proxy.core.commands import GetDiagnostics, Outcome, UpdateFirmware, done
 from ocpp_mqtt_proxy.core.model import STATION
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
@@ -21,8 +22,8 @@ from ocpp_mqtt_proxy.core.reports import (
     SecurityReported,
     TimeAnswer,
 )
-from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload
-from ocpp_mqtt_proxy.ocppj.fields import Object, instant, integer, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, agreed
+from ocpp_mqtt_proxy.ocppj.fields import Object, child, instant, integer, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.names import snake
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -156,3 +157,52 @@ def read_data_transfer(payload: Object) -> DataTransferAnswer:
 def read_nothing(_: Object) -> Acknowledged:
     """An answer without fields."""
     return Acknowledged()
+
+
+# Orders about logs and firmware
+
+
+def log_sent(_: GetDiagnostics, payload: Object) -> Outcome:
+    """GetLog's answer."""
+    outcome = agreed(payload, "AcceptedCanceled")
+    return done(file_name=text(payload, "filename")) if outcome.ok else outcome
+
+
+def obeyed_log(payload: Object) -> GetDiagnostics:
+    """GetLog."""
+    url = text(child(payload, "log"), "remoteLocation")
+    return GetDiagnostics(integer(payload, "requestId") or 0, url, payload.get("logType") == "SecurityLog")
+
+
+def uploading(_: GetDiagnostics, outcome: Outcome) -> Payload:
+    """The answer to GetLog."""
+    answer: Payload = {"status": "Accepted" if outcome.ok else "Rejected"}
+    return answer | without_nothing(filename=text(outcome.result, "file_name")[:255])
+
+
+def firmware(order: UpdateFirmware) -> Payload:
+    """FirmwareType."""
+    return without_nothing(
+        location=order.url,
+        retrieveDateTime=zulu(order.at),
+        signingCertificate=order.certificate if order.signed else None,
+        signature=order.signature if order.signed else None,
+    )
+
+
+def obeyed_firmware(payload: Object) -> UpdateFirmware:
+    """SignedUpdateFirmware of 1.6, UpdateFirmware of 2.x."""
+    given = child(payload, "firmware")
+    return UpdateFirmware(
+        request_id=integer(payload, "requestId") or 0,
+        url=text(given, "location"),
+        at=instant(given, "retrieveDateTime") or EPOCH,
+        certificate=as_it_came(given, "signingCertificate"),
+        signature=as_it_came(given, "signature"),
+    )
+
+
+def as_it_came(payload: Object, key: str) -> str:
+    """Text of which every character counts: a signature, a certificate."""
+    value = payload.get(key)
+    return value if isinstance(value, str) else ""

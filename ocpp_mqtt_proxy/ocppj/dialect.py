@@ -244,6 +244,15 @@ def passed_on(reply: Callable[[Any, Outcome], Payload]) -> Callable[[Any, Outcom
     return answer
 
 
+def unless(beyond: Callable[[Object], bool], action: str, row: Obey) -> Obey:
+    """A row for calls that our orders can say; those beyond them are passed on as they came."""
+
+    def decode(payload: Object) -> Order:
+        return RawCall(action, payload) if beyond(payload) else row.decode(payload)
+
+    return Obey(decode, passed_on(row.reply))
+
+
 def usual_answer_or_scheduled(_: object, outcome: Outcome) -> Payload:
     """The usual answer, or that it is done later."""
     status = "Scheduled" if is_scheduled(outcome) else "Accepted"

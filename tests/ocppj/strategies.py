@@ -13,7 +13,17 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ocpp_mqtt_proxy.core import commands, reports
-from ocpp_mqtt_proxy.core.commands import Message, Outcome, ProfileForm, Reason, Target, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import (
+    CertificateUse,
+    Message,
+    Outcome,
+    ProfileForm,
+    Reason,
+    Target,
+    done,
+    failed,
+    refused,
+)
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
     STATION,
@@ -403,6 +413,11 @@ def _answers(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 
 # Orders
 
+PEMS = ids(5500).map(lambda text: f" -----BEGIN CERTIFICATE-----\n{text}"[:5500])
+HASHES = st.builds(
+    commands.CertificateHash, st.sampled_from(["SHA256", "SHA384", "SHA512"]), ids(128), ids(128), ids(40)
+)
+
 
 def _targets(version: Version, *, whole: bool = True, connector: bool = True) -> st.SearchStrategy[Target]:
     """Where orders go, in our number and the charger's own terms, as they come back."""
@@ -428,6 +443,8 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     urls = st.just("https://example.org/") | words(200, 1).map(lambda path: f"https://example.org/{path}")
     setting = st.tuples(names, words(100, 1))
     at_once = 1 if of_16 else 3
+    known = [use for use in CertificateUse if use is not CertificateUse.OEM_ROOT or version is Version.V21]
+    uses = st.sampled_from(list(words16.CERTIFICATES) if of_16 else known)
     strategies: dict[type, st.SearchStrategy[Any]] = {
         commands.StartCharging: st.builds(commands.StartCharging, evses, tags(version), numbers, st.none() | limits),
         commands.StopCharging: st.builds(commands.StopCharging, transaction_ids(version)),
@@ -456,8 +473,18 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
         commands.ClearCache: st.builds(commands.ClearCache),
         commands.Reserve: st.builds(commands.Reserve, evses, INT32, tags(version), INSTANTS),
         commands.CancelReservation: st.builds(commands.CancelReservation, INT32),
-        commands.GetDiagnostics: st.builds(commands.GetDiagnostics, numbers, urls),
-        commands.UpdateFirmware: st.builds(commands.UpdateFirmware, numbers, urls, INSTANTS),
+        commands.GetDiagnostics: st.builds(commands.GetDiagnostics, numbers, urls)
+        | st.builds(commands.GetDiagnostics, INT32, urls, st.just(True)),
+        commands.UpdateFirmware: st.builds(commands.UpdateFirmware, numbers, urls, INSTANTS)
+        | st.builds(commands.UpdateFirmware, INT32, urls, INSTANTS, PEMS, ids(800)),
+        commands.InstallCertificate: st.builds(
+            commands.InstallCertificate, uses.filter(lambda use: use is not CertificateUse.V2G_CHAIN), PEMS
+        ),
+        commands.DeleteCertificate: st.builds(commands.DeleteCertificate, HASHES),
+        commands.ListCertificates: st.builds(
+            commands.ListCertificates, st.lists(uses, min_size=at_once % 3, max_size=at_once, unique=True).map(tuple)
+        ),
+        commands.TakeCertificate: st.builds(commands.TakeCertificate, PEMS),
     }
     if of_16:
         del strategies[commands.GetInventory]
@@ -479,6 +506,8 @@ def outcomes(order: commands.Order) -> st.SearchStrategy[Outcome]:
             return no | JSON.map(lambda data: done(data=data))
         case commands.GetDiagnostics():
             return no | st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
+        case commands.ListCertificates():
+            return no | _certificates()
         case commands.RawCall():
             return no | st.just(Outcome(commands.Result.OK, result={"status": "Accepted"}))
         case commands.StartCharging():
@@ -494,6 +523,12 @@ def _configurations(order: commands.GetConfiguration) -> st.SearchStrategy[Outco
             values=known, readonly=sorted(known)[:1], unknown=[name for name in order.names if name not in known]
         )
     )
+
+
+def _certificates() -> st.SearchStrategy[Outcome]:
+    uses = st.sampled_from([CertificateUse.CSMS_ROOT, CertificateUse.MANUFACTURER_ROOT]).map(lambda use: use.value)
+    one = st.builds(lambda use, hashed: {"use": use, **hashed._asdict()}, uses, HASHES)
+    return st.lists(one, max_size=3).map(lambda told: done(certificates=told))
 
 
 def _settings(order: commands.SetConfiguration) -> st.SearchStrategy[Outcome]:

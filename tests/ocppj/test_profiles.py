@@ -16,7 +16,7 @@ from ocpp_mqtt_proxy.ocppj.profiles import Schedule
 START = datetime(2026, 3, 14, 12, tzinfo=UTC)
 
 
-def limit(amps: float, phases: int = 3, **form: bool) -> SetLimit:
+def limit(amps: float, phases: int = 3, **form: Any) -> SetLimit:
     return SetLimit(Target(1, Place(1, 1)), Amps(amps), START, phases, ProfileForm(**form))
 
 

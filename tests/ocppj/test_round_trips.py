@@ -159,10 +159,11 @@ def test_every_outcome_of_an_order_can_be_answered_and_is_read(
         assert read.ok is outcome.ok or _is_partly_done(outcome)
 
 
+NEITHER = (commands.GetConfiguration, commands.ClearLimit, commands.ListCertificates)
 SAY_NEITHER_YES_NOR_NO = {
     (Version.V16, commands.GetDiagnostics),
     (Version.V16, commands.UpdateFirmware),
-    *((version, kind) for version in DIALECTS for kind in (commands.GetConfiguration, commands.ClearLimit)),
+    *((version, kind) for version in DIALECTS for kind in NEITHER),
 }
 """Answers without a status; and of a profile cleared, `Unknown` is as good as done."""
 

@@ -10,6 +10,7 @@ from ocpp_mqtt_proxy.core.commands import (
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
+    ListCertificates,
     Message,
     Outcome,
     ProfileForm,
@@ -27,17 +28,19 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
     settings_words,
+    unless,
     usual_answer,
     usual_answer_or_scheduled,
 )
 from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, instant, integer, text, without_nothing
 from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v16.order import TRIGGERS
-from ocpp_mqtt_proxy.ocppj.v16.words import connector_id, place, transaction_id
+from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, connector_id, place, transaction_id
 
 MAX_KEY = 50
 MAX_VALUE = 500
@@ -115,6 +118,27 @@ def _reserve(payload: Object) -> Reserve:
     )
 
 
+def _extended_trigger(payload: Object) -> Trigger:
+    """The whitepaper's trigger knows the new log's progress."""
+    word = text(payload, "requestedMessage")
+    return Trigger(Message.DIAGNOSTICS if word == "LogStatusNotification" else _MESSAGES[word], _target(payload))
+
+
+def _wants_a_certificate(payload: Object) -> bool:
+    """A signing request is the charger's own affair."""
+    return payload.get("requestedMessage") == "SignChargePointCertificate"
+
+
+def _certificates(payload: Object) -> ListCertificates:
+    return ListCertificates((_USES[text(payload, "certificateType")],))
+
+
+def _certificates_found(order: ListCertificates, outcome: Outcome) -> Payload:
+    """Of the use asked for; an empty list is none at all."""
+    told = [hashed(certificate) for use, certificate in listed(outcome) if use in order.uses]
+    return {"status": "Accepted", "certificateHashData": told} if told else {"status": "NotFound"}
+
+
 def _data_transferred(_: DataTransfer, outcome: Outcome) -> Payload:
     if outcome.ok:
         return without_nothing(status="Accepted", data=as_text(outcome.result.get("data")))
@@ -134,6 +158,8 @@ def _firmware(payload: Object) -> UpdateFirmware:
 
 
 _ACCEPTED = usual_answer()
+_TRIGGERED = usual_answer(not_supported="NotImplemented")
+_USES = {word: use for use, word in CERTIFICATES.items()}
 
 OBEY = {
     "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _ACCEPTED),
@@ -146,8 +172,13 @@ OBEY = {
     "DataTransfer": Obey(
         lambda p: DataTransfer(text(p, "vendorId"), text(p, "messageId"), p.get("data")), _data_transferred
     ),
+    "ExtendedTriggerMessage": unless(
+        _wants_a_certificate, "ExtendedTriggerMessage", Obey(_extended_trigger, _TRIGGERED)
+    ),
     "GetConfiguration": Obey(_get_configuration, _configuration),
     "GetDiagnostics": Obey(_diagnostics, _uploading),
+    "GetInstalledCertificateIds": Obey(_certificates, _certificates_found),
+    "GetLog": Obey(alike.obeyed_log, alike.uploading),
     "RemoteStartTransaction": Obey(_start, _ACCEPTED),
     "RemoteStopTransaction": Obey(_stop, _ACCEPTED),
     "ReserveNow": Obey(
@@ -155,11 +186,13 @@ OBEY = {
     ),
     "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Hard"), _ACCEPTED),
     "SetChargingProfile": Obey(_limit, usual_answer(not_supported="NotSupported")),
-    "TriggerMessage": Obey(_trigger, usual_answer(not_supported="NotImplemented")),
+    "SignedUpdateFirmware": Obey(alike.obeyed_firmware, _ACCEPTED),
+    "TriggerMessage": Obey(_trigger, _TRIGGERED),
     "UnlockConnector": Obey(
         lambda p: Unlock(_target(p)),
         # An unknown connector is NotSupported in 1.6 (errata 3.85).
         usual_answer("Unlocked", "UnlockFailed", unknown_connector="NotSupported", not_supported="NotSupported"),
     ),
     "UpdateFirmware": Obey(_firmware, lambda _, __: {}),
+    **obeyed(CERTIFICATES),
 }

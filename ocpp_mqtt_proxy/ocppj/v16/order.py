@@ -12,6 +12,7 @@ from ocpp_mqtt_proxy.core.commands import (
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
+    ListCertificates,
     Message,
     Outcome,
     Purpose,
@@ -27,10 +28,12 @@ from ocpp_mqtt_proxy.core.commands import (
     UpdateFirmware,
     done,
 )
-from ocpp_mqtt_proxy.ocppj import settings
+from ocpp_mqtt_proxy.ocppj import alike, settings
+from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
 from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, Object, as_text, children, flag, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
+from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES
 
 Asked = tuple[str, Payload]
 
@@ -187,15 +190,24 @@ def _cancel_reservation(order: CancelReservation) -> Asked:
 
 
 def _diagnostics(order: GetDiagnostics) -> Asked:
+    """The security log is one of the whitepaper's."""
+    if order.security:
+        log = {"remoteLocation": order.url}
+        return "GetLog", {"logType": "SecurityLog", "requestId": order.request_id, "log": log}
     return "GetDiagnostics", {"location": order.url}
 
 
-def _diagnostics_sent(_: GetDiagnostics, payload: Object) -> Outcome:
+def _diagnostics_sent(order: GetDiagnostics, payload: Object) -> Outcome:
+    if order.security:
+        return alike.log_sent(order, payload)
     name = text(payload, "fileName")
     return done(file_name=name) if name else done("the charger has nothing to upload")
 
 
 def _firmware(order: UpdateFirmware) -> Asked:
+    """What is signed goes by the whitepaper's message, never by the one that nobody checks."""
+    if order.signed:
+        return "SignedUpdateFirmware", {"requestId": order.request_id, "firmware": alike.firmware(order)}
     return "UpdateFirmware", {"location": order.url, "retrieveDate": zulu(order.at)}
 
 
@@ -221,8 +233,20 @@ def _cleared(_: ClearLimit, payload: Object) -> Outcome:
     return agreed(payload, "Unknown")
 
 
-def _agreed_without_a_word(_: UpdateFirmware, __: Object) -> Outcome:
-    return done()
+def _firmware_taken(order: UpdateFirmware, payload: Object) -> Outcome:
+    """To an unsigned update a charger has no word to say."""
+    return agreed(payload, "AcceptedCanceled") if order.signed else done()
+
+
+def _certificates(order: ListCertificates) -> Asked | None:
+    """Of one use at a time."""
+    words = [CERTIFICATES[use] for use in order.uses if use in CERTIFICATES]
+    return ("GetInstalledCertificateIds", {"certificateType": words[0]}) if len(order.uses) == len(words) == 1 else None
+
+
+def _certificates_found(order: ListCertificates, payload: Object) -> Outcome:
+    use = order.uses[0]
+    return found(payload, lambda p: [(use, hashes(item)) for item in children(p, "certificateHashData")])
 
 
 ORDER = {
@@ -241,5 +265,7 @@ ORDER = {
     Reserve: OrderRow(_reserve, _usual),
     CancelReservation: OrderRow(_cancel_reservation, _usual),
     GetDiagnostics: OrderRow(_diagnostics, _diagnostics_sent),
-    UpdateFirmware: OrderRow(_firmware, _agreed_without_a_word),
+    UpdateFirmware: OrderRow(_firmware, _firmware_taken),
+    ListCertificates: OrderRow(_certificates, _certificates_found),
+    **ordered(CERTIFICATES),
 }

@@ -35,6 +35,7 @@ from ocpp_mqtt_proxy.ocppj.v16.words import (
     STATUS_WORD,
     UPLOADS,
     authorization,
+    id_tag,
     meter_values,
 )
 
@@ -73,7 +74,7 @@ def _status(report: StatusReported) -> Calls:
 
 
 def _authorize(report: AuthorizationRequested) -> Calls:
-    return [("Authorize", {"idTag": report.token.tag})]
+    return [("Authorize", {"idTag": id_tag(report.token)})]
 
 
 def _transaction(report: TransactionReported) -> Calls:
@@ -90,7 +91,7 @@ def _transaction(report: TransactionReported) -> Calls:
 def _start(report: TransactionReported) -> Payload:
     return without_nothing(
         connectorId=_connector(report.place),
-        idTag=(report.token.tag if report.token else "") or "unknown",
+        idTag=(id_tag(report.token) if report.token else "") or "unknown",
         meterStart=round(report.meter_start or 0),
         reservationId=report.reservation_id,
         timestamp=zulu(report.at or alike.EPOCH),
@@ -101,7 +102,7 @@ def _stop(report: TransactionReported) -> Payload:
     reason = REASON_WORD.get(report.stop_reason or StopReason.LOCAL, "Other")
     return without_nothing(
         transactionId=int(report.transaction_id or -1),
-        idTag=report.token.tag if report.token else None,
+        idTag=id_tag(report.token) if report.token else None,
         meterStop=round(report.meter_stop or 0),
         timestamp=zulu(report.at or alike.EPOCH),
         reason=reason,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
-from ocpp_mqtt_proxy.core.model import OCCUPIED, Place, Reading, Sample, Status, StopReason, Verdict
+from ocpp_mqtt_proxy.core.commands import CertificateUse
+from ocpp_mqtt_proxy.core.model import OCCUPIED, IdToken, Place, Reading, Sample, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
@@ -100,8 +102,17 @@ FIRMWARE_WORD: Mapping[str, str] = {
 UPLOADS: Mapping[str, str] = {"idle": "Idle", "uploaded": "Uploaded", "uploading": "Uploading"}
 """Words of DiagnosticsStatusNotification; everything else is a kind of UploadFailed."""
 
+MAX_TAG = 20
+"""Characters of an idTag."""
+
 CONTEXT_REPAIRED = {"Transaction.Start": "Transaction.Begin"}
 MEASURANDS = alike.MEASURANDS | {"RPM", "Temperature"}
+
+CERTIFICATES: Mapping[CertificateUse, str] = {
+    CertificateUse.CSMS_ROOT: "CentralSystemRootCertificate",
+    CertificateUse.MANUFACTURER_ROOT: "ManufacturerRootCertificate",
+}
+"""What certificates are called; 1.6 has none for the car."""
 
 SPELLED: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
 """Base units that 1.6 spells out."""
@@ -164,6 +175,18 @@ def sampled_value(given: Reading) -> dict[str, object]:
         context=given.context if given.context in alike.CONTEXTS else None,
         location=given.location if given.location in alike.LOCATIONS else None,
     )
+
+
+def id_tag(token: IdToken) -> str:
+    """A token in the 20 characters that 1.6 has.
+
+    More than these a 1.6 charger adds by mistake. Of a 2.x token they are a part, and two could be the same
+    without (semantics §5.9): a digest stands for it.
+    """
+    if len(token.tag) <= MAX_TAG:
+        return token.tag
+    whole = token.kind is not None
+    return sha256(token.tag.lower().encode()).hexdigest()[:MAX_TAG] if whole else token.tag[:MAX_TAG]
 
 
 def id_tag_info(authorization: Authorization) -> dict[str, object]:

@@ -9,8 +9,8 @@ from ocpp_mqtt_proxy.core.commands import (
     ClearLimit,
     DataTransfer,
     GetConfiguration,
-    GetDiagnostics,
     GetInventory,
+    ListCertificates,
     Order,
     Outcome,
     ProfileForm,
@@ -25,10 +25,10 @@ from ocpp_mqtt_proxy.core.commands import (
     Target,
     Trigger,
     Unlock,
-    UpdateFirmware,
 )
 from ocpp_mqtt_proxy.core.model import Amps, Place
 from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
@@ -51,7 +51,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
 from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS
 from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
-from ocpp_mqtt_proxy.ocppj.v201.words import place
+from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, place
 
 _MESSAGES = {word: message for message, word in TRIGGERS.items()}
 
@@ -153,18 +153,18 @@ def _inventory(payload: Object) -> GetInventory:
     return GetInventory(integer(payload, "requestId") or 0, payload.get("reportBase") == "FullInventory")
 
 
-def _log(payload: Object) -> GetDiagnostics:
-    return GetDiagnostics(integer(payload, "requestId") or 0, text(child(payload, "log"), "remoteLocation"))
+def _certificates(payload: Object) -> ListCertificates:
+    words = payload.get("certificateType")
+    return ListCertificates(tuple(_USES[str(word)] for word in words) if isinstance(words, list) else ())
 
 
-def _uploading(order: GetDiagnostics, outcome: Outcome) -> Payload:
-    return _ACCEPTED(order, outcome) | without_nothing(filename=text(outcome.result, "file_name")[:255])
-
-
-def _firmware(payload: Object) -> UpdateFirmware:
-    firmware = child(payload, "firmware")
-    at = instant(firmware, "retrieveDateTime") or alike.EPOCH
-    return UpdateFirmware(integer(payload, "requestId") or 0, text(firmware, "location"), at)
+def _certificates_found(_: ListCertificates, outcome: Outcome) -> Payload:
+    """An empty list is none at all."""
+    told = [
+        {"certificateType": CERTIFICATES[use], "certificateHashData": hashed(certificate)}
+        for use, certificate in listed(outcome)
+    ]
+    return {"status": "Accepted", "certificateHashDataChain": told} if told else {"status": "NotFound"}
 
 
 def _data_transfer(payload: Object) -> DataTransfer:
@@ -176,6 +176,7 @@ def _availability(payload: Object) -> ChangeAvailability:
 
 
 _ACCEPTED = usual_answer()
+_USES = {word: use for use, word in CERTIFICATES.items()}
 
 OBEY = {
     "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _ACCEPTED),
@@ -184,7 +185,8 @@ OBEY = {
     "ClearChargingProfile": Obey(_clear_limit, usual_answer(no="Unknown")),
     "DataTransfer": Obey(_data_transfer, _data_transferred),
     "GetBaseReport": Obey(_inventory, usual_answer(not_supported="NotSupported")),
-    "GetLog": Obey(_log, _uploading),
+    "GetInstalledCertificateIds": Obey(_certificates, _certificates_found),
+    "GetLog": Obey(alike.obeyed_log, alike.uploading),
     "GetVariables": Obey(_get_variables, _variables),
     "RequestStartTransaction": Obey(_start, _started),
     "RequestStopTransaction": Obey(lambda p: StopCharging(text(p, "transactionId")), _ACCEPTED),
@@ -205,5 +207,6 @@ OBEY = {
             not_yours="OngoingAuthorizedTransaction",
         ),
     ),
-    "UpdateFirmware": Obey(_firmware, _ACCEPTED),
+    "UpdateFirmware": Obey(alike.obeyed_firmware, _ACCEPTED),
+    **obeyed(CERTIFICATES),
 }

@@ -13,6 +13,7 @@ from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetDiagnostics,
     GetInventory,
+    ListCertificates,
     Message,
     Outcome,
     Purpose,
@@ -31,12 +32,13 @@ from ocpp_mqtt_proxy.core.commands import (
     failed,
 )
 from ocpp_mqtt_proxy.core.model import IdToken, TokenKind
-from ocpp_mqtt_proxy.ocppj import settings
+from ocpp_mqtt_proxy.ocppj import alike, settings
+from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
-from ocpp_mqtt_proxy.ocppj.fields import Object, children, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
 from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
-from ocpp_mqtt_proxy.ocppj.v201.words import evse, id_token
+from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, evse, id_token
 
 Asked = tuple[str, Payload]
 
@@ -174,21 +176,32 @@ def _reserve(order: Reserve) -> Asked:
 
 
 def _diagnostics(order: GetDiagnostics) -> Asked:
-    return "GetLog", {
-        "logType": "DiagnosticsLog",
-        "requestId": order.request_id,
-        "log": {"remoteLocation": order.url},
-    }
-
-
-def _diagnostics_sent(_: GetDiagnostics, payload: Object) -> Outcome:
-    outcome = agreed(payload, "AcceptedCanceled")
-    return done(file_name=text(payload, "filename")) if outcome.ok else outcome
+    kind = "SecurityLog" if order.security else "DiagnosticsLog"
+    return "GetLog", {"logType": kind, "requestId": order.request_id, "log": {"remoteLocation": order.url}}
 
 
 def _firmware(order: UpdateFirmware) -> Asked:
-    firmware = {"location": order.url, "retrieveDateTime": zulu(order.at)}
-    return "UpdateFirmware", {"requestId": order.request_id, "firmware": firmware}
+    return "UpdateFirmware", {"requestId": order.request_id, "firmware": alike.firmware(order)}
+
+
+def _certificates(order: ListCertificates) -> Asked:
+    return "GetInstalledCertificateIds", without_nothing(
+        certificateType=[CERTIFICATES[use] for use in order.uses] or None
+    )
+
+
+def _certificates_found(_: ListCertificates, payload: Object) -> Outcome:
+    return found(
+        payload,
+        lambda p: [
+            (use, hashes(child(item, "certificateHashData")))
+            for item in children(p, "certificateHashDataChain")
+            if (use := _USES.get(text(item, "certificateType")))
+        ],
+    )
+
+
+_USES = {word: use for use, word in CERTIFICATES.items()}
 
 
 def _usual(_: object, payload: Object) -> Outcome:
@@ -218,6 +231,8 @@ ORDER = {
     ClearCache: OrderRow(lambda _: ("ClearCache", {}), _usual),
     Reserve: OrderRow(_reserve, _usual),
     CancelReservation: OrderRow(lambda o: ("CancelReservation", {"reservationId": o.reservation_id}), _usual),
-    GetDiagnostics: OrderRow(_diagnostics, _diagnostics_sent),
+    GetDiagnostics: OrderRow(_diagnostics, alike.log_sent),
     UpdateFirmware: OrderRow(_firmware, _or("AcceptedCanceled")),
+    ListCertificates: OrderRow(_certificates, _certificates_found),
+    **ordered(CERTIFICATES),
 }

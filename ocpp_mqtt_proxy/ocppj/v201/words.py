@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ocpp_mqtt_proxy.core.commands import CertificateUse
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
     ChargingState,
@@ -179,6 +180,16 @@ MEASURANDS = alike.MEASURANDS | {
 
 _KINDS: Mapping[str, TokenKind | None] = {kind.value: kind for kind in TokenKind}
 KINDS = frozenset(_KINDS) - {TokenKind.DIRECT_PAYMENT, TokenKind.EVCCID, TokenKind.VIN}
+CERTIFICATES: Mapping[CertificateUse, str] = {
+    CertificateUse.CSMS_ROOT: "CSMSRootCertificate",
+    CertificateUse.MANUFACTURER_ROOT: "ManufacturerRootCertificate",
+    CertificateUse.MO_ROOT: "MORootCertificate",
+    CertificateUse.OEM_ROOT: "OEMRootCertificate",
+    CertificateUse.V2G_CHAIN: "V2GCertificateChain",
+    CertificateUse.V2G_ROOT: "V2GRootCertificate",
+}
+"""What certificates are called; one of them only in 2.1."""
+
 _SYMBOLS: Mapping[str, str] = {"%": "Percent", "°C": "Celsius"}
 
 MAX_KIND = 20

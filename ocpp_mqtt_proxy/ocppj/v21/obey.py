@@ -5,10 +5,9 @@ What our orders cannot say is passed on as it came, for the rules to judge and t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from ocpp_mqtt_proxy.core.commands import Order, RawCall
-from ocpp_mqtt_proxy.ocppj.dialect import Obey, passed_on
+from ocpp_mqtt_proxy.ocppj.dialect import unless
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children
 from ocpp_mqtt_proxy.ocppj.v201.obey import OBEY as OBEY_201
 
@@ -30,23 +29,22 @@ def _does_more_than_limit(payload: Object) -> bool:
     return any("limit" not in period for plan in schedules for period in children(plan, "chargingSchedulePeriod"))
 
 
-def _unless(is_beyond_us: Callable[[Object], bool], action: str) -> tuple[str, Obey]:
-    """A row of 2.0.1's, unless a call asks for what that has no word for."""
-    known = OBEY_201[action]
-
-    def decode(payload: Object) -> Order:
-        return RawCall(action, payload) if is_beyond_us(payload) else known.decode(payload)
-
-    return action, Obey(decode, passed_on(known.reply))
+def _is_of_another_kind(payload: Object) -> bool:
+    """A log that we have no word for."""
+    return payload.get("logType") == "DataCollectorLog"
 
 
-OBEY = {
-    **OBEY_201,
-    **dict(
-        (
-            _unless(_does_more_than_limit, "RequestStartTransaction"),
-            _unless(_does_more_than_limit, "SetChargingProfile"),
-            _unless(_resumes, "Reset"),
-        )
-    ),
+def _answers_a_request(payload: Object) -> bool:
+    """A certificate that its signing request's number tells from others."""
+    return "requestId" in payload
+
+
+_BEYOND_US: Mapping[str, Callable[[Object], bool]] = {
+    "CertificateSigned": _answers_a_request,
+    "GetLog": _is_of_another_kind,
+    "RequestStartTransaction": _does_more_than_limit,
+    "Reset": _resumes,
+    "SetChargingProfile": _does_more_than_limit,
 }
+
+OBEY = OBEY_201 | {action: unless(beyond, action, OBEY_201[action]) for action, beyond in _BEYOND_US.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.ocppj.fields import without_nothing
+from ocpp_mqtt_proxy.ocppj.fields import Object, children, without_nothing
 from ocpp_mqtt_proxy.ocppj.quirks.rows import MessageRepair, Payload
 
 
@@ -36,7 +36,19 @@ def _status(payload: Payload) -> Payload:
 def _meter(payload: Payload) -> Payload:
     if "connectorId" not in payload or "evseId" in payload:
         return payload
-    return {"evseId": payload["connectorId"], "meterValue": payload.get("meterValue", [])}
+    values = [{**value, "sampledValue": _sampled(value)} for value in children(payload, "meterValue")]
+    return {"evseId": payload["connectorId"], "meterValue": values}
+
+
+def _sampled(value: Object) -> list[Payload]:
+    """Sampled values, their unit where 2.x has it."""
+    return [
+        without_nothing(
+            **{key: field for key, field in one.items() if key not in ("unit", "format")},
+            unitOfMeasure={"unit": one["unit"]} if "unit" in one else None,
+        )
+        for one in children(value, "sampledValue")
+    ]
 
 
 _OF_16: Mapping[str, MessageRepair] = {"BootNotification": _boot, "StatusNotification": _status, "MeterValues": _meter}

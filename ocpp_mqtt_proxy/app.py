@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config, not_acted_upon
+from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
@@ -36,6 +38,7 @@ from ocpp_mqtt_proxy.household import house_of, plan_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.topics import Topics
+from ocpp_mqtt_proxy.turns import in_turns
 from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
 
 log = logging.getLogger(__name__)
@@ -175,11 +178,12 @@ class App:
         self.dispatcher = Dispatcher(self.hub, self.commissioning)
 
     async def _restore(self) -> None:
-        connectors = await self.store.connectors()
+        connectors: dict[str, list[Connector]] = defaultdict(list)
+        for connector in await self.store.connectors():
+            connectors[connector.charger].append(connector)
         for memory in await self.store.chargers():
-            mine = [c for c in connectors if c.charger == memory.id]
             sessions = await self.store.remembered(memory.id)
-            station = restore(memory, self.hub.plan_for(memory.id), mine, sessions)
+            station = restore(memory, self.hub.plan_for(memory.id), connectors[memory.id], sessions)
             self.hub.stations[memory.id] = station
 
     async def _open_doors(self) -> None:
@@ -227,14 +231,14 @@ class App:
         stale = [self._is_stale_state]
         discovery = await self._discovery(session)
         if discovery is not None:
-            discovery.announce_all()
+            await in_turns(discovery.announce_all())
             stale.append(discovery.is_stale)
             self._room("discovery", discovery.run)
         session.is_stale = lambda topic, payload: any(judge(topic, payload) for judge in stale)
         base = self.topics.base
         filters = [f"{base}/charger/+/+", f"{base}/charger/+/connector/+/+"]
         session.sweep_filters = [*filters, *(discovery.filters() if discovery else [])]
-        states.publish_all()
+        await in_turns(states.publish_all())
         session.retain(self.topics.bridge("info"), shapes.dump(self.bridge.info()))
         self._room("states", states.run)
         self._room("mqtt", session.run)

@@ -13,7 +13,7 @@ PACKAGE = "ocpp_mqtt_proxy"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
 FLOORS = [
-    {"budget", "core", "framing", "passwords", "topics"},
+    {"budget", "core", "framing", "passwords", "topics", "turns"},
     {"ocppj", "bus", "ports", "shapes", "sockets", "requests"},
     {"config"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},

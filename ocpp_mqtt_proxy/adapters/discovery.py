@@ -33,6 +33,7 @@ from ocpp_mqtt_proxy.core.events import (
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Publisher, Stations
 from ocpp_mqtt_proxy.topics import Topics, slug
+from ocpp_mqtt_proxy.turns import at_once, in_turns
 
 ORIGIN = {
     "name": "ocpp-mqtt-proxy",
@@ -73,6 +74,17 @@ class Device:
     topics: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What is kept of a device that was announced: its topics, and its components' platforms.
+
+    Chargers of a kind have the same components, so they share one `platforms`.
+    """
+
+    topics: set[str]
+    platforms: dict[str, str]
+
+
 @dataclass
 class Discovery:
     """Announces what there is, takes back what is gone."""
@@ -85,7 +97,8 @@ class Discovery:
     prefix: str = "homeassistant"
     by_device: bool = True
     calm: float = CALM
-    _announced: dict[str, Device] = field(default_factory=dict)
+    _announced: dict[str, Announced] = field(default_factory=dict)
+    _sets: dict[tuple[tuple[str, str], ...], dict[str, str]] = field(default_factory=dict)
     _nodes: dict[str, set[str]] = field(default_factory=dict)
     _next: dict[str, Device] = field(default_factory=dict)
 
@@ -96,23 +109,28 @@ class Discovery:
             self._take_back_forgotten(facts)
             if self._next or any(isinstance(fact, _TELLS) for fact in facts):
                 await asyncio.sleep(self.calm)
-                self.tell([*facts, *self.mailbox.take_now()])
+                await in_turns(self._tell([*facts, *self.mailbox.take_now()]))
             if self._next:
                 await asyncio.sleep(self.calm)
                 self.finish()
 
-    def announce_all(self) -> None:
-        """Announce the bridge and every charger that has shown what it is."""
+    def announce_all(self) -> Iterator[None]:
+        """Announce the bridge and every charger that has shown what it is; a step each."""
         self._announce(self._bridge())
-        for station in self.hub.stations.values():
+        for station in list(self.hub.stations.values()):
             self._announce_charger(station)
+            yield
 
     def tell(self, facts: list[Fact]) -> None:
         """Announce the chargers that these facts are about."""
+        at_once(self._tell(facts))
+
+    def _tell(self, facts: list[Fact]) -> Iterator[None]:
         self._take_back_forgotten(facts)
         for charger_id in {fact.charger: None for fact in facts if isinstance(fact, _TELLS)}:
             if station := self.hub.stations.get(charger_id):
                 self._announce_charger(station)
+                yield
 
     def finish(self) -> None:
         """The second half of an announcement that took something back: what could not be told in one."""
@@ -201,16 +219,18 @@ class Discovery:
     # Components
 
     def _add(self, device: Device, station: Station, connector: Connector | None, rows: Iterable[Entity]) -> None:
+        node, name, part = self._node(slug(station.id)), _entity_name(station), ""
+        if connector is not None:
+            part = f"c{connector.number}_"
+            name += f"_connector_{connector.number}" if len(station.connectors) > 1 else ""
         for entity in rows:
-            part = [f"c{connector.number}"] if connector else []
-            component_id = "_".join([*part, entity.key])
-            device.components[component_id] = self._component(station, connector, entity, component_id)
+            component_id = f"{part}{entity.key}"
+            about = self._about_entity(node, component_id, name, entity)
+            device.components[component_id] = about | self._component(station, connector, entity)
 
-    def _component(self, station: Station, connector: Connector | None, entity: Entity, component_id: str) -> Document:
-        several = connector is not None and len(station.connectors) > 1
-        name = [_entity_name(station), *([f"connector_{connector.number}"] if connector and several else [])]
+    def _component(self, station: Station, connector: Connector | None, entity: Entity) -> Document:
+        """Where an entity's state is and where its commands go."""
         document = {
-            **self._about_entity(self._node(slug(station.id)), component_id, "_".join(name), entity),
             "state_topic": self._topic(station, connector, entity.topic),
             "command_topic": self._command(station, connector, entity),
             **self._options(station, connector, entity),
@@ -259,23 +279,27 @@ class Discovery:
 
     # Announcing
 
-    def _announce(self, device: Device, left: Document | None = None) -> bool:
+    def _announce(self, device: Device, left: dict[str, str] | None = None) -> bool:
         """Announce a device; whether components were taken back that it had, or that an earlier run `left`.
 
         A component is taken back by its bare platform, once; afterwards the device is announced without it.
         """
         before = self._announced.get(device.node)
-        had = (before.components if before else {}) | (left or {})
-        gone = {key: {"platform": old["platform"]} for key, old in had.items() if key not in device.components}
+        had = (before.platforms if before else {}) | (left or {})
+        gone = {key: {"platform": platform} for key, platform in had.items() if key not in device.components}
         if self.by_device:
             self._retain_device(device, gone)
         else:
             self._retain_components(device, before.topics if before else set())
-        self._announced[device.node] = device
+        self._announced[device.node] = Announced(device.topics, self._platforms(device))
         self._next.pop(device.node, None)
         if gone:
             self._next[device.node] = device
         return bool(gone)
+
+    def _platforms(self, device: Device) -> dict[str, str]:
+        found = {key: component["platform"] for key, component in device.components.items()}
+        return self._sets.setdefault(tuple(found.items()), found)
 
     def _retain_device(self, device: Device, gone: dict[str, Document]) -> None:
         document: Document = {
@@ -328,23 +352,41 @@ class Discovery:
         node = self._node_of(topic)
         if node != self._node() and not node.startswith(f"{self._node()}_"):
             return False
-        device = self._announced.get(node) or self._next.get(node)
-        if device is None or topic not in device.topics:
+        known = self._announced.get(node) or self._next.get(node)
+        if known is None or topic not in known.topics:
             return True
-        if self.by_device and (left := _components(payload)):
-            self._announce(device, left)
+        if self.by_device:
+            self._take_back_left(node, _components(payload))
         return False
+
+    def _take_back_left(self, node: str, left: dict[str, str]) -> None:
+        """Take back the components of a device that an earlier run left."""
+        known = self._announced.get(node)
+        device = self._next.get(node)
+        if device is None and known is not None and left.keys() - known.platforms.keys():
+            device = self._device(node)
+        if device is not None:
+            self._announce(device, left)
+
+    def _device(self, node: str) -> Device | None:
+        """The device of a node, made anew."""
+        if node == self._node():
+            return self._bridge()
+        owner = next((charger_id for charger_id, nodes in self._nodes.items() if node in nodes), None)
+        station = self.hub.stations.get(owner or "")
+        devices = self._devices(station) if station else ()
+        return next((device for device in devices if device.node == node), None)
 
     def _node_of(self, topic: str) -> str:
         found = re.fullmatch(rf"{re.escape(self.prefix)}/[^/]+/([^/]+)(/[^/]+)?/config", topic)
         return found[1] if found else ""
 
 
-def _components(payload: bytes) -> dict[str, Document]:
-    """The components a retained announcement has, those that were being taken back aside."""
+def _components(payload: bytes) -> dict[str, str]:
+    """The components a retained announcement has and their platforms, those that were being taken back aside."""
     try:
         components = orjson.loads(payload)["components"]
-        return {key: value for key, value in components.items() if len(value) > 1 and "platform" in value}
+        return {key: value["platform"] for key, value in components.items() if len(value) > 1 and "platform" in value}
     except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
         return {}
 

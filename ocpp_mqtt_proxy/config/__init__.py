@@ -5,6 +5,7 @@ Frozen, unknown keys forbidden. `config_file.load` makes one of a file and the e
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -87,7 +88,7 @@ class Config(BaseSettings):
     def _known_zone(cls, value: str) -> str:
         try:
             return ZoneInfo(value).key if value else value
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # it is a file's name too, and may be too long for one
             raise ValueError("must be a time zone such as Europe/Amsterdam") from None
 
     @model_validator(mode="after")
@@ -124,7 +125,12 @@ class Config(BaseSettings):
 
     def charger(self, charger_id: str) -> Charger | None:
         """The configured charger of an id."""
-        return next((c for c in self.chargers if c.id == charger_id), None)
+        return self.chargers_by_id.get(charger_id)
+
+    @cached_property
+    def chargers_by_id(self) -> dict[str, Charger]:
+        """The configured chargers; it is asked with every connection."""
+        return {charger.id: charger for charger in self.chargers}
 
     @property
     def open_to_all(self) -> bool:

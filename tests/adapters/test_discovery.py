@@ -19,6 +19,7 @@ from ocpp_mqtt_proxy.core.model import Place, Status
 from ocpp_mqtt_proxy.core.station import Plan
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.topics import Topics
+from ocpp_mqtt_proxy.turns import at_once
 from tests.adapters.chargers_of_all_kinds import KINDS, charging, idle, made
 from tests.adapters.home_assistant_rules import Announced, Document, fault_of_state, faults_of
 from tests.fakes import NOON, FakePublisher, a_hub
@@ -32,7 +33,7 @@ def discovery(hub: Hub, style: str = "device") -> tuple[Discovery, FakePublisher
     publisher = FakePublisher()
     mailbox = Mailbox("discovery", 100)
     made = Discovery(hub, mailbox, publisher, Topics(), "7f3a", PREFIX, STYLES[style], calm=0)
-    made.announce_all()
+    at_once(made.announce_all())
     return made, publisher
 
 
@@ -72,7 +73,7 @@ def test_both_styles_announce_the_same_entities(kind: str) -> None:
 def test_every_state_is_one_that_its_entity_takes(kind: str, show_tags: bool) -> None:
     hub, _ = made(kind)
     _, publisher = discovery(hub)
-    States(hub, Mailbox("mqtt", 100), publisher, hub.clock, Topics(), show_tags).publish_all()
+    at_once(States(hub, Mailbox("mqtt", 100), publisher, hub.clock, Topics(), show_tags).publish_all())
     shown = 0
     for entity in judged(publisher).entities.values():
         payload = publisher.retained.get(entity.get("state_topic", ""))

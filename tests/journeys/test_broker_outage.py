@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.adapters.discovery import Discovery
 from ocpp_mqtt_proxy.adapters.mqtt.session import Broker as Address, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.bus import Mailbox
+from ocpp_mqtt_proxy.turns import at_once
 from tests.adapters.mqtt_rig import retained, until
 from tests.brokers import Broker
 from tests.fakes import FakePublisher
@@ -96,9 +97,9 @@ def without(info: str, found: dict[str, str]) -> Tree:
 def fresh(house: House) -> Tree:
     """What a fresh look at the chargers says that there should be."""
     app, service, publisher = house.service.app, house.service, FakePublisher()
-    States(app.hub, Mailbox("", 1), publisher, app.clock, app.topics).publish_all()
+    at_once(States(app.hub, Mailbox("", 1), publisher, app.clock, app.topics).publish_all())
     instance = app.hub.numbers.instance
-    Discovery(app.hub, Mailbox("", 1), publisher, app.topics, instance, service.prefix).announce_all()
+    at_once(Discovery(app.hub, Mailbox("", 1), publisher, app.topics, instance, service.prefix).announce_all())
     states = {
         topic: without_time(topic, payload if isinstance(payload, str) else payload.decode())
         for topic, payload in publisher.retained.items()

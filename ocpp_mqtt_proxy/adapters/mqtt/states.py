@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy import shapes
@@ -23,6 +23,7 @@ from ocpp_mqtt_proxy.core.events import (
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Clock, Publisher, Stations
 from ocpp_mqtt_proxy.topics import Topics
+from ocpp_mqtt_proxy.turns import at_once, in_turns
 
 GROUPED = {SessionStarted: ("session", "started"), SessionEnded: ("session", "ended")}
 """Events that are also sent on a topic of their group, under the type that Home Assistant shows."""
@@ -39,6 +40,9 @@ READINGS_SECONDS = 0.5
 
 GATHER_SECONDS = 0.002
 """How long facts are gathered while they come fast: to be woken for each takes longer than to tell it."""
+
+STEP = 16
+"""Events told before the chargers have their turn: under a millisecond's work on a PC."""
 
 BURIAL_SECONDS = 5.0
 """How long after a charger was forgotten its topics are cleared. Home Assistant takes the entities away first: of
@@ -71,7 +75,7 @@ class States:
             tasks.create_task(self._show_readings())
             tasks.create_task(self._bury_for_ever())
             while True:
-                self._take(await self.mailbox.take())
+                await in_turns(self._take(await self.mailbox.take()))
                 self._news.set()
                 await asyncio.sleep(GATHER_SECONDS)
 
@@ -94,25 +98,30 @@ class States:
         """Tell all that waits: the program ends."""
         self.tell(self.mailbox.take_now())
 
-    def publish_all(self) -> None:
-        """Publish the state of every charger, as at the start."""
-        for station in self.hub.stations.values():
+    def publish_all(self) -> Iterator[None]:
+        """Publish the state of every charger, as at the start; a step each."""
+        for station in list(self.hub.stations.values()):
             self._show(station, None)
+            yield
         self._count()
 
     def tell(self, facts: Iterable[Fact]) -> None:
         """Send the events, then show what they changed, once each."""
-        self._take(facts)
+        at_once(self._take(facts))
         for charger_id in list(self._touched):
             self._show_touched(charger_id)
         self._bury()
 
-    def _take(self, facts: Iterable[Fact]) -> None:
-        """Send the events and show at once what more than readings changed."""
+    def _take(self, facts: Iterable[Fact]) -> Iterator[None]:
+        """Send the events and show at once what more than readings changed; in steps."""
         urgent: dict[str, None] = {}
-        for fact in facts:
+        count = False
+        for number, fact in enumerate(facts, 1):
+            if number % STEP == 0:
+                yield
             if kind := OF_THE_BRIDGE.get(type(fact)):
                 self._emit_of_bridge(kind, fact)
+                count = True
             if isinstance(fact, ChargerForgotten):
                 self._forgotten[fact.charger] = None
                 self._deaths.set()
@@ -126,6 +135,9 @@ class States:
                 urgent[fact.charger] = None
         for charger_id in urgent:
             self._show_touched(charger_id)
+            yield
+        if count:
+            self._count()
 
     def _show_touched(self, charger_id: str) -> None:
         connectors = self._touched.pop(charger_id, None)
@@ -145,7 +157,6 @@ class States:
     def _emit_of_bridge(self, kind: str, fact: Fact) -> None:
         document = {"event": kind, "event_type": kind, "charger": fact.charger, "at": shapes.time(fact.at)}
         self.publisher.emit(self.topics.bridge("event"), shapes.dump(document))
-        self._count()
 
     def _count(self) -> None:
         connected = sum(station.connected for station in self.hub.stations.values())

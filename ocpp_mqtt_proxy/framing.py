@@ -1,7 +1,11 @@
-"""Frames as they come from the network: `websockets`' own, but one that is too long is dropped while it comes.
+"""Frames as they come from the network and go to it: `websockets`' own, with two ways around.
 
-`websockets` closes a connection over such a frame (1009), and a charger that has one to send would come back with
-it for ever. Here its beginning is handed on, longer than any whole message may be, which tells it from one.
+A frame that is too long is dropped while it comes: `websockets` closes a connection over it (1009), and a charger
+that has one to send would come back with it for ever. Its beginning is handed on, longer than any whole message
+may be, which tells it from one.
+
+A message in one frame that has come whole is taken as it lies, and one to send is put down likewise: that is
+nearly every message, and to go through the parser costs more than all we do with it.
 """
 
 from __future__ import annotations
@@ -9,16 +13,64 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from websockets.frames import Opcode
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # where it has no wheel
+    from websockets.utils import apply_mask
+
+FINAL = 0x80
+MASKED = 0x80
+TWO_BYTES = 126
+"""As a frame's length: it stands in the next two bytes (RFC 6455 §5.2)."""
+
+MESSAGES = (FINAL | Opcode.TEXT, FINAL | Opcode.BINARY)
+"""First bytes of frames that are whole messages, without extensions."""
+
+
+def whole_message(data: bytes, start: int) -> tuple[bytes, int] | None:
+    """The message of a client's frame at `start`, and where it ends; None for any other frame or a part of one."""
+    if len(data) < start + 6 or data[start] not in MESSAGES or not data[start + 1] & MASKED:
+        return None
+    length, mask = data[start + 1] & ~MASKED, start + 2
+    if length == TWO_BYTES:
+        length, mask = int.from_bytes(data[mask : mask + 2], "big"), mask + 2
+    elif length > TWO_BYTES:
+        return None
+    first = mask + 4
+    if len(data) < first + length:
+        return None
+    return apply_mask(data[first : first + length], data[mask:first]), first + length
+
+
+def text_frame(message: bytes) -> bytes:
+    """A server's frame with a whole text message."""
+    length = len(message)
+    if length < TWO_BYTES:
+        return bytes((FINAL | Opcode.TEXT, length)) + message
+    if length < 1 << 16:
+        return bytes((FINAL | Opcode.TEXT, TWO_BYTES)) + length.to_bytes(2, "big") + message
+    return bytes((FINAL | Opcode.TEXT, 127)) + length.to_bytes(8, "big") + message
+
 
 class Reader(StreamReader):
-    """A stream that never holds more than `most` bytes for one read."""
+    """A stream that never holds more than `most` bytes for one read. `between`: the next byte begins a frame."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
+        self.between = False
         self._most = most
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        """Wait for the next frame's first byte; whether none will come."""
+        self.between = True
+        ended = yield from super().at_eof()
+        self.between = False
+        return ended
 
     def read_exact(self, n: int) -> Generator[None, None, bytearray]:
         """Read so many bytes; of too many the first `most` and one more, the rest is dropped.
@@ -58,7 +110,12 @@ class Framing(ServerProtocol):
         self._most = most
         super().__init__(max_size=None, **options)
 
+    @property
+    def between_messages(self) -> bool:
+        """Whether the next byte begins a message, on an open connection."""
+        return self.state is State.OPEN and self.current_size is None and self._frames.between
+
     def parse(self) -> Generator[None]:
         """Read the request, then frames, for ever."""
-        self.reader = Reader(self._most)
+        self.reader = self._frames = Reader(self._most)
         yield from super().parse()

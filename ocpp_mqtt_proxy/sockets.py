@@ -15,18 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
-from websockets.http11 import Request
 from websockets.protocol import Event, State
 
 from ocpp_mqtt_proxy.budget import FRAME_COST, KEPT, SLICE, TRICKLE, TURN, Bucket, Budget, Excess
+from ocpp_mqtt_proxy.framing import Framing, text_frame, whole_message
 
 LOOK = 64 * 1024
 """Bytes between two looks at the clock: most peers never send so much that it matters."""
-
-_FORGOTTEN = Request("", Headers())
 
 Take = Callable[[bytes], None]
 
@@ -50,8 +47,9 @@ class Connection(ServerConnection):
     _turn: asyncio.Handle | None = None
     _cut_for = ""
 
-    def __init__(self, *args: Any, budget: Budget | None = None, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(*args, **options)
+    def __init__(self, framing: Framing, *args: Any, budget: Budget | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(framing, *args, **options)
+        self._framing = framing
         self.budget = budget or Budget()
         self.excess = Excess()
         self._allowance = Bucket(self.budget.bytes_per_second, self.budget.burst, self.loop.time())
@@ -72,8 +70,7 @@ class Connection(ServerConnection):
         """Write a text message and do not wait; False where the connection is not open any more."""
         if self.protocol.state is not State.OPEN:
             return False
-        self.protocol.send_text(message)
-        self.send_data()
+        self.transport.write(text_frame(message))
         return True
 
     def hold(self) -> None:
@@ -119,7 +116,10 @@ class Connection(ServerConnection):
 
     def forget_request(self) -> None:
         """Give up what is held of the handshake: some kilobytes, and perhaps a password."""
-        self.request, self.response = _FORGOTTEN, None
+        if self.request is not None:
+            self.request.path = ""
+            self.request.headers.clear()
+        self.response = None
 
     @property
     def farewell(self) -> str:
@@ -249,9 +249,20 @@ class Connection(ServerConnection):
 
     def _read(self, data: bytes) -> None:
         self._cost += len(data)
-        super().data_received(data)
+        read = self._read_messages(data) if self._framing.between_messages else 0
+        if read < len(data):
+            super().data_received(data[read:])
         if self._cost - self._settled > LOOK:
             self._settle()
+
+    def _read_messages(self, data: bytes) -> int:
+        """Take the messages that lie whole at the beginning; how many bytes that were."""
+        read = 0
+        while found := whole_message(data, read):
+            message, read = found
+            self._cost += FRAME_COST
+            self._arrive(message, len(message))
+        return read
 
     def _settle(self) -> None:
         """See whether the peer is over its budget; it is not read until it is not."""

@@ -10,7 +10,9 @@ from typing import Any, cast
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from ocpp_mqtt_proxy.sockets import TURN, Connection
+from ocpp_mqtt_proxy.budget import TURN, Budget
+from ocpp_mqtt_proxy.framing import Framing
+from ocpp_mqtt_proxy.sockets import Connection
 from tests.adapters.raw import TEXT, frame, knocking
 
 pytestmark = pytest.mark.integration
@@ -48,7 +50,7 @@ class Listener:
 @asynccontextmanager
 async def listening() -> AsyncIterator[tuple[Listener, int]]:
     listener = Listener()
-    making = cast("Any", Connection)
+    making = cast("Any", lambda _, server, **options: Connection(Framing(Budget().message), server, **options))
     async with serve(listener.converse, "127.0.0.1", 0, create_connection=making, compression=None) as server:
         yield listener, server.sockets[0].getsockname()[1]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
-from ocpp_mqtt_proxy import shapes
+from ocpp_mqtt_proxy import logs, shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.chargers.link import Timing
 from ocpp_mqtt_proxy.adapters.discovery import Discovery
@@ -287,8 +287,9 @@ class App:
             await asyncio.sleep(HEALTH_SECONDS)
 
     async def _keep_house(self) -> None:
-        """Now and then: drop what is kept too long."""
+        """Now and then: drop what is kept too long, and tell how much was not told."""
         while True:
+            logs.tell_left_out()
             if days := self.config.database.keep_days:
                 with suppress(LedgerFailed):  # the store tells what is wrong with it; there is another time
                     await self.store.prune(self.clock.now() - timedelta(days=days))

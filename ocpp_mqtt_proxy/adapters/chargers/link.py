@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigg
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.hub import Delayed, Hub
+from ocpp_mqtt_proxy.logs import IN_FULL
 from ocpp_mqtt_proxy.ocppj import quirks, rpc
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
 from ocpp_mqtt_proxy.ocppj.quirks.mending import reread
@@ -325,7 +326,7 @@ class Link:
             self._hang_up()
 
     def _log(self, direction: str, frame: bytes) -> None:
-        log.info("%s %s %s", self.charger_id, direction, masked(frame))
+        log.info("%s %s %s", self.charger_id, direction, masked(frame), extra=IN_FULL)
 
     # Boot, readiness and care
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ocpp_mqtt_proxy.adapters.mqtt.outbox import MAX_EVENTS, MAX_TRIES, QUIET_SECONDS, Outbox
+from ocpp_mqtt_proxy.adapters.mqtt.outbox import LONG, MAX_EVENTS, MAX_TRIES, QUIET_SECONDS, Outbox
 
 METER, STATUS = "ocpp/charger/CP1/event/meter", "ocpp/charger/CP1/event/status"
 
@@ -37,6 +37,23 @@ def test_the_last_value_of_a_topic_is_the_only_one() -> None:
     for value in ("1", "2", "3"):
         outbox.retain("power", value)
     assert outbox.rest() == [("power", b"3")]
+
+
+@pytest.mark.parametrize("size", [LONG - 1, LONG, 20 * LONG])
+def test_a_payload_of_any_length_is_sent_as_it_was_and_once(size: int) -> None:
+    outbox = connected()
+    payload = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    for _ in range(2):
+        outbox.retain("config", payload)
+    assert outbox.rest() == [("config", payload)]
+    outbox.republish()
+    assert outbox.rest() == [("config", payload)]
+
+
+def test_a_long_payload_is_kept_small() -> None:
+    outbox = connected()
+    outbox.retain("config", b'{"state_topic": "ocpp/charger/CP1/connector/1/power"}' * 250)
+    assert sum(map(len, outbox._retained.values())) < LONG  # noqa: SLF001 (who else knows)
 
 
 def test_states_go_before_events() -> None:

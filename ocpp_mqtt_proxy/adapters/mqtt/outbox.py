@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import zlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,6 +105,24 @@ class Counters:
     received: int = 0
 
 
+LONG = 1024
+"""Bytes from which a payload is kept compressed: a charger's announcement has 12,000, of which nearly all is alike."""
+
+
+class _Packed(bytes):
+    """A payload, compressed."""
+
+
+def _kept(payload: bytes) -> bytes:
+    """A payload as it is kept."""
+    return payload if len(payload) < LONG else _Packed(zlib.compress(payload, 1))
+
+
+def _sent(kept: bytes) -> bytes:
+    """A kept payload as it is sent."""
+    return zlib.decompress(kept) if isinstance(kept, _Packed) else kept
+
+
 def nobody() -> None:
     """Nobody is there to be woken."""
 
@@ -132,8 +151,9 @@ class Outbox:
     def retain(self, topic: str, payload: str | bytes) -> None:
         """Have the broker keep this as the topic's state; nothing is sent where it does already."""
         raw = payload.encode() if isinstance(payload, str) else payload
-        if self._retained.get(topic) != raw:
-            self._retained[topic] = raw
+        kept = _kept(raw)
+        if self._retained.get(topic) != kept:
+            self._retained[topic] = kept
             self._dirty[topic] = None
             self.rouse()
 
@@ -208,7 +228,7 @@ class Outbox:
             return None
         if self._dirty:
             topic, _ = self._dirty.popitem(last=False)
-            message = Outgoing(topic, self._retained.get(topic, b""), retain=True)
+            message = Outgoing(topic, _sent(self._retained.get(topic, b"")), retain=True)
         else:
             message = self._events.popleft()
         self._suspect = message.tries + 1 == MAX_TRIES

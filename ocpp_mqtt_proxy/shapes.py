@@ -24,13 +24,19 @@ CENT = Decimal("0.01")
 
 
 def dump(value: object) -> bytes:
-    """JSON as it goes out."""
-    return orjson.dumps(value)
+    """JSON as it goes out. Copied, because orjson leaves the room it did not need on what it returns: 4 KiB."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def time(at: datetime | None) -> str | None:
     """ISO 8601 with Z, to the millisecond."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    if at is None:
+        return None
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-ZERO_OFFSET] + "Z"
+
+
+ZERO_OFFSET = len("+00:00")
 
 
 def kwh(watt_hours: float) -> float:
@@ -107,7 +113,6 @@ def nameplate(station: Station) -> Json:
             for c in station.ordered()
         ],
         "connected_since": time(station.connected_since),
-        "quirks": list(station.traits.quirks),
         "quirks": list(station.traits.quirks),
     }
 

@@ -1,7 +1,8 @@
 """What a charger tells its CSMS, whatever its OCPP version, and what it is answered.
 
 A dialect turns a frame into a report (`hear`) and a report into a frame (`say`); likewise an answer.
-Times are aware datetimes; None where the charger gave none that could be read.
+Times are aware datetimes; None where the charger gave none that could be read. Nobody changes a report; those
+that come with every reading are not frozen all the same, because that costs a microsecond for every few fields.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class AuthorizationRequested:
     token: IdToken
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransactionReported:
     """A transaction started, went on or ended.
 
@@ -95,7 +96,7 @@ class TransactionReported:
     remote_start_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MeterReported:
     """Readings; with a transaction's id only from a 1.6 charger (2.x sends those as TransactionEvent)."""
 
@@ -237,7 +238,7 @@ class AuthorizationAnswer:
     authorization: Authorization
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransactionAnswer:
     """The answer to a transaction message.
 

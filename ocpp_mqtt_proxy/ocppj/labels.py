@@ -39,6 +39,8 @@ class _Remembered(dict[Words, Label]):
 
 
 _labels = _Remembered()
+_new = tuple.__new__
+"""Makes a named tuple in half the time of its own constructor, which is Python: there are a dozen in a message."""
 
 
 def read(amount: float, words: Words, signed: str | None = None) -> Reading | None:
@@ -49,7 +51,7 @@ def read(amount: float, words: Words, signed: str | None = None) -> Reading | No
         measurand, unit, phase, context, location, factor, shift = _understood(*words)
     value = (amount + shift) * factor
     if -MAX_NUMBER <= value <= MAX_NUMBER:
-        return Reading(measurand, value, unit, phase, context, location, signed)
+        return _new(Reading, (measurand, value, unit, phase, context, location, signed))
     return None
 
 

@@ -79,7 +79,7 @@ class NumberId(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """Somebody asks. `payload` is an object; its contents are not judged yet."""
 

@@ -100,8 +100,17 @@ class _Schema:
 
 
 @cache
-def _schema(version: Version, action: str, *, response: bool) -> _Schema:
-    schema = orjson.loads(_file(version, action, response=response).read_bytes().removeprefix(b"\xef\xbb\xbf"))
+def _request(version: Version, action: str) -> _Schema:
+    return _compiled(_file(version, action, response=False))
+
+
+@cache
+def _response(version: Version, action: str) -> _Schema:
+    return _compiled(_file(version, action, response=True))
+
+
+def _compiled(file: Path) -> _Schema:
+    schema = orjson.loads(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     validator = jsonschema_rs.validator_for(schema, validate_formats=False)
     return _Schema(validator, frozenset(schema.get("required", ())))
 
@@ -111,7 +120,7 @@ def check(version: Version, action: str, payload: Mapping[str, object], *, respo
 
     Judged up to the first fault only: a long list of faults would take seconds to gather.
     """
-    schema = _schema(version, action, response=response)
+    schema = _response(version, action) if response else _request(version, action)
     try:
         schema.validator.validate(payload)
     except jsonschema_rs.ValidationError as error:
@@ -121,7 +130,7 @@ def check(version: Version, action: str, payload: Mapping[str, object], *, respo
 
 def faults(version: Version, action: str, payload: Mapping[str, object]) -> list[Fault]:
     """Every value of a charger's payload that breaks its schema. To gather them takes 3 µs each: see `check`."""
-    errors = _schema(version, action, response=False).validator.iter_errors(payload)
+    errors = _request(version, action).validator.iter_errors(payload)
     return [_fault(error) for error in errors]
 
 

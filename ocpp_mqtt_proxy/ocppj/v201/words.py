@@ -280,8 +280,11 @@ def reading(value: Object) -> Reading | None:
         return None
     get, of = value.get, child(value, "unitOfMeasure")
     words = get("measurand"), of.get("unit"), of.get("multiplier"), get("phase"), get("context"), get("location")
-    signed = text(child(value, "signedMeterValue"), "signedMeterData")
-    return read(amount, words, signed or None)
+    return read(amount, words, _signed(value) if "signedMeterValue" in value else None)
+
+
+def _signed(value: Object) -> str | None:
+    return text(child(value, "signedMeterValue"), "signedMeterData") or None
 
 
 def synonymous(given: tuple[Sample, ...], words: Words) -> tuple[Sample, ...]:

@@ -44,7 +44,7 @@ class Figure:
     @property
     def verdict(self) -> str:
         """The judged value beside its goal, in words."""
-        unit = f"× the {self.against}'s" if self.against else self.unit
+        unit = f"times the {self.against}'s" if self.against else self.unit
         return f"{self.name}: {median(self.values):.3g} {unit}, goal {self.goal:g}"
 
     def line(self) -> str:

@@ -132,7 +132,7 @@ def test_a_figure_is_judged_by_the_median_of_its_rounds_ratios() -> None:
     assert figure.values == [1, 3, 3, 1, 2]
     assert figure.met
     assert "2 (1 to 3)" in figure.line()
-    assert figure.verdict == "cost: 2 × the relay's, goal 2"
+    assert figure.verdict == "cost: 2 times the relay's, goal 2"
 
 
 def test_a_figure_without_a_yardstick_is_judged_as_it_is() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, strategies as st
 from ocpp_mqtt_proxy.adapters.chargers.calls import MAX_WAITING, Calls
 from ocpp_mqtt_proxy.core.commands import (
     ClearCache,
+    GetConfiguration,
     GetInventory,
     Order,
     Outcome,
@@ -25,7 +26,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
-from ocpp_mqtt_proxy.ocppj.rpc import CallError, CallResult, ErrorCode
+from ocpp_mqtt_proxy.ocppj.rpc import RESULT_ERROR, CallError, CallResult, ErrorCode
 from tests.fakes import NOON
 
 V16 = DIALECTS[Version.V16]
@@ -35,14 +36,23 @@ class Line:
     """What a charger sees of our calls: those it was sent, and how many are open."""
 
     def __init__(self, seconds: float = 60, dialect: Any = V16) -> None:
-        self.calls = Calls("CP1", dialect, self._transmit, seconds)
+        self.calls = Calls("CP1", dialect, self._transmit, seconds, self._violated)
+        self.violations = 0
+        self.complaints: list[list[Any]] = []
         self.sent: list[tuple[str, str, Any]] = []
         self.open: set[str] = set()
         self.most_open = 0
         self._asked = asyncio.Event()
 
+    def _violated(self) -> None:
+        self.violations += 1
+
     def _transmit(self, data: bytes) -> None:
-        _, message_id, action, payload = json.loads(data)
+        frame = json.loads(data)
+        if frame[0] == RESULT_ERROR:
+            self.complaints.append(frame)
+            return
+        _, message_id, action, payload = frame
         self.sent.append((message_id, action, payload))
         self.open.add(message_id)
         self.most_open = max(self.most_open, len(self.open))
@@ -240,3 +250,51 @@ async def test_an_order_that_comes_as_the_last_is_answered_gets_its_turn() -> No
         await line.asked_for(2)
         line.answer(1, {"status": "Accepted"})
         assert (await second).ok
+
+
+# Answers that break their schema
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_an_answer_that_is_of_no_use_is_counted_and_in_2_1_complained_of(version: Version) -> None:
+    line = Line(dialect=DIALECTS[version])
+    async with putting(line, ClearCache()) as (asked,):
+        await line.asked_for(1)
+        line.answer(0, {"status": "Done"})
+        assert not (await asked).ok
+    assert line.violations == 1
+    told = [frame[:3] for frame in line.complaints]
+    assert told == ([[RESULT_ERROR, line.sent[0][0], "PropertyConstraintViolation"]] if version is Version.V21 else [])
+
+
+@pytest.mark.parametrize(
+    ("order", "answer", "violations"),
+    [
+        (ClearCache(), {"status": "Accepted"}, 0),
+        (ClearCache(), {"status": "Rejected"}, 0),
+        (ClearCache(), {"status": "Accepted", "mood": "good"}, 1),
+        (RawCall("ClearCache", {}), {"status": "Done"}, 1),
+        (RawCall("OfAVendor", {}), {"status": "Done"}, 0),
+        (RawCall("NotifyPeriodicEventStream", {}), {}, 0),
+    ],
+    ids=str,
+)
+async def test_an_answer_that_can_be_used_is_not_complained_of(
+    order: Order, answer: dict[str, object], violations: int
+) -> None:
+    line = Line(dialect=DIALECTS[Version.V21])
+    async with putting(line, order) as (asked,):
+        await line.asked_for(1)
+        line.answer(0, answer)
+        await asked
+    assert (line.violations, line.complaints) == (violations, [])
+
+
+@pytest.mark.parametrize("version", [Version.V201, Version.V21])
+async def test_settings_without_a_result_are_no_settings(version: Version) -> None:
+    line = Line(dialect=DIALECTS[version])
+    async with putting(line, GetConfiguration(("A.B",))) as (asked,):
+        await line.asked_for(1)
+        line.answer(0, {})
+        assert (await asked).reason is Reason.INVALID
+    assert len(line.complaints) == (version is Version.V21)

@@ -29,20 +29,28 @@ from tests.running import QUICK, running
 AT_ONCE = Timing(boot_grace=60, boot_patience=60, calm=0, call=60, silence=3600)
 """Nothing happens by the clock."""
 
-BOOT: dict[str, dict[str, Any]] = {
-    Version.V16: {"chargePointVendor": "ABB", "chargePointModel": "Terra"},
-    Version.V201: {"chargingStation": {"vendorName": "ABB", "model": "Terra"}, "reason": "PowerUp"},
+BOOT_2X: dict[str, Any] = {"chargingStation": {"vendorName": "ABB", "model": "Terra"}, "reason": "PowerUp"}
+BOOT: dict[Version, dict[str, Any]] = dict.fromkeys(DIALECTS, BOOT_2X) | {
+    Version.V16: {"chargePointVendor": "ABB", "chargePointModel": "Terra"}
 }
-SOLICITED: dict[str, dict[str, Any]] = {**BOOT, Version.V201: BOOT[Version.V201] | {"reason": "Triggered"}}
+SOLICITED: dict[Version, dict[str, Any]] = dict.fromkeys(DIALECTS, BOOT_2X | {"reason": "Triggered"}) | {
+    Version.V16: BOOT[Version.V16]
+}
 LIMIT = "SetChargingProfile"
 
 Reply = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 
-def accepts(action: str, _: dict[str, Any]) -> dict[str, Any]:
+def accepts(action: str, payload: dict[str, Any]) -> dict[str, Any]:
     """What agrees to everything and knows no setting."""
-    lists: dict[str, dict[str, Any]] = {"GetVariables": {"getVariableResult": []}, "GetConfiguration": {}}
-    return lists.get(action, {"status": "Accepted"})
+    if action == "GetVariables":
+        return {
+            "getVariableResult": [
+                {"attributeStatus": "UnknownVariable", "component": asked["component"], "variable": asked["variable"]}
+                for asked in payload["getVariableData"]
+            ]
+        }
+    return {} if action == "GetConfiguration" else {"status": "Accepted"}
 
 
 @dataclass
@@ -267,19 +275,19 @@ async def test_a_charger_may_be_asked_in_the_middle_of_its_own_call_and_the_othe
         assert not asking.done()
 
 
-START: dict[str, dict[str, Any]] = {
-    Version.V16: {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": "2026-03-14T12:00:00Z"},
-    Version.V201: {
-        "eventType": "Started",
-        "timestamp": "2026-03-14T12:00:00Z",
-        "triggerReason": "Authorized",
-        "seqNo": 0,
-        "transactionInfo": {"transactionId": "t1"},
-        "evse": {"id": 1, "connectorId": 1},
-        "idToken": {"idToken": "A", "type": "ISO14443"},
-    },
+START_2X: dict[str, Any] = {
+    "eventType": "Started",
+    "timestamp": "2026-03-14T12:00:00Z",
+    "triggerReason": "Authorized",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": "t1"},
+    "evse": {"id": 1, "connectorId": 1},
+    "idToken": {"idToken": "A", "type": "ISO14443"},
 }
-STARTED: dict[str, str] = {Version.V16: "StartTransaction", Version.V201: "TransactionEvent"}
+START: dict[Version, dict[str, Any]] = dict.fromkeys(DIALECTS, START_2X) | {
+    Version.V16: {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": "2026-03-14T12:00:00Z"}
+}
+STARTED: dict[Version, str] = dict.fromkeys(DIALECTS, "TransactionEvent") | {Version.V16: "StartTransaction"}
 
 
 @pytest.mark.parametrize("version", DIALECTS)
@@ -483,5 +491,5 @@ async def _answer_slowly(charger: RawCharger, count: int) -> None:
         message = await charger.message()
         charger.send([2, f"h{answered}", "Heartbeat", {}])
         assert (await charger.message())[:2] == [3, f"h{answered}"]
-        charger.send([3, message[1], accepts(message[2], {})])
+        charger.send([3, message[1], accepts(message[2], message[3])])
         answered += message[2] == "ClearCache"

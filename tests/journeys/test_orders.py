@@ -258,7 +258,7 @@ async def test_a_reservation_is_made_and_given_up(garage: Garage) -> None:
 async def test_logs_and_firmware_are_asked_for(garage: Garage) -> None:
     assert (await garage.ask("diagnostics", url="ftp://logs.example/"))["status"] == "ok"
     assert (await garage.ask("firmware", url="https://firmware.example/f.bin"))["status"] == "ok"
-    assert garage.charger.seen[-2:] == ["log", "firmware"]
+    assert [asked for asked in garage.charger.seen if asked in ("log", "firmware")] == ["log", "firmware"]
 
 
 async def test_any_call_goes_through_as_it_is(garage: Garage) -> None:

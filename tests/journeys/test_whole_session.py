@@ -65,7 +65,7 @@ async def test_a_day_at_a_charger(garage: Garage) -> None:
     await garage.ended("local")
 
     await garage.does("start", id_tag="04A1B2C3", limit_amps=10)
-    await garage.shows("charging", "ON")
+    await garage.shows("status", "charging")
     await garage.charges(250)
     await garage.shows("power", "6900")
     await garage.does("limit", amps=8)

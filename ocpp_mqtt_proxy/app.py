@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -43,7 +43,7 @@ from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
 
 log = logging.getLogger(__name__)
 
-HEALTH_SECONDS = 60
+HOUSE_SECONDS = 60
 RESTART_SECONDS = 5
 CANCEL_SECONDS = 0.5
 DEVICE_DISCOVERY_SINCE = (2024, 11)
@@ -119,6 +119,7 @@ class App:
         await self._start_mqtt()
         self._room("store", self.store.run)
         self._room("housekeeping", self._keep_house)
+        self._room("incidents", self.bridge.attend_store)
         self._say_what_next()
 
     async def run(self) -> None:
@@ -173,6 +174,7 @@ class App:
             house=house_of(config),
             plan_for=lambda charger_id: plan_of(config.charger(charger_id), config),
         )
+        await self.store.take_in_use(self.hub.numbers)
         await self._restore()
         self.commissioning = Commissioning(self.hub)
         self.dispatcher = Dispatcher(self.hub, self.commissioning)
@@ -242,7 +244,7 @@ class App:
         session.retain(self.topics.bridge("info"), shapes.dump(self.bridge.info()))
         self._room("states", states.run)
         self._room("mqtt", session.run)
-        self._room("health", lambda: self._tell_health(session))
+        self._room("health", self.bridge.tell_health)
 
     async def _discovery(self, session: MqttSession) -> Discovery | None:
         config = self.config.mqtt
@@ -279,21 +281,12 @@ class App:
         """Whether a retained topic in our tree is of nothing any more."""
         return topic.startswith(f"{self.topics.base}/charger/")
 
-    async def _tell_health(self, session: MqttSession) -> None:
-        """How it is, now and then, while there is somebody to tell."""
-        while True:
-            await session.connected.wait()
-            session.retain(self.topics.bridge("health"), shapes.dump(self.bridge.health()))
-            await asyncio.sleep(HEALTH_SECONDS)
-
     async def _keep_house(self) -> None:
-        """Now and then: drop what is kept too long, and tell how much was not told."""
+        """Now and then: tell how much was not told, drop what is kept too long, and make a backup."""
         while True:
             logs.tell_left_out()
-            if days := self.config.database.keep_days:
-                with suppress(LedgerFailed):  # the store tells what is wrong with it; there is another time
-                    await self.store.prune(self.clock.now() - timedelta(days=days))
-            await asyncio.sleep(HEALTH_SECONDS)
+            await asyncio.sleep(HOUSE_SECONDS)
+            await self.store.tidy(self.config.database.keep_days)
 
     def _say_what_next(self) -> None:
         """A first-time user should know what to do."""

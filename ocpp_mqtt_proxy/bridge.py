@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +11,16 @@ from ocpp_mqtt_proxy import __version__, shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
 from ocpp_mqtt_proxy.adapters.server import Door
-from ocpp_mqtt_proxy.adapters.store import Store
+from ocpp_mqtt_proxy.adapters.store import Incident, Store
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+
+HEALTH_SECONDS = 60
+"""How often it is told how the proxy is; also whenever that changes with the store."""
 
 
 @dataclass
@@ -138,9 +142,39 @@ class Bridge:
 
     def faults(self) -> list[str]:
         """What is not as it should be; empty where all is well."""
-        faults = []
-        if self.store.failure:
-            faults.append(f"store: {self.store.failure}")
+        faults = [f"store: {fault}" for fault in self.store.faults()]
         if self.mqtt is not None and not self.mqtt.connected.is_set():
             faults.append(f"mqtt: not connected since {shapes.time(self.mqtt.lost_since)}")
         return faults
+
+    # What it tells by itself
+
+    async def tell_health(self) -> None:
+        """How it is, now and then, for ever, while there is somebody to tell."""
+        assert self.mqtt is not None
+        while True:
+            await self.mqtt.connected.wait()
+            self._show_health()
+            await asyncio.sleep(HEALTH_SECONDS)
+
+    def _show_health(self) -> None:
+        if self.mqtt is not None:
+            self.mqtt.retain(self.mqtt.topics.bridge("health"), shapes.dump(self.health()))
+
+    async def attend_store(self) -> None:
+        """Tell at once, for ever, what is wrong with the store and what was done; fill one that was replaced."""
+        while True:
+            await self.store.news.wait()
+            self.store.news.clear()
+            while self.store.incidents:
+                incident = self.store.incidents.popleft()
+                if incident.kind == "store_replaced":
+                    self.store.note(self.hub.everything())
+                self._tell(incident)
+            self._show_health()
+
+    def _tell(self, incident: Incident) -> None:
+        if self.mqtt is not None:
+            at = shapes.time(self.hub.clock.now())
+            document = {"event": incident.kind, "event_type": incident.kind, "message": incident.message, "at": at}
+            self.mqtt.emit(self.mqtt.topics.bridge("event"), shapes.dump(document))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.authorization import Decision, House
-from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.commands import Order
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
@@ -22,15 +22,22 @@ from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.reports import (
     Answer,
     AuthorizationRequested,
+    Phase,
     Report,
     TransactionReported,
 )
 from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
 from ocpp_mqtt_proxy.ports import ChargerLink, Clock, Ledger, LedgerFailed
+from ocpp_mqtt_proxy.telling import Teller
 
-SEQ_BLOCK = 1000
-"""Event numbers written down ahead. After a crash numbering goes on past the block: a gap there is true."""
+PATIENCE_SECONDS = 30.0
+"""How long a disk may fail before a charger hears that its transaction may begin all the same.
+
+Until then it gets an error and repeats its message, which costs nothing where the disk gets well. But many
+chargers deliver nothing before they have an answer, and all give up after some repetitions: somebody's car must
+be full in the morning. The session is written as soon as it can be.
+"""
 
 
 _WITH_CARD = (AuthorizationRequested, TransactionReported)
@@ -62,6 +69,10 @@ class Hub:
     _recording: set[asyncio.Task[Answer]] = field(default_factory=set)
     _on_disk: set[str] = field(default_factory=set)
     _errands: set[asyncio.Task[None]] = field(default_factory=set)
+    _teller: Teller = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._teller = Teller(self.bus, self.ledger)
 
     def station(self, charger_id: str) -> Station:
         """The station of a charger. Raises UnknownCharger."""
@@ -104,11 +115,13 @@ class Hub:
         Reports of one charger must be heard in order. Raises UnknownCharger for one that was forgotten.
         """
         station = self.station(charger_id)
+        if self.ledger.full and isinstance(report, TransactionReported):
+            return _too_much()
         decision = self._decision(report)
         heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
         assert heard.answer is not None
         if heard.durable:
-            recording = asyncio.create_task(self._record_then_answer(station, heard, heard.answer))
+            recording = asyncio.create_task(self._record_then_answer(station, report, heard, heard.answer))
             self._recording.add(recording)
             recording.add_done_callback(self._recording.discard)
             return Delayed(asyncio.shield(recording))
@@ -120,7 +133,7 @@ class Hub:
             return self.house.decide(report.token)
         return None
 
-    async def _record_then_answer(self, station: Station, heard: Heard, answer: Answer) -> Answer:
+    async def _record_then_answer(self, station: Station, report: Report, heard: Heard, answer: Answer) -> Answer:
         """Acknowledge only what is on disk, or the charger forgets what we do not know.
 
         A session comes back after a power cut only with its charger, which may have been noted just now.
@@ -129,6 +142,9 @@ class Hub:
         try:
             await self._record([*new, *heard.changes])
             self._on_disk.add(station.id)
+        except LedgerFailed as failure:
+            if not _begins(report) or failure.lasting < PATIENCE_SECONDS:
+                raise
         finally:
             self._tell(station, heard.facts)
         return answer
@@ -149,11 +165,7 @@ class Hub:
         self._tell(station, heard.facts)
 
     def _tell(self, station: Station, facts: Iterable[Fact]) -> None:
-        for fact in facts:
-            if fact.KIND:
-                fact.seq = self._next_seq(station)
-            fact.ocpp_version = station.version
-            self.bus.publish(fact)
+        self._teller.tell(station, facts)
         while station.due:
             self._put(station, station.due.pop(0))
 
@@ -169,22 +181,12 @@ class Hub:
         if (await link.send(order)).ok:
             self.confirm(station, order)
 
-    def _next_seq(self, station: Station) -> int:
-        """The number of the charger's next event. The next block is written down while half of one is left."""
-        memory = station.memory
-        memory.seq += 1
-        if memory.seq > memory.seq_reserved - SEQ_BLOCK // 2:
-            memory.seq_reserved = memory.seq + SEQ_BLOCK
-            self.ledger.note([memory])
-        return memory.seq
-
     async def wake(self) -> None:
         """Before the first event of all: have numbers for those that follow on disk. Raises LedgerFailed."""
-        memories = [station.memory for station in self.stations.values()]
-        for memory in memories:
-            memory.seq_reserved = memory.seq + SEQ_BLOCK
-        if memories:
-            await self.ledger.record(memories)
+        stations = list(self.stations.values())
+        if changes := self._teller.reserve(stations):
+            await self.ledger.record(changes)
+        self._teller.reserved(stations)
         self._on_disk.update(self.stations)
 
     def confirm(self, station: Station, order: Order) -> None:
@@ -211,6 +213,7 @@ class Hub:
             self._conclude(station, rules.disconnect(station, "forgotten", self.clock.now(), self.numbers))
         del self.stations[charger_id]  # first: what it still says must not write it down again
         self._on_disk.discard(charger_id)
+        self._teller.forget(charger_id)
         try:
             await self.ledger.forget(station.memory)
         except LedgerFailed:
@@ -218,8 +221,28 @@ class Hub:
             raise
         self.bus.publish(ChargerForgotten(charger=charger_id, at=self.clock.now()))
 
-    def rest(self) -> list[ChargerMemory]:
-        """What to write down at a clean stop: event numbers exactly, so that none is missing after it."""
+    def rest(self) -> list[Change]:
+        """What to write down at a clean stop."""
+        return [self._teller.rest(station) for station in self.stations.values()]
+
+    def everything(self) -> list[Change]:
+        """All that is known, for books that were lost."""
+        known: list[Change] = [self.numbers]
         for station in self.stations.values():
-            station.memory.seq_reserved = station.memory.seq
-        return [station.memory for station in self.stations.values()]
+            sessions = {session.session_id: session for session in station.book.by_transaction.values()}
+            number = EventNumber(station.id, station.memory.seq_reserved)
+            known += [station.memory, number, *station.connectors.values(), *sessions.values()]
+        return known
+
+
+def _too_much() -> Delayed:
+    """The answer to a message that is not even taken in: nothing could remember it."""
+    answer = asyncio.get_running_loop().create_future()
+    answer.set_exception(LedgerFailed("too much waits for the disk"))
+    answer.exception()  # nobody may ask for it
+    return Delayed(answer)
+
+
+def _begins(report: Report) -> bool:
+    """Whether a transaction begins or goes on with it: what an end says must be kept by the charger."""
+    return isinstance(report, TransactionReported) and report.phase is not Phase.ENDED

@@ -5,7 +5,7 @@ Adapters fulfil them; tests have fakes of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,7 +17,11 @@ from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
 
 
 class LedgerFailed(ProxyError):
-    """Something could not be written down; nothing of it was."""
+    """Something could not be written down; nothing of it was. `lasting` is for how long nothing could, in seconds."""
+
+    def __init__(self, why: str, lasting: float = 0.0) -> None:
+        super().__init__(why)
+        self.lasting = lasting
 
 
 class Clock(Protocol):
@@ -48,11 +52,18 @@ class ChargerLink(Protocol):
 class Ledger(Protocol):
     """What is written down."""
 
+    @property
+    def full(self) -> bool:
+        """Whether more waits for a disk that fails than should."""
+
     async def record(self, changes: Sequence[Change]) -> None:
         """Write down, all or nothing, and return once it is on disk. Raises LedgerFailed."""
 
     def note(self, changes: Iterable[Change]) -> None:
         """Write down within a second; of several states of one thing the last."""
+
+    def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
+        """Write down at once, not waiting for it; then, and also where that fails, call."""
 
     async def forget(self, charger: ChargerMemory) -> None:
         """Take a charger out of the books. Its sessions stay."""

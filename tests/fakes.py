@@ -35,12 +35,18 @@ class FakeClock(Clock):
 
 @dataclass
 class FakeLedger(Ledger):
-    """A ledger that keeps what it is given. It fails while `broken`, and waits while it is not `open`."""
+    """A ledger that keeps what it is given. It fails while `broken`, and waits while it is not `open`.
+
+    `owed` are those who wait for what they gave to keep.
+    """
 
     recorded: list[Change] = field(default_factory=list)
     noted: list[Change] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    kept: list[Change] = field(default_factory=list)
+    owed: list[Callable[[], None]] = field(default_factory=list)
     broken: bool = False
+    full: bool = False
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -54,6 +60,18 @@ class FakeLedger(Ledger):
 
     def note(self, changes: Iterable[Change]) -> None:
         self.noted += changes
+
+    def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
+        self.kept += changes
+        self.owed.append(then)
+        if self.open.is_set():
+            self.settle()
+
+    def settle(self) -> None:
+        """All that was given to keep is on disk."""
+        owed, self.owed = self.owed, []
+        for then in owed:
+            then()
 
     async def forget(self, charger: ChargerMemory) -> None:
         if self.broken:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     {"budget", "core", "framing", "passwords", "topics", "turns"},
     {"ocppj", "bus", "ports", "shapes", "sockets", "requests"},
-    {"config"},
+    {"config", "telling"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning", "household"},
     {"dispatch"},

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from ocpp_mqtt_proxy.bus import Mailbox
+from ocpp_mqtt_proxy.core.book import EventNumber
 from ocpp_mqtt_proxy.core.commands import SetLimit, Target
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.events import (
@@ -31,8 +32,9 @@ from ocpp_mqtt_proxy.core.reports import (
 )
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
-from ocpp_mqtt_proxy.hub import SEQ_BLOCK, Delayed, Hub
+from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.telling import BLOCK
 from tests.core.yard import energy, meter, start, stop
 from tests.fakes import NOON, FakeClock, FakeLedger, FakeLink, a_charger, a_hub
 from tests.running import PATIENCE
@@ -229,24 +231,12 @@ async def test_events_of_a_charger_are_numbered_without_a_gap(hub: Hub) -> None:
     assert len(numbers["CP1"]) > len(numbers["CP2"]) > 1
 
 
-def test_numbers_are_written_down_long_before_they_are_used(hub: Hub, ledger: FakeLedger, station: Station) -> None:
-    for _ in range(3 * SEQ_BLOCK):
-        ahead = station.memory.seq_reserved
-        ledger.noted.clear()
-        hub.hear("CP1", HeartbeatReported())
-        assert station.memory.seq < ahead
-        if station.memory.seq_reserved != ahead:
-            assert ledger.noted == [station.memory]
-            assert ahead - station.memory.seq > SEQ_BLOCK // 3
-
-
 async def test_a_start_reserves_numbers_for_every_charger_before_the_first_event(hub: Hub, ledger: FakeLedger) -> None:
     known = Station(ChargerMemory("CP1", seq=40, seq_reserved=40))
     hub.stations["CP1"] = known
     await hub.wake()
-    assert ledger.recorded == [known.memory]
+    assert ledger.recorded == [EventNumber("CP1", 40 + BLOCK)]
     assert known.memory.seq == 40
-    assert known.memory.seq_reserved == 40 + SEQ_BLOCK
 
 
 async def test_a_start_without_chargers_writes_nothing(hub: Hub, ledger: FakeLedger) -> None:
@@ -256,8 +246,7 @@ async def test_a_start_without_chargers_writes_nothing(hub: Hub, ledger: FakeLed
 
 def test_a_clean_stop_gives_back_the_numbers_that_were_not_used(hub: Hub, station: Station) -> None:
     hub.hear("CP1", HeartbeatReported())
-    (memory,) = hub.rest()
-    assert memory.seq_reserved == memory.seq == 2
+    assert hub.rest() == [EventNumber("CP1", 2)]
 
 
 # Sockets

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,7 +170,7 @@ class Discovery:
         for entity in entities.BRIDGE:
             document = self._about_entity(device.node, entity.key, "ocpp_mqtt_proxy", entity)
             document["state_topic"] = self.topics.bridge(entity.topic or "")
-            device.components[entity.key] = document | dict(entity.options)
+            device.components[entity.key] = document | _resolved(entity, self.topics.bridge)
             if entity.always:
                 document["availability"] = []
         return device
@@ -269,13 +269,7 @@ class Discovery:
         return self._topic(station, at, entity.command)
 
     def _options(self, station: Station, connector: Connector | None, entity: Entity) -> Document:
-        """Further keys; a value that begins with `~` is a path beside the entity's state."""
-        return {
-            key: self._topic(station, connector, value[1:])
-            if isinstance(value, str) and value.startswith("~")
-            else value
-            for key, value in entity.options.items()
-        }
+        return _resolved(entity, lambda path: self._topic(station, connector, path))
 
     # Announcing
 
@@ -403,3 +397,11 @@ def _entity_name(station: Station) -> str:
 def _ascii(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+
+
+def _resolved(entity: Entity, topic: Callable[[str], str | None]) -> Document:
+    """Further keys; a value that begins with `~` is a path beside the entity's state."""
+    return {
+        key: topic(value[1:]) if isinstance(value, str) and value.startswith("~") else value
+        for key, value in entity.options.items()
+    }

@@ -168,6 +168,10 @@ CHARGER: list[Entity] = [
     ),
 ]
 
+OF_CHARGERS = ("charger_connected", "charger_disconnected", "charger_forgotten")
+OF_THE_STORE = ("store_failed", "store_healed", "store_replaced")
+"""Kinds of events of the proxy itself."""
+
 BRIDGE: list[Entity] = [
     Entity(
         "connection",
@@ -195,7 +199,20 @@ BRIDGE: list[Entity] = [
         category=DIAGNOSTIC,
         icon="mdi:bell-outline",
         called="event",
-        options={"event_types": ["charger_connected", "charger_disconnected", "charger_forgotten"]},
+        options={"event_types": [*OF_CHARGERS, *OF_THE_STORE]},
+    ),
+    Entity(
+        "bridge_problem",
+        "binary_sensor",
+        "Problem",
+        topic="health",
+        device_class="problem",
+        category=DIAGNOSTIC,
+        options={
+            "value_template": "{{ 'ON' if value_json.faults else 'OFF' }}",
+            "json_attributes_topic": "~health",
+            "json_attributes_template": "{{ {'faults': value_json.faults} | tojson }}",
+        },
     ),
     _sensor(
         "queue_depth",

@@ -38,6 +38,14 @@ class Numbers:
         return f"{self.instance}-{self.last_session}"
 
 
+@dataclass(frozen=True, slots=True)
+class EventNumber:
+    """No event of a charger has a higher number, whatever happens; some below may never be told."""
+
+    charger: str
+    seq: int
+
+
 @dataclass(slots=True)
 class Book:
     """Sessions by transaction id and by how they started; the oldest that are over are forgotten first."""

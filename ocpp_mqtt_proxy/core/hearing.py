@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ocpp_mqtt_proxy.core import instants
 from ocpp_mqtt_proxy.core.authorization import Decision
-from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector, Problem
 from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
@@ -55,7 +55,7 @@ from ocpp_mqtt_proxy.core.reports import (
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Inventory, Station
 
-Change = Session | Connector | ChargerMemory | Numbers
+Change = Session | Connector | ChargerMemory | Numbers | EventNumber
 """What can be written down."""
 
 MAX_VARIABLES = 20_000

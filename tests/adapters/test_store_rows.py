@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 from ocpp_mqtt_proxy.adapters.store import rows
 from ocpp_mqtt_proxy.adapters.store.migrations import scripts
 from ocpp_mqtt_proxy.adapters.store.sessions import BadCursor, Filter, Page, select
-from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.session import Session, StartKey, State
@@ -38,7 +38,7 @@ def shelf() -> Iterator[sqlite3.Connection]:
 
 def put(shelf: sqlite3.Connection, *changes: Change) -> None:
     """Write down, with nothing there before."""
-    for table in ("session", "connector", "charger", "meta"):
+    for table in ("session", "connector", "charger", "event_number", "meta"):
         shelf.execute(f"DELETE FROM {table}")  # noqa: S608 (a table's name)
     for change in changes:
         for sql, values in rows.statements(change):
@@ -78,17 +78,9 @@ def test_a_connector_comes_back_as_it_was(shelf: sqlite3.Connection, connector: 
 
 @given(memory=things.memories())
 def test_a_charger_comes_back_as_it_was(shelf: sqlite3.Connection, memory: ChargerMemory) -> None:
-    put(shelf, memory)
-    assert rows.charger(only(shelf, "charger")) == memory
-
-
-@given(memory=things.memories(), ahead=st.integers(0, 1000))
-def test_a_charger_goes_on_after_the_event_numbers_it_had_reserved(
-    shelf: sqlite3.Connection, memory: ChargerMemory, ahead: int
-) -> None:
-    memory.seq_reserved = memory.seq + ahead
-    put(shelf, memory)
-    assert rows.charger(only(shelf, "charger")).seq == memory.seq + ahead
+    number = EventNumber(memory.id, memory.seq)
+    put(shelf, memory, number)
+    assert rows.charger(only(shelf, "charger"), only(shelf, "event_number")["seq"]) == memory
 
 
 @given(last_transaction=st.integers(0, 2**31), last_session=st.integers(0, 2**53))

@@ -1,7 +1,8 @@
 """The store: one SQLite file, which outlives the program (contract §9).
 
 WAL and `synchronous=FULL`: what `record` returned from survives a power cut. One connection writes, another
-reads, so that a long list of sessions never holds up a charger.
+reads, so that a long list of sessions never holds up a charger. A file that is damaged is replaced, at the start
+and at any time; a disk that fails is tried again until it does not.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import contextlib
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal, TypeVar
 
-import aiosqlite
-
-from ocpp_mqtt_proxy.adapters.store import rows
-from ocpp_mqtt_proxy.adapters.store.migrations import migrate
-from ocpp_mqtt_proxy.adapters.store.rows import Statement
+from ocpp_mqtt_proxy.adapters.store import backups, recovery, rows
+from ocpp_mqtt_proxy.adapters.store.connections import Line, prepare
+from ocpp_mqtt_proxy.adapters.store.examination import Unusable
 from ocpp_mqtt_proxy.adapters.store.sessions import Filter, Page, select
+from ocpp_mqtt_proxy.adapters.store.writing import Scribe, Unwritable
 from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
@@ -28,7 +32,7 @@ from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
-__all__ = ["Filter", "Page", "Store"]
+__all__ = ["Filter", "Incident", "Page", "Store"]
 
 log = logging.getLogger(__name__)
 
@@ -38,68 +42,151 @@ BATCH_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 """How long after a write that failed the next is tried."""
 
-WAL_TRIES = 100
-WAL_SECONDS = 0.05
+MOST_NOTES = 20_000
+"""Notes that wait for a disk at most, before transactions are refused."""
+
+MEND_SECONDS = 600.0
+"""How long after a file was replaced it is not replaced again: a disk that damages at once is no place for a third."""
+
+TIDY_PAUSE_SECONDS = 3600.0
+"""How long after a backup, or dropping what is old, failed it is not tried again."""
 
 FIRST_TRANSACTION = range(10_000_000, 100_000_000)
 """Where a new installation begins to count 1.6 transactions: at random, so that an id a charger still holds
 from another CSMS is hardly one of ours. Far below int32."""
 
+UNWRITTEN = 1000
+"""How far numbers jump after a life that did not end as it should: it may have given some it could not write."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that the owner should hear of the store."""
+
+    kind: Literal["store_failed", "store_healed", "store_replaced"]
+    message: str
+
 
 class Store:
     """Everything that is remembered. `open` before use; one writer, notes gathered.
 
-    `failure` is what the last write failed of. `durability` is how the file is written, as SQLite says it:
-    journal mode and `synchronous`.
+    `incidents` wait for somebody to tell them; `news` is set where there is one. `replaced` is what was done, in
+    this life, about a file that could not be used. `unreadable` counts rows that make no sense. `durability` is
+    how the file is written, as SQLite says it: journal mode and `synchronous`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.failure: str | None = None
+        self.incidents: deque[Incident] = deque(maxlen=100)
+        self.news = asyncio.Event()
+        self.replaced: str | None = None
+        self.unreadable = 0
         self.durability = ("", 0)
         self._notes: dict[tuple[str, ...], Change] = {}
         self._noted = asyncio.Event()
-        self._stack = contextlib.AsyncExitStack()
-        self._lock = asyncio.Lock()
-        self._transactions: set[asyncio.Task[None]] = set()
+        self._reader = Line(path)
+        self._scribe = Scribe(Line(path), self._mend, self._tell)
+        self._kept: dict[str, str] = {}
+        self._in_use = False
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._mended_at: float | None = None
+        self._not_before = 0.0
 
-    async def open(self) -> None:
-        """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used."""
+    @property
+    def failure(self) -> str | None:
+        """What writing fails of, while it does."""
+        return self._scribe.failure
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits for a disk than should."""
+        return len(self._notes) >= MOST_NOTES
+
+    def faults(self) -> list[str]:
+        """What is not as it should be."""
+        faults = [what for what in (self.failure, self.replaced) if what]
+        return faults + ([f"{self.unreadable} rows cannot be read"] if self.unreadable else [])
+
+    def _tell(self, kind: Literal["store_failed", "store_healed", "store_replaced"], message: str) -> None:
+        self.incidents.append(Incident(kind, message))
+        self.news.set()
+
+    # Life
+
+    async def open(self, *, mend: bool = True) -> None:
+        """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used.
+
+        With `mend`, one that is damaged is set aside and replaced; without, for a program beside the service,
+        it fails.
+        """
         try:
-            # aiosqlite, where it cannot connect, leaves a thread behind that may outlive the loop.
-            await asyncio.to_thread(lambda: sqlite3.connect(self.path).close())
-            self._writer = await self._connect()
-            self.durability = (await self._pragma("journal_mode"), int(await self._pragma("synchronous")))
-            await migrate(self._writer)
-            self._reader = await self._connect()
+            replaced = await asyncio.to_thread(prepare, self.path, datetime.now(UTC), mend=mend)
+            if replaced is not None:
+                self._was_replaced(replaced)
+            line = self._scribe.line
+            self.durability = (await line.pragma("journal_mode"), int(await line.pragma("synchronous")))
+            await self._reader.get()
         except (sqlite3.Error, OSError, LedgerFailed) as error:
-            await self._stack.aclose()
+            await self._close_lines()
             raise LedgerFailed(f"the store {self.path} cannot be used: {error}") from error
 
     async def close(self) -> None:
         """Write what is noted and close the file."""
         try:
             await self.flush()
+            if self._in_use:
+                await self._scribe.write([("DELETE FROM meta WHERE key = ?", (rows.IN_USE,))])
         except LedgerFailed as error:
             log.error("the store is closed without the latest readings: %s", error)  # noqa: TRY400
         try:
-            if self._transactions:
-                await asyncio.wait(self._transactions)
+            await self._scribe.finish()
         finally:
-            await self._stack.aclose()
+            await self._close_lines()
 
-    async def _connect(self) -> aiosqlite.Connection:
-        connection = await self._stack.enter_async_context(aiosqlite.connect(self.path, isolation_level=None))
-        connection.row_factory = aiosqlite.Row
-        await connection.execute("PRAGMA busy_timeout=5000")
-        await _use_wal(connection)
-        await connection.execute("PRAGMA synchronous=FULL")
-        return connection
+    async def _close_lines(self) -> None:
+        await self._scribe.line.close()
+        await self._reader.close()
 
-    async def _pragma(self, name: str) -> str:
-        async with self._writer.execute(f"PRAGMA {name}") as cursor:
-            row = await cursor.fetchone()
-        return str(row[0]) if row else ""
+    async def _mend(self, why: str) -> None:
+        """Put another file in the place of a damaged one. Raises LedgerFailed, OSError, sqlite3.Error."""
+        now = time.monotonic()
+        if self._mended_at is not None and now - self._mended_at < MEND_SECONDS:
+            raise LedgerFailed(f"{why}, again")
+        self._mended_at = now
+        await self._scribe.line.hang_up()
+        told = await asyncio.to_thread(recovery.replace, self.path, Unusable(why), datetime.now(UTC), self._kept)
+        await self._reader.hang_up()  # somebody may have looked at the old one meanwhile
+        self._was_replaced(told)
+
+    def _was_replaced(self, told: str) -> None:
+        log.error(told)
+        self.replaced = told
+        self._tell("store_replaced", told)
+
+    async def tidy(self, keep_days: int) -> None:
+        """Drop sessions that are kept too long and make a backup where one is due; where that fails, not soon again."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            if keep_days:
+                await self.prune(datetime.now(UTC) - timedelta(days=keep_days))
+            await self.back_up()
+        except LedgerFailed as error:
+            log.warning("%s", error)
+            self._not_before = time.monotonic() + TIDY_PAUSE_SECONDS
+
+    async def back_up(self) -> None:
+        """Make a backup where one is due; a file that is found damaged is replaced. Raises LedgerFailed."""
+        if not await asyncio.to_thread(backups.is_due, self.path, datetime.now(UTC)):
+            return
+        try:
+            await asyncio.to_thread(backups.make, self.path, datetime.now(UTC))
+        except Unusable as fault:
+            async with self._scribe.lock:
+                with _as_ledger_failed():
+                    await self._mend(str(fault))
 
     # Writing
 
@@ -111,7 +198,20 @@ class Store:
         latest = {rows.key_of(change): change for change in changes}
         for key in latest:
             self._notes.pop(key, None)
-        await self._write(s for change in latest.values() for s in rows.statements(change))
+        await self._write(latest.values())
+
+    def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
+        """Write down at once, not waiting for it; then, and also where that fails, call."""
+        task = asyncio.create_task(self._keep(changes))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+        task.add_done_callback(lambda _: then())
+
+    async def _keep(self, changes: Sequence[Change]) -> None:
+        try:
+            await self.record(changes)
+        except LedgerFailed:
+            self.note(changes)
 
     def note(self, changes: Iterable[Change]) -> None:
         """Write down soon; of several states of one thing the last."""
@@ -133,59 +233,45 @@ class Store:
         """Write all notes. Raises LedgerFailed and keeps them where that fails."""
         notes, self._notes = self._notes, {}
         self._noted.clear()
-        if not notes:
-            return
         try:
-            await self._write(s for change in notes.values() for s in rows.statements(change))
+            await self._write_notes(notes)
         except BaseException:
             # Also where we were cancelled, not knowing how it ends: to write a state twice does no harm.
             self._notes = notes | self._notes
-            self._noted.set()
+            if self._notes:
+                self._noted.set()
             raise
 
-    async def _write(self, statements: Iterable[Statement]) -> None:
-        """One transaction. What the statements hold is fixed now, whatever changes while we wait.
+    async def _write_notes(self, notes: dict[tuple[str, ...], Change]) -> None:
+        """Write them in one transaction. What can never be written would keep the rest from it for ever."""
+        if not notes:
+            return
+        try:
+            await self._write(notes.values())
+        except Unwritable:
+            for key, change in list(notes.items()):
+                try:
+                    await self._write([change])
+                except Unwritable as error:
+                    log.error("%s cannot be written down, and is not: %s", " ".join(key), error)  # noqa: TRY400
+                del notes[key]
 
-        It goes through even where the caller is cancelled: half a transaction would block the next.
-        """
-        by_sql: dict[str, list[tuple[object, ...]]] = {}
-        for sql, values in statements:
-            by_sql.setdefault(sql, []).append(values)
-        task = asyncio.create_task(self._transact(by_sql))
-        self._transactions.add(task)
-        task.add_done_callback(self._transactions.discard)
-        await asyncio.shield(task)
-
-    async def _transact(self, by_sql: Mapping[str, list[tuple[object, ...]]]) -> None:
-        async with self._lock:
-            try:
-                await self._writer.execute("BEGIN IMMEDIATE")
-                for sql, several in by_sql.items():
-                    await self._writer.executemany(sql, several)
-                await self._writer.execute("COMMIT")
-            except (sqlite3.Error, OverflowError, ValueError) as error:
-                self._judge(str(error))
-                with contextlib.suppress(sqlite3.Error):
-                    await self._writer.execute("ROLLBACK")
-                raise LedgerFailed(str(error)) from error
-        self._judge(None)
-
-    def _judge(self, failure: str | None) -> None:
-        """Keep in mind how the last write went; a change is worth a line."""
-        if failure is not None and failure != self.failure:
-            log.error("the store cannot be written to: %s", failure)
-        elif failure is None and self.failure is not None:
-            log.info("the store can be written to again")
-        self.failure = failure
+    async def _write(self, changes: Iterable[Change]) -> None:
+        try:
+            statements = [statement for change in changes for statement in rows.statements(change)]
+        except rows.UNREADABLE as error:
+            raise Unwritable(str(error)) from error
+        await self._scribe.write(statements)
 
     async def forget(self, charger: ChargerMemory) -> None:
         """Take a charger out of the books. Its sessions stay."""
-        for key in [k for k in self._notes if k[0] in ("charger", "connector") and k[1] == charger.id]:
+        for key in [k for k in self._notes if k[0] != "session" and k[1:2] == (charger.id,)]:
             del self._notes[key]
-        await self._write(
+        await self._scribe.write(
             [
                 ("DELETE FROM charger WHERE id = ?", (charger.id,)),
                 ("DELETE FROM connector WHERE charger = ?", (charger.id,)),
+                ("DELETE FROM event_number WHERE charger = ?", (charger.id,)),
             ]
         )
 
@@ -194,36 +280,53 @@ class Store:
         # What ended before started before, and by that there is an index.
         sql = "DELETE FROM session WHERE started_at < ? AND ended_at < ? AND state != 'running'"
         text = rows.text_of(before)
-        await self._write([(sql, (text, text))])
+        await self._scribe.write([(sql, (text, text))])
 
     # Reading
 
     async def numbers(self) -> Numbers:
-        """The counters, begun where this is the first start."""
+        """The counters, begun where this is the first start. Raises LedgerFailed."""
         first = FIRST_TRANSACTION.start + secrets.randbelow(len(FIRST_TRANSACTION))
         return Numbers(
-            instance=await self.meta("instance", secrets.token_hex(2)),
+            instance=await self.meta(rows.INSTANCE, secrets.token_hex(2)),
             last_transaction=int(await self.meta(rows.TRANSACTION_COUNTER, str(first))),
             last_session=int(await self.meta(rows.SESSION_COUNTER, "0")),
         )
 
+    async def take_in_use(self, numbers: Numbers) -> None:
+        """From here on a life writes, which ends with `close`. Raises LedgerFailed.
+
+        After one that did not, the counters go on further up: what it gave while the disk failed is nowhere
+        written.
+        """
+        if await self._find_meta(rows.IN_USE) is not None:
+            numbers.last_transaction += UNWRITTEN
+            numbers.last_session += UNWRITTEN
+        self._in_use = True
+        await self._scribe.write([(rows.PUT_META, (rows.IN_USE, "1")), *rows.statements(numbers)])
+
     async def meta(self, key: str, initial: str) -> str:
         """What is kept under a key; `initial` is kept where there was nothing."""
-        insert = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        select = "SELECT value FROM meta WHERE key = ?"
-        found = [row async for row in self._select(select, key)]
-        if not found:
-            await self._write([(insert, (key, initial))])
-            found = [row async for row in self._select(select, key)]
-        return str(found[0]["value"])
+        found = await self._find_meta(key)
+        if found is None:
+            insert = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            await self._scribe.write([(insert, (key, initial))])
+            found = await self._find_meta(key)
+        self._kept[key] = initial if found is None else found
+        return self._kept[key]
+
+    async def _find_meta(self, key: str) -> str | None:
+        found = [str(row["value"]) async for row in self._select("SELECT value FROM meta WHERE key = ?", key)]
+        return found[0] if found else None
 
     async def chargers(self) -> list[ChargerMemory]:
         """Every charger that was ever accepted in."""
-        return [rows.charger(row) async for row in self._select("SELECT * FROM charger ORDER BY id")]
+        sql = "SELECT charger.*, coalesce(seq, 0) AS seq FROM charger LEFT JOIN event_number ON charger = id"
+        return [c async for c in self._readable(lambda row: rows.charger(row, row["seq"]), sql)]
 
     async def connectors(self) -> list[Connector]:
         """Every connector of them."""
-        return [rows.connector(row) async for row in self._select("SELECT * FROM connector ORDER BY number")]
+        return [c async for c in self._readable(rows.connector, "SELECT * FROM connector ORDER BY number")]
 
     async def remembered(self, charger: str) -> list[Session]:
         """A charger's sessions that a message may still be about: the running and the last ones, oldest first."""
@@ -232,12 +335,12 @@ class Store:
             "SELECT * FROM (SELECT * FROM session WHERE charger = ? ORDER BY started_at DESC LIMIT ?) "
             "ORDER BY started_at"
         )
-        return [rows.session(row) async for row in self._select(sql, charger, charger, REMEMBERED)]
+        return [s async for s in self._readable(rows.session, sql, charger, charger, REMEMBERED)]
 
     async def sessions(self, wanted: Filter) -> Page:
         """A page of sessions, newest first. Running ones are as they were last written: within a second."""
         sql, values = select(wanted)
-        found = [rows.session(row) async for row in self._select(sql, *values)]
+        found = [session async for session in self._readable(rows.session, sql, *values)]
         return Page.of(found, wanted.size)
 
     async def all_sessions(self, wanted: Filter) -> AsyncIterator[Session]:
@@ -250,9 +353,18 @@ class Store:
                 return
             wanted = wanted.after(page.cursor)
 
+    async def _readable(self, read: Callable[[sqlite3.Row], T], sql: str, *values: object) -> AsyncIterator[T]:
+        """What rows mean. One that means nothing is passed over: it must not cost the rest."""
+        async for row in self._select(sql, *values):
+            try:
+                yield read(row)
+            except rows.UNREADABLE as error:
+                log.error("a row cannot be read and is passed over: %s: %s", tuple(row)[:1], error)  # noqa: TRY400
+                self.unreadable += 1
+
     async def _select(self, sql: str, *values: object) -> AsyncIterator[sqlite3.Row]:
         with _as_ledger_failed():
-            async with self._reader.execute(sql, values) as cursor:
+            async with (await self._reader.get()).execute(sql, values) as cursor:
                 async for row in cursor:
                     yield row
 
@@ -260,7 +372,7 @@ class Store:
 
     async def add_login(self, token_hash: str, expires: datetime) -> None:
         """Keep a one-time login; expired ones go."""
-        await self._write(
+        await self._scribe.write(
             [
                 ("DELETE FROM login WHERE expires_at < ?", (rows.text_of(datetime.now(expires.tzinfo)),)),
                 ("INSERT INTO login (token_hash, expires_at) VALUES (?, ?)", (token_hash, rows.text_of(expires))),
@@ -271,22 +383,7 @@ class Store:
         """Whether a one-time login is good; it is used up by that. Raises LedgerFailed."""
         sql = "DELETE FROM login WHERE token_hash = ? AND expires_at >= ?"
         with _as_ledger_failed():
-            async with self._lock, self._writer.execute(sql, (token_hash, rows.text_of(now))) as cursor:
-                return cursor.rowcount == 1
-
-
-async def _use_wal(connection: aiosqlite.Connection) -> None:
-    """Have a write-ahead log. For this alone SQLite does not wait by itself while another opens the file."""
-    for _ in range(WAL_TRIES):
-        try:
-            await connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            await asyncio.sleep(WAL_SECONDS)
-        else:
-            return
-    raise LedgerFailed("another program holds it")
+            return await self._scribe.change(sql, (token_hash, rows.text_of(now))) == 1
 
 
 @contextlib.contextmanager
@@ -294,5 +391,5 @@ def _as_ledger_failed() -> Iterator[None]:
     """What goes wrong inside is a failure of the ledger."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError, OSError) as error:  # ValueError: aiosqlite's, of a closed connection
         raise LedgerFailed(str(error)) from error

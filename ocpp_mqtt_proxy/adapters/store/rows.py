@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
@@ -33,10 +33,17 @@ Statement = tuple[str, tuple[object, ...]]
 
 TRANSACTION_COUNTER = "last_transaction"
 SESSION_COUNTER = "last_session"
+COUNTERS = (TRANSACTION_COUNTER, SESSION_COUNTER)
+INSTANCE = "instance"
+IN_USE = "in_use"
+"""Keys of what an installation remembers about itself. `IN_USE` stands while the program runs."""
+
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError)
+"""What reading a row fails of where its contents were damaged."""
 
 _CHARGER_COLUMNS = (
     "id", "version", "nameplate", "accepted", "operative", "limit_amps", "profile_form",
-    "inventory", "inventory_of", "measurands", "seq", "first_seen", "last_seen",
+    "inventory", "inventory_of", "measurands", "first_seen", "last_seen",
 )  # fmt: skip
 _CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at", "details")
 _SESSION_COLUMNS = (
@@ -54,6 +61,20 @@ _PUT_CHARGER = _replace("charger", _CHARGER_COLUMNS)
 _PUT_CONNECTOR = _replace("connector", _CONNECTOR_COLUMNS)
 _PUT_SESSION = _replace("session", _SESSION_COLUMNS)
 PUT_META = _replace("meta", ("key", "value"))
+PUT_EVENT_NUMBER = _replace("event_number", ("charger", "seq"))
+
+PROBES = tuple(
+    f"SELECT {', '.join(columns)} FROM {table} LIMIT 0"  # noqa: S608 (our own names)
+    for table, columns in (
+        ("meta", ("key", "value")),
+        ("charger", _CHARGER_COLUMNS),
+        ("event_number", ("charger", "seq")),
+        ("connector", _CONNECTOR_COLUMNS),
+        ("session", _SESSION_COLUMNS),
+        ("login", ("token_hash", "expires_at")),
+    )
+)
+"""What fails where a table or a column that we need is not there."""
 
 
 def key_of(change: Change) -> tuple[str, ...]:
@@ -67,6 +88,8 @@ def key_of(change: Change) -> tuple[str, ...]:
             return ("charger", change.id)
         case Numbers():
             return ("numbers",)
+        case EventNumber():
+            return ("event_number", change.charger)
 
 
 def statements(change: Change) -> list[Statement]:
@@ -83,6 +106,8 @@ def statements(change: Change) -> list[Statement]:
                 (PUT_META, (TRANSACTION_COUNTER, str(change.last_transaction))),
                 (PUT_META, (SESSION_COUNTER, str(change.last_session))),
             ]
+        case EventNumber():
+            return [(PUT_EVENT_NUMBER, (change.charger, change.seq))]
 
 
 def text_of(at: datetime | None) -> str | None:
@@ -112,7 +137,6 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
         _json(inventory) if inventory else None,
         memory.inventory_of,
         _json(sorted(memory.measurands)),
-        max(memory.seq, memory.seq_reserved),
         text_of(memory.first_seen),
         text_of(memory.last_seen),
     )
@@ -138,8 +162,8 @@ def _form(stored: Mapping[str, Any] | None) -> ProfileForm | None:
     return ProfileForm(**{**stored, "purpose": Purpose(purpose) if purpose else None})
 
 
-def charger(row: Row) -> ChargerMemory:
-    """A stored charger."""
+def charger(row: Row, seq: int = 0) -> ChargerMemory:
+    """A stored charger. No event of it has a higher number than `seq`."""
     form, session_form, lowered = _profiles(row["profile_form"])
     variables = [_variable(v) for v in orjson.loads(row["inventory"])] if row["inventory"] else []
     return ChargerMemory(
@@ -155,8 +179,8 @@ def charger(row: Row) -> ChargerMemory:
         inventory={v.name: v for v in variables},
         inventory_of=row["inventory_of"],
         measurands=set(orjson.loads(row["measurands"])),
-        seq=row["seq"],
-        seq_reserved=row["seq"],
+        seq=seq,
+        seq_reserved=seq,
         first_seen=time_of(row["first_seen"]),
         last_seen=time_of(row["last_seen"]),
     )

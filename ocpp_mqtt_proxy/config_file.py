@@ -195,11 +195,17 @@ _WRONG = {
 def faults(error: ValidationError) -> Iterator[str]:
     """One line per fault: the key's path, what is wrong, what is allowed. Secrets are not shown."""
     for fault in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(step) for step in fault["loc"] if not str(step).startswith("function-"))
+        path = ".".join(_named(step) for step in fault["loc"] if not str(step).startswith("function-"))
         if fault["type"] == "extra_forbidden":
             yield f"{path}: no such key; allowed: {', '.join(_siblings(fault['loc']))}"
         else:
             yield f"{path or 'configuration'}: {_wrong(fault)}"
+
+
+def _named(step: int | str) -> str:
+    """A key as a line can hold it."""
+    name = str(step)
+    return name if name and name.isprintable() else repr(name)
 
 
 def _wrong(fault: Mapping[str, Any]) -> str:

@@ -15,11 +15,13 @@ from ocpp_mqtt_proxy.config.values import (
     Currency,
     Current,
     Day,
+    Days,
     Measurands,
     Money,
     Password,
     Port,
     PresenceRule,
+    Priority,
     ProviderId,
     QuirkSwitch,
     Seconds,
@@ -124,8 +126,8 @@ class Database(Section):
     """Where sessions are kept, and for how long in days; 0: for ever."""
 
     path: str = "ocpp-mqtt-proxy.db"
-    keep_days: int = Field(default=0, ge=0)
-    keep_audit_days: int = Field(default=90, ge=0)
+    keep_days: Days = 0
+    keep_audit_days: Days = 90
 
 
 class Log(Section):
@@ -207,7 +209,7 @@ class Provider(Section):
     token: Password = SecretStr("")
     mqtt: bool = False
     roles: list[ClassName] = ["transactions", "smart_charging"]
-    priority: int = 0
+    priority: Priority = 0
     presence: PresenceRule | None = None
     schedule: list[Schedule] = []
     max_current: Current | None = None
@@ -219,7 +221,7 @@ class Service(Section):
 
     id: ProviderId
     url: WebSocketUrl
-    version: Annotated[Literal["1.6", "2.0.1", "2.1", "auto"], Spelled] = "auto"
+    version: ChargerVersion = "auto"
     auth_type: Literal["none", "basic", "token", "certificate"] = "none"
     token: SecretStr = SecretStr("")
     username: str = ""

@@ -126,6 +126,8 @@ WebSocketUrl = Annotated[Url, _matching(r"wss?://.+", "must begin with ws:// or 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Current = Annotated[float, Field(ge=0, le=1000)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
+Days = Annotated[int, Field(ge=0, le=36500)]
+Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Currency = Annotated[str, _matching(r"[A-Z]{3}", "must be a currency's three letters, such as EUR")]
 PresenceRule = Literal["any", "home", "away"]

@@ -45,6 +45,7 @@ AT_ONCE = Timing(boot_grace=0, boot_patience=0, calm=0, call=3600)
 PATIENCE = 200
 """Turns of the loop within which an answer comes; nothing here waits for anything else."""
 
+TABLES = migrations.scripts()
 MAX_TOPIC = 65_535
 CHARGER = "CP1"
 
@@ -108,7 +109,7 @@ class Books(Ledger):
 
     def __post_init__(self) -> None:
         self.database.row_factory = sqlite3.Row
-        for script in migrations.scripts():
+        for script in TABLES:
             self.database.executescript(script)
 
     async def record(self, changes: Sequence[Change]) -> None:

@@ -81,7 +81,8 @@ FILES = tuple(sorted(file.stem for file in FOLDER.glob("*.jsonl")))
 @cache
 def frames(version: Version, *, from_charger: bool = True) -> tuple[bytes, ...]:
     """Every frame of the corpus that a charger of the version, or a CSMS, may send, as JSON."""
-    known = rows(*FILES, where=lambda row: row.from_charger is from_charger and _speaks(row, version))
+    known = rows(*FILES, where=lambda row: "from" in row.fields and _speaks(row, version))
+    known = [row for row in known if row.from_charger is from_charger]
     found = [json.dumps(frame).encode() for row in known for frame in _frames(row)]
     assert found
     return tuple(found)

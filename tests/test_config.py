@@ -103,6 +103,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"ocpp_version": "1.5"}, "ocpp_version: must be '1.6', '2.0.1' or '2.1'"),
     ({"ocpp_version": 2.0}, "ocpp_version: must be '1.6', '2.0.1' or '2.1'"),
     ({"auto_detect_ocpp_version": "perhaps"}, "auto_detect_ocpp_version: must be true or false"),
+    (
+        {"chargers": [ONE | {"quirks": ["stray_commas", "no_ping"]}]},
+        "chargers.0.quirks.1: no_ping is no quirk; must be one of byte_order_mark, control_characters, "
+        "counts_phases, endless_numbers, few_measurands, forgets_first_limit, fractions, frames_not_closed, "
+        "half_characters, keys_without_values, lists_not_begun, must_ping, no_offers_no_soc, not_a_number, nulls, "
+        "numbers_for_text, objects_for_lists, relative_profiles, speaks_16_on_2x, spellings, stack_level_0, "
+        "stop_is_final, stray_commas, text_for_numbers, times_as_numbers, watts_only; or no_… to switch one off",
+    ),
     ({"rate_limit_seconds": -1}, "rate_limit_seconds: must be greater than or equal to 0"),
     ({"allowed_providers": "all"}, "allowed_providers: must be a list"),
     ({"presence_topic": "home/+/presence"}, "presence_topic: must be an MQTT topic without wildcards"),

@@ -333,8 +333,8 @@ async def test_what_could_not_be_taken_back_is_when_the_charger_is_there_again()
     assert 1 in desk.station.memory.lowered
     desk.hub.connect("CP1", desk.link, "127.0.0.1")
     await Commissioning(desk.hub).prepare(desk.station, desk.link, booted=False)
-    assert desk.taken[-1] == (DEFAULT, 0, 32)
     assert 1 not in desk.station.memory.lowered
+    assert desk.taken[-1] == (DEFAULT, 0, 32)
 
 
 async def test_what_is_learned_is_written_down() -> None:

@@ -123,9 +123,9 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def wire(service: Running, version: Version) -> AsyncIterator[Wire]:
+async def wire(service: Running, version: Version, called: str = "") -> AsyncIterator[Wire]:
     """A charger of its own, connected."""
-    charger_id = f"row{next(_numbers)}"
+    charger_id = called or f"row{next(_numbers)}"
     protocols = [Subprotocol(DIALECTS[version].subprotocol)]
     async with connect(f"{service.chargers}/{charger_id}", subprotocols=protocols, compression=None) as socket:
         charger = Wire(charger_id, version, socket)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -20,6 +22,7 @@ from ocpp_mqtt_proxy.core.events import (
     CardDecided,
     DataTransferred,
     Fact,
+    HeartbeatHeard,
     MeterRead,
     SessionEnded,
     SessionStarted,
@@ -65,10 +68,15 @@ class Scene:
     def connector(self) -> Connector:
         return self.station.connectors[1]
 
-    def told(self, kind: type[F]) -> list[F]:
-        """The facts of a kind about this charger since the last question."""
-        mine = [fact for fact in self.mailbox.take_now() if fact.charger == self.charger.charger_id]
-        return [fact for fact in mine if isinstance(fact, kind)]
+    async def told(self, kind: type[F]) -> list[F]:
+        """The facts of a kind about this charger since the last question: all there are before a heartbeat's."""
+        assert await self.charger.is_alive()
+        facts: list[Fact] = []
+        async with asyncio.timeout(PATIENCE):
+            while not any(isinstance(fact, HeartbeatHeard) for fact in facts):
+                told = await self.mailbox.take()
+                facts += [fact for fact in told if fact.charger == self.charger.charger_id]
+        return [fact for fact in facts if isinstance(fact, kind)]
 
     async def hears_that(self, status: Status) -> None:
         """Wait until the connector is told to be in a state."""
@@ -116,7 +124,7 @@ class Scene:
     async def readings(self) -> list[Reading]:
         """What is read of the row's meter values."""
         await self.say()
-        return [reading for fact in self.told(MeterRead) for reading in fact.readings]
+        return [reading for fact in await self.told(MeterRead) for reading in fact.readings]
 
     async def answered(self, order: Any) -> Outcome:
         """What becomes of an order that the row answers."""
@@ -178,7 +186,7 @@ async def it_is_one_transaction(s: Scene) -> None:
     first, again = await s.say_all()
     assert first == again
     assert first["idTagInfo"]["status"] == "Accepted"
-    assert len(s.told(SessionStarted)) == 1
+    assert len(await s.told(SessionStarted)) == 1
 
 
 async def the_tag_of_the_start_stands(s: Scene) -> None:
@@ -190,7 +198,7 @@ async def the_tag_of_the_start_stands(s: Scene) -> None:
 async def it_is_of_the_running_transaction(s: Scene) -> None:
     await s.start(wh=11_000)
     await s.say()
-    (told,) = s.told(MeterRead)
+    (told,) = await s.told(MeterRead)
     assert s.connector.session is not None
     assert told.transaction_id == s.connector.session.transaction_id
     assert s.connector.session.energy == 1000.0
@@ -229,7 +237,7 @@ async def a_stray_comma_is_dropped_where_that_is_known(s: Scene) -> None:
     s.charger.answers.clear()
     await s.charger.send(text)
     await s.charger.until(lambda: s.charger.answers)
-    assert [reading.value for fact in s.told(MeterRead) for reading in fact.readings] == [1.0]
+    assert [reading.value for fact in await s.told(MeterRead) for reading in fact.readings] == [1.0]
 
 
 async def the_zone_is_the_one_that_fits(s: Scene) -> None:
@@ -269,7 +277,7 @@ async def both_are_confirmed_and_one_counts(s: Scene) -> None:
     for payload, message_id in zip(of(s.row, "StopTransaction"), ("r1", "r2"), strict=True):
         stop = payload | {"transactionId": transaction}
         assert (await s.charger.answer([CALL, message_id, "StopTransaction", stop]))[0] == RESULT
-    assert len(s.told(SessionEnded)) == 1
+    assert len(await s.told(SessionEnded)) == 1
 
 
 async def it_is_now(s: Scene) -> None:
@@ -333,12 +341,12 @@ async def nothing_is_opened_again(s: Scene) -> None:
     await s.call("StopTransaction", **stop | {"transactionId": first["transactionId"]})
     assert await s.call("StartTransaction", **again) == first
     assert list(s.station.sessions()) == []
-    assert len(s.told(SessionStarted)) == 1
+    assert len(await s.told(SessionStarted)) == 1
 
 
 async def data_is_passed_on_as_it_came(s: Scene) -> None:
     await s.say()
-    (told,) = s.told(DataTransferred)
+    (told,) = await s.told(DataTransferred)
     assert told.data == s.row.payload["data"]
 
 
@@ -346,7 +354,7 @@ async def a_stranger_gets_a_transaction_and_a_no(s: Scene) -> None:
     answer = await s.say()
     assert answer["idTagInfo"]["status"] == "Invalid"
     assert answer["transactionId"] > 0
-    assert [fact.verdict for fact in s.told(CardDecided)] == [Verdict.INVALID]
+    assert [fact.verdict for fact in await s.told(CardDecided)] == [Verdict.INVALID]
 
 
 async def a_fraction_is_rounded(s: Scene) -> None:
@@ -362,7 +370,7 @@ async def hertz_is_hertz(s: Scene) -> None:
 
 async def it_is_told_once(s: Scene) -> None:
     assert await s.say_all() == [{}, {}, {}]
-    assert [fact.status for fact in s.told(StatusChanged)] == [Status.AVAILABLE]
+    assert [fact.status for fact in await s.told(StatusChanged)] == [Status.AVAILABLE]
 
 
 async def an_empty_tag_is_none(s: Scene) -> None:
@@ -468,3 +476,73 @@ async def test_a_quirk_is_taken_as_it_was_meant(service: Running, row: Row, capl
         await action(s)
         assert await s.charger.is_alive()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+# What there is to see of it
+
+
+FORCED = {"id": "Forced", "quirks": ["not_a_number", "no_numbers_for_text"]}
+NAN = json.dumps(
+    [
+        CALL,
+        "nan",
+        "MeterValues",
+        {
+            "connectorId": 1,
+            "meterValue": [
+                {
+                    "timestamp": "2026-03-14T08:15:30Z",
+                    "sampledValue": [{"value": float("nan")}, {"value": 7, "measurand": "Voltage"}],
+                }
+            ],
+        },
+    ]
+)
+
+
+async def test_configuration_forces_a_quirk_and_all_of_it_can_be_seen(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(tmp_path, None, chargers=[FORCED]) as service, wire(service, V16, "Forced") as charger:
+        assert await charger.is_alive()
+        await charger.send(NAN)
+        await charger.until(lambda: charger.of("nan"))
+        await charger.send(NAN)
+        assert await charger.is_alive()
+        bridge = service.app.bridge
+        assert bridge.status()["chargers"]["Forced"]["quirks"] == ["not_a_number"]
+        assert bridge.status()["chargers"]["Forced"]["traffic"]["mended"] == {"not_a_number": 2, "nulls": 2}
+        assert bridge.health()["repaired"] == {"Forced": {"not_a_number": 2, "nulls": 2}}
+    lines = [line for line in caplog.messages if "repaired (not_a_number)" in line]
+    assert len(lines) == 1
+    assert '"value": NaN' in lines[0]
+
+
+async def test_what_was_counted_stays_counted_over_reconnects(service: Running) -> None:
+    for times in (1, 2):
+        async with wire(service, V16, "again") as charger:
+            await charger.send(NAN)
+            assert await charger.is_alive()
+            assert service.app.gate.counted("again").bad_frames == times
+
+
+async def test_half_a_character_and_an_endless_number_are_read_by_everybody(service: Running) -> None:
+    async with wire(service, V16) as charger:
+        await charger.send(r'[2,"half","DataTransfer",{"vendorId":"x","data":"\ud83d"}]')
+        await charger.send(NAN.replace('"nan"', '"endless"').replace("NaN", "1e400"))
+        await charger.until(lambda: len(charger.answers) == 2)
+        assert [frame[:2] for frame in charger.answers] == [[RESULT, "half"], [RESULT, "endless"]]
+
+
+async def test_boots_in_a_row_are_one_commissioning(service: Running) -> None:
+    async with wire(service, V16) as charger:
+        for number in range(10):
+            boot = {"chargePointVendor": "X", "chargePointModel": "M"}
+            await charger.send([CALL, f"boot{number}", "BootNotification", boot])
+        await charger.until(lambda: len(charger.answers) == 10)
+        assert await charger.is_alive()
+        link = service.app.hub.links[charger.charger_id]
+        await link.send(GetConfiguration(("Last",)))
+        questions = [payload for action, payload in charger.asked if action == "GetConfiguration"]
+        assert len(questions) <= 3

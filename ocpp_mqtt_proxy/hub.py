@@ -7,7 +7,7 @@ bus. It holds every station and every open link, and nothing else does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.bus import Bus
@@ -51,7 +51,7 @@ class Delayed:
     again. The writing goes on whether or not somebody still waits for the answer.
     """
 
-    answer: Awaitable[Answer]
+    answer: asyncio.Future[Answer]
 
 
 @dataclass
@@ -127,6 +127,11 @@ class Hub:
             return Delayed(asyncio.shield(recording))
         self._conclude(station, heard)
         return heard.answer
+
+    def goes_on(self, charger_id: str, transaction_id: str) -> bool:
+        """Whether a transaction of a charger is known and runs. Raises UnknownCharger."""
+        session = self.station(charger_id).book.find(transaction_id)
+        return session is not None and session.running
 
     def _decision(self, report: Report) -> Decision | None:
         if isinstance(report, _WITH_CARD) and report.token is not None:

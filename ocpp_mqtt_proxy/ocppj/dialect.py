@@ -57,12 +57,16 @@ class Hear:
 
     `tolerant`: a wrong value in a field does not lose the message; its good part is used, because the charger
     would send it again for ever. A required field that is missing still does, `forgiven` ones aside.
+    `plain` tells of a valid message the transaction that it goes on with, empty for none; None where it may do
+    more than that. A plain message is answered by nothing at all, so where we know its transaction the answer
+    need not wait until it is heard.
     """
 
     decode: Callable[[Object], Report]
     reply: Callable[[Any], Payload]
     tolerant: bool = False
     forgiven: frozenset[str] = frozenset()
+    plain: Callable[[Object], str | None] | None = None
 
     def bears(self, violation: Violation) -> bool:
         """Whether a message that breaks its schema this way can be used all the same."""
@@ -108,7 +112,14 @@ class Dialect:
     def decode(
         self, action: str, payload: Object, quirks: Callable[[], Active] = usual
     ) -> tuple[Report, Violation | None]:
-        """What a charger's call reports, and how it broke its schema where that can be borne.
+        """What a charger's call reports, and how it broke its schema where that can be borne. Raises as `judge`."""
+        row, payload, violation = self.judge(action, payload, quirks)
+        return row.decode(payload), violation
+
+    def judge(
+        self, action: str, payload: Object, quirks: Callable[[], Active] = usual
+    ) -> tuple[Hear, Object, Violation | None]:
+        """The row of a charger's call, what of it can be used, and how it broke its schema where that can be borne.
 
         What fails is repaired by what the charger is known to get wrong. Raises CallRefused where it has to be
         answered by a CALLERROR.
@@ -122,7 +133,7 @@ class Dialect:
                 payload, violation = mend(self.version, action, payload, violation, quirks())
             if not row.bears(violation):
                 raise CallRefused(violation.code, str(violation))
-        return row.decode(payload), violation
+        return row, payload, violation
 
     def take(self, action: str, payload: Object) -> Report:
         """What reports a message that is never answered. Raises CallRefused where it cannot be used."""

@@ -372,6 +372,78 @@ async def test_a_fault_of_ours_costs_a_message_and_not_the_socket(
     assert "CP1: Heartbeat could not be handled" in caplog.text
 
 
+# Readings: their answer says nothing and waits for nothing
+
+AT = "2026-03-14T12:00:00Z"
+
+
+def readings(version: Version, transaction_id: Any) -> tuple[str, dict[str, Any]]:
+    if version is Version.V16:
+        values = [{"timestamp": AT, "sampledValue": [{"value": "2000"}]}]
+        return "MeterValues", {"connectorId": 1, "transactionId": transaction_id, "meterValue": values}
+    sample = [{"timestamp": AT, "sampledValue": [{"value": 2000}]}]
+    event = {"eventType": "Updated", "timestamp": AT, "triggerReason": "MeterValuePeriodic", "seqNo": 1}
+    return "TransactionEvent", event | {"transactionInfo": {"transactionId": str(transaction_id)}, "meterValue": sample}
+
+
+async def started(c: Conversation) -> Any:
+    """A transaction runs; its id."""
+    answer = await c.charger.call(STARTED[c.version], START[c.version])
+    return answer[2].get("transactionId", "t1")
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_readings_of_a_known_transaction_are_answered_with_nothing_and_heard(version: Version) -> None:
+    async with conversing(version) as c:
+        action, payload = readings(version, await started(c))
+        assert await c.charger.call(action, payload) == [3, "m1", {}]
+        (session,) = c.hub.station("CP1").sessions()
+        assert session.register is not None
+        assert session.register.raw == 2000
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_readings_of_an_unknown_transaction_are_answered_once_it_is_on_disk(version: Version) -> None:
+    async with conversing(version) as c:
+        c.ledger.open.clear()
+        action, payload = readings(version, 4711)
+        c.charger.say([2, "m2", action, payload])
+        assert await c.charger.call("Heartbeat")
+        assert "m2" not in c.charger.answers
+        c.ledger.open.set()
+        await c.charger.until(lambda: "m2" in c.charger.answers)
+        assert c.charger.answers["m2"] == [3, "m2", {}]
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_readings_that_we_fail_on_are_answered_once(version: Version, caplog: pytest.LogCaptureFixture) -> None:
+    async with conversing(version) as c:
+        action, payload = readings(version, await started(c))
+        clock, c.hub.clock = c.hub.clock, Uncertain()
+        assert await c.charger.call(action, payload) == [3, "m1", {}]
+        c.hub.clock = clock
+        assert (await c.charger.call("Heartbeat", message_id="m2"))[0] == 3
+        assert not c.charger.answers
+    assert f"CP1: {action} could not be handled" in caplog.text
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_that_a_stale_session_cannot_be_written_costs_readings_no_second_answer(version: Version) -> None:
+    """Readings may end a session whose cable is long out; that is written, whoever was answered."""
+    async with conversing(version) as c:
+        action, payload = readings(version, await started(c))
+        connector = c.hub.station("CP1").connectors[1]
+        connector.report("available", c.hub.clock.now())
+        connector.says_occupied = True
+        connector.settle()
+        assert isinstance(c.hub.clock, FakeClock)
+        c.hub.clock.pass_(hours=1)
+        c.ledger.broken = True
+        assert await c.charger.call(action, payload) == [3, "m1", {}]
+        assert (await c.charger.call("Heartbeat", message_id="m2"))[0] == 3
+        assert not c.charger.answers
+
+
 class Buggy(FakeLedger):
     async def record(self, changes: Any) -> None:
         raise RuntimeError("a bug")

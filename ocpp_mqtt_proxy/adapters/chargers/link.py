@@ -20,7 +20,8 @@ from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.logs import IN_FULL
 from ocpp_mqtt_proxy.ocppj import quirks, rpc
-from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
+from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect, Hear
+from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.quirks.mending import reread
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResultError, ErrorCode, Frame, Send
 from ocpp_mqtt_proxy.ocppj.schema import Violation
@@ -231,12 +232,14 @@ class Link:
     def _hear(self, call: Call) -> None:
         """Answer a call: at once where nothing has to be waited for, which is nearly always."""
         try:
-            report = self._understand(call)
-            answer = self._hub.hear(self.charger_id, report)
-            if isinstance(answer, Delayed):
-                self._answer_later(call, answer)
-            else:
-                self._answer(call, answer)
+            row, payload, violation = self.dialect.judge(call.action, call.payload, self._quirks)
+            if violation is None and self._is_plain(row, payload):
+                self._hear_plain(call, row.decode, payload)
+                return
+            if violation is not None:
+                self._note_broken(call, violation)
+            report = row.decode(payload)
+            self._reply(call, self._hub.hear(self.charger_id, report))
         except CallRefused as refusal:
             self._refuse(call, refusal.code, refusal.why)
         except Exception:  # a fault of ours costs one answer its sense, never the charger its socket
@@ -246,12 +249,22 @@ class Link:
             if isinstance(report, BootReported):
                 self._boot_answered(report)
 
-    def _understand(self, call: Call) -> Report:
-        """What a call reports. Raises CallRefused."""
-        report, violation = self.dialect.decode(call.action, call.payload, self._quirks)
-        if violation is not None:
-            self._note_broken(call, violation)
-        return report
+    def _hear_plain(self, call: Call, decode: Callable[[Object], Report], payload: Object) -> None:
+        """Answer first: what follows is not the charger's concern."""
+        self._send(rpc.encode_result(call.id, {}))
+        try:
+            answer = self._hub.hear(self.charger_id, decode(payload))
+        except Exception:  # as above
+            log.exception("%s: %s could not be handled", self.charger_id, call.action)
+        else:
+            _let_be(answer)
+
+    def _is_plain(self, row: Hear, payload: Object) -> bool:
+        """Whether the answer need not wait until the message is heard: it says nothing, and nothing hangs on it."""
+        transaction_id = row.plain(payload) if row.plain else None
+        return transaction_id == "" or (
+            transaction_id is not None and self._hub.goes_on(self.charger_id, transaction_id)
+        )
 
     def _note_broken(self, call: Call, violation: Violation) -> None:
         """A call breaks its schema and is used as far as it goes, where it can be repaired."""
@@ -279,6 +292,12 @@ class Link:
         """An answer of ours was of no use to the charger: noted, never answered."""
         self.counters.unused += 1
         log.warning("%s: could not use our answer: %s %s", self.charger_id, error.code, error.description)
+
+    def _reply(self, call: Call, answer: Answer | Delayed) -> None:
+        if isinstance(answer, Delayed):
+            self._answer_later(call, answer)
+        else:
+            self._answer(call, answer)
 
     def _answer_later(self, call: Call, answer: Delayed) -> None:
         """Answer once the disk has it. Frames go on being taken, up to a number: our own calls are answered there."""
@@ -402,3 +421,9 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _let_be(answer: Answer | Delayed) -> None:
+    """Nobody waits for an answer any more; that something could not be written down the ledger itself tells."""
+    if isinstance(answer, Delayed):
+        answer.answer.add_done_callback(lambda written: written.exception())

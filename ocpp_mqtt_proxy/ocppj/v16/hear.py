@@ -125,7 +125,7 @@ HEAR = {
     "FirmwareStatusNotification": Hear(alike.heard_firmware, alike.nothing),
     "Heartbeat": Hear(alike.heard_heartbeat, alike.time_told, tolerant=True),
     "LogStatusNotification": Hear(alike.heard_upload, alike.nothing),
-    "MeterValues": Hear(_meter, alike.nothing, tolerant=True),
+    "MeterValues": Hear(_meter, alike.nothing, tolerant=True, plain=lambda payload: transaction_id(payload) or ""),
     "SecurityEventNotification": Hear(alike.heard_security, alike.nothing),
     # We sign nothing yet: a charger keeps the certificate it has (A02).
     "SignCertificate": Hear(alike.noticed("SignCertificate"), alike.answered("Rejected")),

@@ -106,6 +106,13 @@ def _transaction(words: Words, payload: Object) -> TransactionReported:
     )
 
 
+def _goes_on_with(payload: Object) -> str | None:
+    """The transaction of an event that neither begins nor ends it nor shows a card."""
+    if payload.get("eventType") != "Updated" or "idToken" in payload:
+        return None
+    return identifier(child(payload, "transactionInfo"), "transactionId")
+
+
 def _kept(answer: TransactionAnswer) -> Payload:
     return {"idTokenInfo": id_token_info(answer.authorization)} if answer.authorization else {}
 
@@ -173,8 +180,10 @@ def worded(words: Words) -> dict[str, Hear]:
     """The rows whose words 2.1 has more of."""
     orderless = frozenset({"timestamp", "triggerReason", "seqNo"})
     return {
-        "MeterValues": Hear(partial(_meter, words), alike.nothing, tolerant=True),
-        "TransactionEvent": Hear(partial(_transaction, words), _kept, tolerant=True, forgiven=orderless),
+        "MeterValues": Hear(partial(_meter, words), alike.nothing, tolerant=True, plain=lambda _: ""),
+        "TransactionEvent": Hear(
+            partial(_transaction, words), _kept, tolerant=True, forgiven=orderless, plain=_goes_on_with
+        ),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -83,6 +84,11 @@ def test_what_is_done_differently_adds_up() -> None:
     assert [form.in_watts for form in traits.forms] == [False, True]
     assert traits.pings_unasked
     assert len(traits.measurands) == 5
+
+
+@pytest.mark.parametrize("quirk", SOME, ids=lambda quirk: str(quirk.name))
+def test_users_can_read_of_a_quirk_that_they_may_switch(quirk: Quirk) -> None:
+    assert f"`{quirk.name}`" in (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @given(st.builds(Nameplate, st.text(), st.text(), st.text(), st.text()))

@@ -213,14 +213,17 @@ async def test_a_broker_that_does_not_let_us_in_is_told_of_in_its_words(how: str
 
 
 async def test_a_broker_that_says_nothing_is_not_waited_for() -> None:
-    with pytest.raises(LaneLost, match="no answer"):
-        async with stub(packet_and_silence) as address, lane_to(address, patience=0.02):
-            pass
+    ends: list[bytes] = []
 
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await packet(reader)
+        ends.append(await reader.read())
 
-async def packet_and_silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await packet(reader)
-    await asyncio.Event().wait()
+    async with stub(serve) as address:
+        with pytest.raises(LaneLost, match="no answer"):
+            async with lane_to(address, patience=0.02):
+                pass
+        await until(lambda: ends == [b""])
 
 
 async def test_no_broker_is_no_lane() -> None:
@@ -359,7 +362,7 @@ async def test_a_broker_that_falls_silent_is_lost(told: dict[str, int]) -> None:
     """After it was asked for a sign of life; a broker may want to hear from us more often than we would ask."""
     broker = Scripted(welcome(**told))
     async with scripted(broker, patience=0.05 if not told else PATIENCE) as opened:
-        assert await opened.lost() == "it is silent"
+        assert (await opened.lost()).endswith("it is silent")
         assert broker.kinds()[1:] == [PINGREQ]
 
 
@@ -374,7 +377,7 @@ async def test_a_broker_that_acknowledges_nothing_is_lost() -> None:
     broker = Scripted(WELCOME, lambda first, _: PONG if first == PINGREQ else b"")
     async with scripted(broker, patience=0.1) as opened:
         opened.outbox.emit("t", b"x")
-        assert await opened.lost() == "it acknowledges nothing"
+        assert (await opened.lost()).endswith("it acknowledges nothing")
         assert opened.outbox.waiting == 1
 
 

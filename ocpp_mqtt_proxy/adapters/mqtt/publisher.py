@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import ExitStack
 from typing import Protocol, cast
 
 from ocpp_mqtt_proxy.adapters.mqtt import wire
@@ -50,15 +51,15 @@ async def open_lane(
     """A lane of our own. `patience` is how long the broker may take to answer, in seconds. Raises LaneLost."""
     lane = OwnLane(outbox, hello, qos, patience)
     loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(patience):
-            await loop.create_connection(lambda: lane, host, port, ssl=tls)
-            await lane.welcomed()
-    except OSError as error:  # a timeout and what TLS complains of are such too
-        raise LaneLost(str(error) or "no answer") from error
-    finally:
-        if not lane.is_open:
-            lane.abort()
+    with ExitStack() as on_failure:
+        on_failure.callback(lane.abort)
+        try:
+            async with asyncio.timeout(patience):
+                await loop.create_connection(lambda: lane, host, port, ssl=tls)
+                await lane.welcomed()
+        except OSError as error:  # a timeout and what TLS complains of are such too
+            raise LaneLost(str(error) or "no answer") from error
+        on_failure.pop_all()
     return lane
 
 
@@ -113,7 +114,7 @@ class OwnLane(asyncio.BufferedProtocol):
             heard, acknowledged, owed = self._heard, self._acknowledged, bool(self._waiting)
             await asyncio.wait((self._lost,), timeout=self._tick)
             if self._lost.done():
-                raise LaneLost(self._lost.result())
+                raise LaneLost(f"the connection that publishes: {self._lost.result()}")
             if owed and self._waiting and acknowledged == self._acknowledged:
                 self._break("it acknowledges nothing")
             elif heard != self._heard:

@@ -12,7 +12,7 @@ from ocpp_mqtt_proxy.core.model import Nameplate, Version
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.quirks import QUIRKS, active, usual
-from ocpp_mqtt_proxy.ocppj.quirks.mending import reread
+from ocpp_mqtt_proxy.ocppj.quirks.mending import MOST_BYTES, reread
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallResult
 from tests.ocppj.rows import Row, by_row, rows
 from tests.ocppj.test_rpc import JSON
@@ -79,10 +79,16 @@ def test_bytes_of_all_kinds_are_read_or_not(version: Version, data: bytes) -> No
     assert again is None or again.mended
 
 
-@pytest.mark.parametrize("text", ['"' * 200_000, r"\"" * 200_000, "[,{" * 100_000, ":" * 300_000, "1e4" * 100_000])
-def test_a_long_frame_of_nothing_but_oddness_is_looked_through_once(text: str) -> None:
+@pytest.mark.parametrize("quirk", OF_TEXT, ids=lambda quirk: str(quirk.name))
+@pytest.mark.parametrize("odd", ['"', r"\"", "[,{", ":", "1e400", "1", r"\ud", "NaN", "x\t"])
+def test_a_long_frame_of_nothing_but_oddness_is_looked_through_once(quirk: Any, odd: str) -> None:
     """Were each quote tried for a beginning, this would take hours."""
-    assert reread(text.encode(), V16, active(Nameplate(), tuple(quirk.name for quirk in OF_TEXT))) is None
+    assert isinstance(quirk.text(odd * 200_000), str)
+
+
+def test_a_frame_that_is_too_long_is_not_looked_through() -> None:
+    everybody_s = '\ufeff[2,"a","Heartbeat",{}' + " " * MOST_BYTES + "]"
+    assert reread(everybody_s.encode(), V16, usual()) is None
 
 
 def test_a_frame_that_is_two_is_none() -> None:

@@ -93,6 +93,7 @@ LEFT: list[tuple[str, dict[str, Any]]] = [
     ("StatusNotification", STATUS | {"connectorId": True}),
     ("StatusNotification", STATUS | {"timestamp": {}}),
     ("StatusNotification", STATUS | {"more": 1}),
+    ("StatusNotification", STATUS | {"vendorErrorCode": ["x"]}),
     ("StopTransaction", STOP | {"idTag": "QWERTY12345678901234-"}),
     ("StopTransaction", STOP | {"transactionId": "abc"}),
     ("StopTransaction", STOP | {"meterStop": [9]}),
@@ -104,6 +105,13 @@ LEFT: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("action", "payload"), LEFT)
 def test_what_nobody_knows_the_meaning_of_is_left_as_it_is(action: str, payload: dict[str, Any]) -> None:
     assert mended(V16, action, payload) == (payload, ())
+
+
+def test_a_time_that_no_calendar_has_is_text() -> None:
+    assert mended(V16, "StatusNotification", STATUS | {"timestamp": 10**17}) == (
+        STATUS | {"timestamp": str(10**17)},
+        ("numbers_for_text",),
+    )
 
 
 def test_each_field_is_mended_by_itself() -> None:
@@ -177,6 +185,20 @@ def test_1_6_readings_on_a_2_x_socket_are_readings() -> None:
     report, _ = DIALECTS[V201].decode("MeterValues", meter(value="7", unit="kWh"), lambda: FOX)
     assert isinstance(report, MeterReported)
     assert [reading.value for reading in report.samples[0].readings] == [7000.0]
+
+
+RIGHT_SHAPES: list[tuple[str, dict[str, Any]]] = [
+    ("BootNotification", {"reason": 7, "chargingStation": {"model": "M", "vendorName": "V"}}),
+    ("StatusNotification", {"timestamp": AT, "connectorStatus": "Broken", "evseId": 1, "connectorId": 1}),
+    ("MeterValues", {"evseId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [{"value": {}}]}]}),
+]
+
+
+@pytest.mark.parametrize(("action", "payload"), RIGHT_SHAPES)
+def test_what_has_the_shape_of_2_x_keeps_it_though_it_is_wrong(action: str, payload: dict[str, Any]) -> None:
+    _, violation = DIALECTS[V201].decode(action, payload, lambda: FOX)
+    assert violation is not None
+    assert "speaks_16_on_2x" not in violation.mended
 
 
 # What goes out again

@@ -13,6 +13,9 @@ from ocpp_mqtt_proxy.ocppj.quirks.rows import LEFT_OUT, Payload
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Frame
 from ocpp_mqtt_proxy.ocppj.schema import Fault, Violation
 
+MOST_BYTES = 32 * 1024
+"""Bytes of a frame that is read again; to look through a longer one would cost others their turn."""
+
 MOST_VALUES = 2000
 """Values of a payload that is repaired; in a larger one, faults alone could take seconds to gather."""
 
@@ -34,7 +37,9 @@ class Reread:
 
 
 def reread(data: bytes | str, version: Version, quirks: Active) -> Reread | None:
-    """Read a frame that is not JSON, with what a charger is known to get wrong; None where that is not all."""
+    """Read a frame that is not JSON, by what a charger is known to get wrong; None where it still is none."""
+    if len(data) > MOST_BYTES:
+        return None
     text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
     mended: list[str] = []
     for name, repair in quirks.texts:

@@ -8,6 +8,8 @@ UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' ocpp_mqtt_proxy/__init__.py)
 ADDON := addon/ocpp_mqtt_proxy
+FRAMES ?= 1000000
+SOCKET_FRAMES ?= 100000
 # The fallback broker is needed only where mosquitto is not; tests take one from Docker too.
 HAS_MOSQUITTO = PATH="$$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v mosquitto >/dev/null
 HAS_DOCKER = docker info >/dev/null 2>&1
@@ -17,7 +19,7 @@ export OCPP_MQTT_PROXY_CONFIG := $(CONFIG)
 endif
 
 .PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage test-home-assistant \
-	lint format bench profile clean addon docker-build docker-run broker test-broker fallback-broker
+	lint format bench profile fuzz clean addon docker-build docker-run broker test-broker fallback-broker
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -87,6 +89,10 @@ bench: broker ## speed, against a bare relay in the same run
 
 profile: broker ## where a frame's processor time goes, by function (PROFILE=--sample: undistorted)
 	$(BIN)/python -m tests.bench.profile $(PROFILE)
+
+fuzz: test-broker ## a million strange frames, led by coverage; some over sockets (FRAMES= SOCKET_FRAMES=)
+	@$(UV) sync --quiet --frozen --inexact --extra fast --group fuzz
+	$(BIN)/python -m tests.fuzz --frames $(FRAMES) --socket-frames $(SOCKET_FRAMES)
 
 addon: install ## make addon/ocpp_mqtt_proxy a self-contained folder: wheel, pinned requirements, version
 	@rm -f $(ADDON)/*.whl

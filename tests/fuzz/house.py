@@ -35,7 +35,7 @@ from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.logs import JsonFormatter, TextFormatter
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
-from ocpp_mqtt_proxy.ports import Ledger, Publisher
+from ocpp_mqtt_proxy.ports import Ledger, LedgerFailed, Publisher
 from ocpp_mqtt_proxy.topics import Topics
 from tests.fakes import FakeClock, a_hub
 from tests.fuzz.judge import judge
@@ -102,7 +102,10 @@ class Wire:
 
 @dataclass
 class Books(Ledger):
-    """The store's rows, in memory: what cannot be written is known at once."""
+    """The store's rows, in memory: what cannot be written is known at once. Nothing can be while it is `broken`."""
+
+    broken: bool = False
+    full: bool = False
 
     database: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None))
     notes: dict[tuple[str, ...], Change] = field(default_factory=dict)
@@ -116,17 +119,24 @@ class Books(Ledger):
         for change in changes:
             self.notes.pop(rows.key_of(change), None)
         await asyncio.sleep(0)
+        if self.broken:
+            raise LedgerFailed("disk full")
         self._write(changes)
 
     def note(self, changes: Iterable[Change]) -> None:
         self.notes |= {rows.key_of(change): change for change in changes}
 
+    def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
+        self.note(changes)
+        asyncio.get_running_loop().call_soon(then)
+
     async def forget(self, charger: ChargerMemory) -> None:
         raise NotImplementedError
 
     def flush(self) -> None:
-        notes, self.notes = self.notes, {}
-        self._write(notes.values())
+        if not self.broken:
+            notes, self.notes = self.notes, {}
+            self._write(notes.values())
 
     def _write(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -259,7 +269,7 @@ class House:
     # What happens
 
     async def say(self, *steps: Step) -> None:
-        """Let it happen, and judge what came of it. `!wait SECONDS`, `!reconnect` and `!ask VERB {…}` are no frames."""
+        """Let it happen, and judge what came of it. Steps that begin with `!` are no frames (`_do`)."""
         frames: list[Step] = []
         with self._listener.on():
             for step in steps:
@@ -275,6 +285,8 @@ class House:
         match what, more:
             case "wait", (seconds,):
                 self.clock.pass_(seconds=float(seconds))
+            case "disk", (how,):
+                self.books.broken = how == "fails"
             case "reconnect", ():
                 await self._unplug()
                 await self._plug_in()
@@ -353,7 +365,8 @@ class House:
         self._energy[what] = energy
 
     def _judge_books(self) -> None:
-        """What is written down is what there was."""
+        """What is written down is what there was, once that can be."""
+        self.books.broken = False
         self.books.flush()
         count = "SELECT count(*) FROM session"
         if self.books.database.execute(count).fetchone()[0] < 200:

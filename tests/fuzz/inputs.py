@@ -45,7 +45,7 @@ def _literal(data: bytes) -> Batches:
 
 def _programmed(data: bytes, version: Version) -> Batches:
     random = Bytes(data)
-    batches = []
+    batches: Batches = []
     while not random.ended and len(batches) < MOST_BATCHES:
         batches.append(a_batch(random, version))
     return batches

@@ -164,6 +164,8 @@ def a_batch(random: Random, version: Version) -> list[Step]:
     if chance == 3:
         return ["!reconnect"]
     if chance == 4:
+        return [random.choice(("!disk fails", "!disk works", "!disk works"))]
+    if chance == 5:
         return [f"!wait {random.choice((1, 60, 1000, 86_400, 10**7))}"]
     return [a_frame(random, version) for _ in range(random.choice((1, 1, 1, 2, 4, 12)))]
 

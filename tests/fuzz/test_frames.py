@@ -145,6 +145,10 @@ class StrangeCharger(RuleBasedStateMachine):
     def lets_time_go_by(self, seconds: int) -> None:
         self.happen(f"!wait {seconds}")
 
+    @rule(how=st.sampled_from(["fails", "works"]))
+    def finds_the_disk_otherwise(self, how: str) -> None:
+        self.happen(f"!disk {how}")
+
     @rule()
     def comes_back(self) -> None:
         self.happen("!reconnect")

@@ -42,8 +42,13 @@ def _no_half_character(match: re.Match[str]) -> str:
     return match[0] if match["half"] is None else r"\ufffd"
 
 
-whole_characters = _inside(lambda text: _ESCAPES.sub(_no_half_character, text))
-"""Half a character, escaped (`\\ud800`), becomes the sign for one that cannot be read."""
+_whole_characters = _inside(lambda text: _ESCAPES.sub(_no_half_character, text))
+
+
+def whole_characters(frame: str) -> str:
+    r"""Half a character, escaped (`\ud800`), becomes the sign for one that cannot be read."""
+    return _whole_characters(frame) if re.search(r"\\u[dD][89a-fA-F]", frame) else frame
+
 
 no_controls = _inside(lambda text: _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 """Tabs, line ends and the like in the middle of a string become escapes."""
@@ -55,8 +60,13 @@ def _finite(match: re.Match[str]) -> str:
     return "null" if float(match[0]) in (float("inf"), float("-inf")) else match[0]
 
 
-finite_numbers = _outside(_NUMBER, _finite)
-"""Numbers beyond all measure (`1e400`) become nothing."""
+_finite_numbers = _outside(_NUMBER, _finite)
+
+
+def finite_numbers(frame: str) -> str:
+    """Numbers beyond all measure (`1e400`) become nothing."""
+    return _finite_numbers(frame) if re.search(r"[eE]\+?\d{3}|\d{300}", frame) else frame
+
 
 numbers_only = _outside(r"-?\b(?:NaN|Infinity|inf|nan)\b", lambda _: "null")
 """What is no number (`NaN`) becomes nothing."""

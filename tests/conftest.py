@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a test needs shows in where it stands."""
     for item in items:
         room = item.path.relative_to(HERE).parts[0]
-        if room == "adapters":
+        if room in ("adapters", "crash"):
             item.add_marker("integration")
         elif room in ("journeys", "home_assistant"):
             item.add_marker("e2e")

@@ -12,10 +12,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Connection, connect
 from urllib.parse import quote
 
 COMPANIONS = ("-wal", "-shm", "-journal")
@@ -57,10 +57,10 @@ def made_at(backup: Path) -> datetime:
     return datetime.strptime(backup.name.rpartition("-")[2], _STAMP).replace(tzinfo=UTC)
 
 
-def looking_only(path: Path) -> Connection:
+def looking_only(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing of a database: not even its log is taken in when it closes."""
     uri = f"file:{quote(str(path))}?mode=ro"
-    return connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
 
 
 def sync(path: Path) -> None:
@@ -115,7 +115,7 @@ def succeed(path: Path, now: datetime) -> None:
     take_place(path)
 
 
-def is_whole(connection: Connection) -> str | None:
+def is_whole(connection: sqlite3.Connection) -> str | None:
     """What SQLite finds wrong with a database; None where nothing is. Raises sqlite3.Error."""
     found = connection.execute("PRAGMA quick_check(1)").fetchone()
     return None if found is None or found[0] == "ok" else str(found[0]).replace("*** in database main ***\n", "")

@@ -1,0 +1,108 @@
+"""A house under test: the program's lives, chargers that go on through all of them, and an ear for its events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiomqtt
+
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from tests.brokers import Broker
+from tests.crash.audit import Audit, Hearer
+from tests.crash.chargers import Charger, charger
+from tests.crash.lives import Lives, Zygote
+from tests.running import PATIENCE, options
+
+
+@dataclass
+class House:
+    """Everything there is. `random` decides whatever is left to chance."""
+
+    lives: Lives
+    chargers: list[Charger]
+    audit: Audit
+    hearer: Hearer
+    random: Random
+    url: str
+    driving: list[asyncio.Task[None]]
+
+    @property
+    def deviations(self) -> list[str]:
+        return self.audit.deviations + self.hearer.deviations
+
+    async def connected(self) -> None:
+        """Wait until the program lives so far that a charger is connected."""
+        await _until(lambda: any(one.connected for one in self.chargers))
+
+    async def charged(self, times: int) -> None:
+        """Wait until every charger has charged so many cars."""
+        await _until(lambda: all(len(one.visits) > times for one in self.chargers))
+
+    async def drain(self) -> None:
+        """No more cars come; what is under way ends, and all that happened is confirmed."""
+        for task in self.driving:
+            task.cancel()
+        await asyncio.gather(*self.driving, return_exceptions=True)
+        for one in self.chargers:
+            if one.current is not None:
+                one.end()
+        await _until(lambda: all(one.idle for one in self.chargers))
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait for what shows only in how chargers are."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 (they tell nobody)
+            await asyncio.sleep(0.002)
+
+
+def configure(folder: Path, broker: Broker, **given: Any) -> tuple[Path, dict[str, Any]]:
+    wanted = options(folder, broker, log={"level": "warning"}, **given)
+    file = folder / "house.json"
+    file.write_text(json.dumps(wanted))
+    return file, wanted
+
+
+@contextlib.asynccontextmanager
+async def house(
+    zygote: Zygote, folder: Path, seed: int, broker: Broker, *, per_version: int = 1, haste: float = 0.02
+) -> AsyncIterator[House]:
+    """A house with chargers of every version we speak; the program does not live yet."""
+    config, wanted = configure(folder, broker)
+    random = Random(seed)
+    chargers = [
+        charger(version, number, Random(random.random()), haste)
+        for version in DIALECTS
+        for number in range(per_version)
+    ]
+    url = f"ws://127.0.0.1:{wanted['http']['port']}/charger"
+    hearer = Hearer()
+    lives = Lives(zygote, config)
+    async with asyncio.TaskGroup() as tasks:
+        serving = [tasks.create_task(one.serve(url)) for one in chargers]
+        driving = [tasks.create_task(one.charge()) for one in chargers]
+        ready = asyncio.Event()
+        serving.append(tasks.create_task(_listen(broker, wanted["mqtt"]["base_topic"], hearer, ready)))
+        await ready.wait()
+        try:
+            audit = Audit(Path(wanted["database"]["path"]), chargers)
+            yield House(lives, chargers, audit, hearer, random, url, driving)
+        finally:
+            await lives.kill()
+            for task in (*serving, *driving):
+                task.cancel()
+
+
+async def _listen(broker: Broker, base: str, hearer: Hearer, ready: asyncio.Event) -> None:
+    async with aiomqtt.Client(broker.host, broker.port) as client:
+        await client.subscribe(f"{base}/charger/+/event/+", qos=1)
+        ready.set()
+        async for message in client.messages:
+            hearer.take(message.topic.value, bytes(message.payload))

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from ocpp_mqtt_proxy.adapters.mqtt.states import States
+from ocpp_mqtt_proxy.adapters.mqtt.states import GROUP, STEP, States
 from ocpp_mqtt_proxy.core.model import POWER, Place, Reading, Sample, Status
 from ocpp_mqtt_proxy.core.reports import MeterReported, StatusReported
 from ocpp_mqtt_proxy.hub import Hub
@@ -94,6 +94,31 @@ async def test_readings_that_come_fast_are_all_sent_but_not_all_shown() -> None:
         scene.meter(2000)
         await scene.until(lambda: len(scene.events("meter")) == 2)
         assert scene.power() == "1000"
+
+
+async def test_the_readings_of_many_chargers_are_all_shown_in_the_end() -> None:
+    scene = Scene()
+    scene.states.calm = 0.1
+    chargers = [f"X{number}" for number in range(3 * GROUP)]
+    for charger_id in chargers:
+        a_charger(scene.hub, FakeLink(), charger_id)
+    async with at_work(scene):
+        reading = Sample(NOON, (Reading(POWER, 1000, "W"),))
+        for charger_id in chargers:
+            scene.hub.hear(charger_id, MeterReported(Place(1), (reading,)))
+        topics = {f"ocpp/charger/{charger_id}/connector/1/power" for charger_id in chargers}
+        await scene.until(lambda: {t for t in topics if scene.publisher.retained.get(t) == "1000"} == topics)
+
+
+async def test_an_event_is_not_sent_before_the_state_it_tells_of_however_many_there_are() -> None:
+    scene = Scene()
+    async with at_work(scene):
+        for _ in range(STEP):
+            scene.status(Status.FAULTED)
+            scene.status(Status.AVAILABLE)
+        scene.status(Status.RESERVED)
+        await scene.until(lambda: scene.events("status")[-1:] and scene.events("status")[-1]["status"] == "reserved")
+        assert scene.publisher.retained[STATUS_TOPIC] == "reserved"
 
 
 async def test_whatever_else_happens_shows_the_last_reading_with_it() -> None:

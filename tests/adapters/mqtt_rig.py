@@ -177,7 +177,7 @@ async def stub(serve: Serve) -> AsyncIterator[Address]:
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversations[writer] = asyncio.ensure_future(serve(reader, writer))
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             await conversations[writer]
 
     server = await asyncio.start_server(converse, "127.0.0.1", 0)

@@ -417,6 +417,15 @@ async def test_who_goes_says_so_after_the_last_word() -> None:
         assert len(broker.published) == 50
 
 
+async def test_who_is_gone_may_go_again() -> None:
+    broker = Scripted()
+    async with scripted(broker) as opened:
+        await opened.lane.close()
+        await opened.lane.close()
+        opened.lane.abort()
+        assert not opened.lane.is_open
+
+
 # Brokers that do not keep up
 
 

@@ -155,8 +155,9 @@ class OwnLane(asyncio.BufferedProtocol):
         self._write(self._hello.encode())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """It is over; asyncio's transports bear no touch after that."""
         self.is_open = False
+        self._transport = None
         if not self._lost.done():
             self._lost.set_result(self._fault or (str(exc) if exc else "it closed the connection"))
 

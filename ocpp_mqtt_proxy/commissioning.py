@@ -146,13 +146,13 @@ class Commissioning:
             await link.send(GetInventory(_INVENTORY_REQUEST))
 
     async def _limit(self, station: Station, link: ChargerLink) -> None:
-        """The owner's ceiling and what sessions have of their own again: a charger that was reset has lost them."""
-        limit, now = station.memory.limit, self.hub.clock.now()
-        if limit is not None:
-            await self._put(station, link, ceiling_order(station, limit, now))
+        """What binds every session, and what some have of their own, again: a charger that was reset has lost them."""
+        now = self.hub.clock.now()
+        if station.memory.limit is not None or station.provided is not None:
+            await self._put(station, link, ceiling_order(station, station.limit, now))
         for session in list(station.sessions()):
             if session.paused or session.limit is not None:
-                own = session_order(station, session, session.within(station.limit), now)
+                own = session_order(station, session, session.within(station.bound), now)
                 await self._put(station, link, own)
 
     async def _put(self, station: Station, link: ChargerLink, order: SetLimit | ClearLimit) -> None:

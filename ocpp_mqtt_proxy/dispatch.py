@@ -57,7 +57,7 @@ class Dispatcher:
 
     async def submit(self, charger_id: str, request: Request) -> Outcome:
         """Carry out a request. Never raises for what is asked or answered: every request has an outcome."""
-        return await self._carry_out(lambda: _HANDLERS[type(request)](self, self.hub.station(charger_id), request))
+        return await self.carry_out(lambda: _HANDLERS[type(request)](self, self.hub.station(charger_id), request))
 
     async def set_charging(self, charger_id: str, connector: int, *, on: bool) -> Outcome:
         """The charging switch (contract §5).
@@ -65,9 +65,17 @@ class Dispatcher:
         ON resumes what is paused, else starts for the owner. OFF stops the owner's own transaction; a
         provider's is paused where the charger can, else stopped.
         """
-        return await self._carry_out(lambda: _switch(self, charger_id, connector, on=on))
+        return await self.carry_out(lambda: _switch(self, charger_id, connector, on=on))
 
-    async def _carry_out(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def start_for(self, provider: str, station: Station, request: requests.Start) -> Outcome:
+        """Start charging for a provider: the session is its own."""
+        return await _start(self, station, request, provider)
+
+    async def bind(self, station: Station) -> Outcome:
+        """Have the charger keep to what binds now, after a provider's limit came, changed or went."""
+        return await _limit_all(self, station, station.limit)
+
+    async def carry_out(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Whatever happens, an outcome: whoever asked waits for exactly one answer."""
         try:
             return await work()
@@ -158,15 +166,15 @@ async def _switch_on(desk: Dispatcher, station: Station, connector: Connector) -
     return refusal or await _start(desk, station, requests.Start(connector=connector.number))
 
 
-async def _start(desk: Dispatcher, station: Station, request: requests.Start) -> Outcome:
+async def _start(desk: Dispatcher, station: Station, request: requests.Start, provider: str = OWNER) -> Outcome:
     connector = _connector(station, request.connector)
     if connector.session is not None:
         return done("a transaction runs already", transaction_id=connector.session.transaction_id)
     if refusal := _not_startable(desk, station, connector):
         return refusal
-    limit = None if request.limit_amps is None else _within_what_cars_take(min(request.limit_amps, station.limit))
+    limit = None if request.limit_amps is None else _within_what_cars_take(min(request.limit_amps, station.bound))
     tag = request.id_tag or desk.hub.house.owner_tag
-    order = commands.StartCharging(_at(connector), tag, desk.next_id(), limit)
+    order = commands.StartCharging(_at(connector), tag, desk.next_id(), limit, provider)
     return await desk.send(station, order)
 
 
@@ -202,9 +210,9 @@ async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) 
     refusal = desk.absence(station) or await _lift_ceiling(desk, station)
     if refusal:
         return refusal
-    if session is None or session.within(station.limit):
+    if session is None or session.within(station.bound):
         return done("nothing is paused")
-    limit = min(station.limit, session.limit or station.limit)
+    limit = min(station.bound, session.limit or station.bound)
     outcome = await _limit_session(desk, station, session, limit)
     if outcome.ok and station.traits.repeats_limits:
         outcome = await _limit_session(desk, station, session, limit)
@@ -240,7 +248,7 @@ async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome
     if outcome.ok:
         for session in list(station.sessions()):
             if session.connector in lowered if session.paused else session.limit is not None:
-                await _limit_session(desk, station, session, session.within(limit))
+                await _limit_session(desk, station, session, session.within(station.bound))
     return outcome
 
 

@@ -310,7 +310,7 @@ async def test_a_pause_is_of_one_transaction_and_goes_with_it() -> None:
     session = await begun(desk)
     await desk.ask(requests.Pause())
     (order,) = desk.limits
-    assert (order.transaction_id, order.limit, order.ceiling) == (session.transaction_id, Amps(0), False)
+    assert (order.transaction_id, order.limit, order.ceiling) == (session.transaction_id, Amps(0), None)
     assert not desk.station.connector(1).charging
     await desk.end()
     await desk.begin()

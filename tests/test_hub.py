@@ -296,7 +296,7 @@ def test_a_limit_is_a_fact_once_the_charger_agreed(
     hub: Hub, ledger: FakeLedger, station: Station, told: Mailbox
 ) -> None:
     ledger.noted.clear()
-    hub.confirm(station, SetLimit(Target(), Amps(10), NOON))
+    hub.confirm(station, SetLimit(Target(), Amps(10), NOON, ceiling=Amps(10)))
     (fact,) = told.take_now()
     assert isinstance(fact, LimitChanged)
     assert (fact.effective, fact.by) == (Amps(10), "owner")

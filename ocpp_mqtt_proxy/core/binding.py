@@ -1,4 +1,4 @@
-"""Which limit binds on a connector: the owner's ceiling, or less where its session has a limit of its own.
+"""Which limit binds on a connector: the owner's ceiling, or less by a provider or by a limit of its session's own.
 
 A session's own limit is a TxProfile: it overrules our default profile in the charger while its transaction
 runs, and goes with it (1.6 §3.13.1, K01.FR.16). It must therefore never be above the ceiling.
@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core.commands import ClearLimit, ProfileForm, SetLimit, StartCharging, Target
-from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.connector import Connector, Promise
 from ocpp_mqtt_proxy.core.events import LimitChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
@@ -22,15 +22,22 @@ _AGO = timedelta(minutes=1)
 
 
 def ceiling_order(station: Station, limit: Amps, now: datetime) -> SetLimit:
-    """An order for a ceiling in A per phase, for every transaction, in the form that the charger took last."""
-    return SetLimit(Target(), limit, now - _AGO, station.plan.phases, station.memory.form or ProfileForm())
+    """An order for the owner's ceiling in A per phase, or a provider's limit below it, for every transaction.
+
+    In the form that the charger took last.
+    """
+    least = limit if station.provided is None else min(limit, station.provided.amps)
+    form = station.memory.form or ProfileForm()
+    return SetLimit(Target(), least, now - _AGO, station.plan.phases, form, ceiling=limit)
 
 
 def session_order(station: Station, session: Session, limit: Amps, now: datetime) -> SetLimit:
     """An order for a limit of one transaction, in the form that the charger took last. Raises UnknownConnector."""
     order = ceiling_order(station, limit, now)
     form = station.memory.session_form or replace(order.form, purpose=None)
-    return shaped(station, replace(order, ceiling=False, transaction_id=session.transaction_id), session, form)
+    return shaped(
+        station, replace(order, limit=limit, ceiling=None, transaction_id=session.transaction_id), session, form
+    )
 
 
 def shaped(station: Station, order: SetLimit, session: Session | None, form: ProfileForm) -> SetLimit:
@@ -60,9 +67,9 @@ def limited(hearing: Hearing, order: SetLimit) -> None:
 
 def _all_limited(hearing: Hearing, order: SetLimit) -> None:
     station = hearing.station
-    if order.ceiling:
+    if order.ceiling is not None:
         station.earlier_limit = station.limit or station.earlier_limit
-        station.memory.limit = order.limit
+        station.memory.limit = order.ceiling
     station.memory.form = order.form
     if (only := station.sole()) is not None:
         station.memory.lowered.discard(only.number)
@@ -76,7 +83,7 @@ def _session_limited(hearing: Hearing, order: SetLimit, session: Session | None)
     """Nothing at all is a pause, unless the ceiling is 0 itself. From now on the session has its own profile."""
     if session is None or not session.running:
         return
-    ceiling = hearing.station.limit
+    ceiling = hearing.station.bound
     _remember_form(hearing, order, session)
     session.paused = order.limit == Amps(0) and ceiling > 0
     if not session.limit and not session.paused:
@@ -88,7 +95,7 @@ def _session_limited(hearing: Hearing, order: SetLimit, session: Session | None)
 def _remember_form(hearing: Hearing, order: SetLimit, session: Session) -> None:
     memory = hearing.station.memory
     memory.session_form = order.form
-    if order.stands_for_a_transaction and order.limit < hearing.station.limit:
+    if order.stands_for_a_transaction and order.limit < hearing.station.bound:
         memory.lowered.add(session.connector)
     else:
         memory.lowered.discard(session.connector)
@@ -104,23 +111,23 @@ def cleared(hearing: Hearing, order: ClearLimit) -> None:
 
 
 def promised(hearing: Hearing, order: StartCharging) -> None:
-    """The charger will start a session that has a limit of its own; its card tells which it is."""
+    """The charger will start a session for somebody; its card tells which it is."""
     connector = hearing.station.connectors.get(order.at.connector)
-    if connector is not None and order.limit is not None:
-        connector.promised = (order.id_tag.lower(), order.limit)
+    if connector is not None:
+        connector.promised = Promise(order.id_tag.lower(), order.provider, order.limit)
         begun(hearing, connector)
 
 
 def begun(hearing: Hearing, connector: Connector) -> None:
-    """A session runs; where it is the one that a limit was promised to, it has it."""
+    """A session runs; where it is the one that was promised, it has the limit that goes with it."""
     session = connector.session
     if session is None or connector.promised is None:
         return
-    (tag, limit), connector.promised = connector.promised, None
-    if session.id_tag is not None and session.id_tag.lower() == tag:
-        session.limit = limit
+    promise, connector.promised = connector.promised, None
+    if promise.limit is not None and session.id_tag is not None and session.id_tag.lower() == promise.tag:
+        session.limit = promise.limit
         hearing.keep(session)
-        _bind(hearing, connector, hearing.station.limit)
+        _bind(hearing, connector, hearing.station.bound)
 
 
 def ended(hearing: Hearing, connector: Connector) -> None:
@@ -128,14 +135,20 @@ def ended(hearing: Hearing, connector: Connector) -> None:
     if connector.number in hearing.station.memory.lowered:
         hearing.station.due.append(restoring(hearing.station, connector, hearing.now))
     if connector.session is None and connector.effective_limit is not None:
-        _bind(hearing, connector, hearing.station.limit)
+        _bind(hearing, connector, hearing.station.bound)
 
 
 def _bind(hearing: Hearing, connector: Connector, ceiling: Amps) -> None:
     effective = connector.session.within(ceiling) if connector.session else ceiling
-    if effective == connector.effective_limit:
+    by = _whose(hearing.station, effective)
+    if (effective, by) == (connector.effective_limit, connector.limited_by):
         return
-    connector.effective_limit = effective
-    connector.limited_by = OWNER
+    connector.effective_limit, connector.limited_by = effective, by
     hearing.keep(connector)
-    hearing.tell(LimitChanged, connector, effective=effective, by=OWNER)
+    hearing.tell(LimitChanged, connector, effective=effective, by=by)
+
+
+def _whose(station: Station, effective: Amps) -> str:
+    """Whose limit it is that binds; the owner's own, where two are the same."""
+    provided = station.provided
+    return provided.by if provided and provided.amps <= effective and provided.amps < station.limit else OWNER

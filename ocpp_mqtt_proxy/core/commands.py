@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core.model import Amps, Place
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, Place
 
 
 class Reason(StrEnum):
@@ -94,12 +94,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class StartCharging:
-    """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction)."""
+    """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction), for a provider."""
 
     at: Target
     id_tag: str
     remote_start_id: int
     limit: Amps | None = None
+    provider: str = OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,8 @@ class ProfileForm:
 class SetLimit:
     """Limit the current per phase; 0 pauses. Installed as one default profile of ours.
 
-    `start` is where the schedule begins, a little in the past (1.6 §5.16.4). `ceiling`: it is the owner's
-    ceiling, else a pause or its end. With `transaction_id` it holds for that transaction alone.
+    `start` is where the schedule begins, a little in the past (1.6 §5.16.4). `ceiling` is the owner's ceiling that
+    it stands for, which a provider's limit may lower; None for a pause or its end. With `transaction_id` it holds for that transaction alone.
     """
 
     at: Target
@@ -144,7 +145,7 @@ class SetLimit:
     start: datetime
     phases: int = 3
     form: ProfileForm = ProfileForm()
-    ceiling: bool = True
+    ceiling: Amps | None = None
     transaction_id: str | None = None
 
     @property

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core.model import OCCUPIED, Amps, ChargingState, Place, Sample, Status, WattHours
+from ocpp_mqtt_proxy.core.model import OCCUPIED, OWNER, Amps, ChargingState, IdToken, Place, Sample, Status, WattHours
 from ocpp_mqtt_proxy.core.readings import energy_of, metrics_of, pick
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Session
@@ -34,6 +34,18 @@ Form = tuple[tuple[str | None, ...], ...]
 _form = itemgetter(0, 3, 4, 5)
 
 
+class Promise(NamedTuple):
+    """A session to come: for which card (in lower case), of which provider, with which limit of its own."""
+
+    tag: str
+    provider: str = OWNER
+    limit: Amps | None = None
+
+    def meant_for(self, token: IdToken | None) -> bool:
+        """Whether a session is the one, by its card; one without a card may be."""
+        return token is None or token.tag.lower() == self.tag
+
+
 class Problem(NamedTuple):
     """What a component says of its problem: its own code and words."""
 
@@ -49,7 +61,7 @@ class Connector:
     `measured` are the names of its `metrics`. `register` is the lifetime energy, which survives restarts.
     `last_session` is the last one that is over; `finishing` until its cable is out. `problems` are those of its
     components that last, the latest last (2.x). `says_occupied` once it said so: only then does its Available in
-    mid-transaction mean that the cable is out. `promised` is the card (in lower case) of a session to come, and
+    mid-transaction mean that the cable is out. `promised` is what was asked of a session to come: whose it is, and
     the limit that it was asked to start with. `stand_in` is the state of the charger as a whole, where the
     connector never says its own.
     """
@@ -71,7 +83,7 @@ class Connector:
     finishing: bool = False
     effective_limit: Amps | None = None
     limited_by: str | None = None
-    promised: tuple[str, Amps] | None = None
+    promised: Promise | None = None
     stand_in: Status | None = None
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     says_occupied: bool = False

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ocpp_mqtt_proxy.core.model import Amps, ChargingState, Nameplate, Place, Reading, Status, Verdict
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.sharing import ControlClass, Presence
 
 
 @dataclass(slots=True, kw_only=True)
@@ -218,3 +219,78 @@ class NoticeHeard(Fact):
     KIND = "notice"
     action: str
     payload: Mapping[str, object] = field(default_factory=dict)
+
+
+# Who controls (contract §8)
+
+
+@dataclass(slots=True, kw_only=True)
+class ControlGranted(Fact):
+    """A provider got a class."""
+
+    KIND = "control_granted"
+    provider: str
+    control_class: ControlClass
+    holder: str | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class ControlRefused(Fact):
+    """A provider asked for what it may not."""
+
+    KIND = "control_refused"
+    provider: str
+    control_class: ControlClass
+    reason: str
+    holder: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ControlRevoked(Fact):
+    """A class was taken from a provider, or given back."""
+
+    KIND = "control_revoked"
+    provider: str
+    control_class: ControlClass
+    reason: str
+    holder: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ModeChanged(Fact):
+    """The owner put somebody in charge: `auto`, `owner` or a provider. `by` is who said so."""
+
+    KIND = "override"
+    mode: str
+    by: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AuthorizationAsked(Fact):
+    """A card is shown that only providers may know; told to the one that is asked alone."""
+
+    KIND = "authorization_request"
+    provider: str
+    request_id: str
+    id_tag: str
+    until: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class LimitsChanged(Fact):
+    """A provider set or withdrew a limit of its own."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PresenceChanged(Fact):
+    """What the arbiter believes of who is at home. Of the house, not of a charger: `charger` is empty."""
+
+    presence: Presence | None
+
+
+@dataclass(slots=True, kw_only=True)
+class ProviderChanged(Fact):
+    """A provider came, went, was switched on or off, or was refused something. `charger` is empty."""
+
+    provider: str

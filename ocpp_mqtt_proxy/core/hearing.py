@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ocpp_mqtt_proxy.core import instants
+from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector, Problem
+from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
     CardDecided,
@@ -55,7 +57,7 @@ from ocpp_mqtt_proxy.core.reports import (
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Inventory, Station
 
-Change = Session | Connector | ChargerMemory | Numbers | EventNumber
+Change = Session | Connector | ChargerMemory | Numbers | EventNumber | Control | Decided
 """What can be written down."""
 
 MAX_VARIABLES = 20_000

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.book import Book
 from ocpp_mqtt_proxy.core.commands import Order, ProfileForm
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
@@ -92,6 +94,13 @@ class Inventory:
     variables: dict[str, Variable] = field(default_factory=dict)
 
 
+class Provided(NamedTuple):
+    """The least of the providers' limits that are in force, and whose it is."""
+
+    amps: Amps
+    by: str
+
+
 @dataclass(slots=True)
 class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
@@ -104,6 +113,8 @@ class Station:
     plan: Plan = field(default_factory=Plan)
     connectors: dict[int, Connector] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
+    control: Control = field(init=False)
+    provided: Provided | None = None
     connected: bool = False
     address: str = ""
     connected_since: datetime | None = None
@@ -120,6 +131,9 @@ class Station:
     collecting: Inventory | None = None
     due: list[Order] = field(default_factory=list)
     clock_ahead: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        self.control = Control(self.memory.id)
 
     @property
     def id(self) -> str:
@@ -141,6 +155,11 @@ class Station:
         """The owner's ceiling in A; never above what the configuration allows by now."""
         most = self.plan.max_current
         return most if self.memory.limit is None else min(most, self.memory.limit)
+
+    @property
+    def bound(self) -> Amps:
+        """What binds every session in A: the owner's ceiling, or a provider's limit below it."""
+        return self.limit if self.provided is None else min(self.limit, self.provided.amps)
 
     @property
     def faulted(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy.core import binding, instants
+from ocpp_mqtt_proxy.core import binding, controlling, instants
 from ocpp_mqtt_proxy.core.book import names_nothing
 from ocpp_mqtt_proxy.core.connector import BACKLOG, Connector
 from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpdated
@@ -146,7 +146,10 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
         start_key=_start_key(connector, report),
         adopted=adopted,
     )
+    session.provider = controlling.provider_of(hearing, connector, report.token)
     _enter(hearing, connector, session)
+    if session.running:
+        controlling.begun(hearing, session)
     _begin_counting(connector, session, report, at)
     _go_on(hearing, session, report)
     hearing.tell(SessionStarted, connector, session=session)
@@ -306,6 +309,7 @@ def _finish(hearing: Hearing, connector: Connector, session: Session) -> None:
     if connector.session is session:
         connector.finish()
     hearing.keep(session, connector, durable=True)
+    controlling.ended(hearing, session)
     hearing.tell(SessionEnded, connector, session=session)
     _tell_if_changed(hearing, connector, before)
     binding.ended(hearing, connector)

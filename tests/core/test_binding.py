@@ -19,11 +19,11 @@ def confirm(yard: Yard, order: Order) -> None:
 
 
 def ceiling(amps: float) -> SetLimit:
-    return SetLimit(Target(), Amps(amps), NOON)
+    return SetLimit(Target(), Amps(amps), NOON, ceiling=Amps(amps))
 
 
 def own(transaction_id: str, amps: float) -> SetLimit:
-    return SetLimit(AT, Amps(amps), NOON, ceiling=False, transaction_id=transaction_id)
+    return SetLimit(AT, Amps(amps), NOON, transaction_id=transaction_id)
 
 
 def limit(yard: Yard) -> float | None:

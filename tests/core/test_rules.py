@@ -61,7 +61,7 @@ def test_what_a_charger_did_last_stays_shown_while_it_is_away(yard: Yard) -> Non
     assert yard.status is Status.AVAILABLE
 
 
-LIMIT = SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3))
+LIMIT = SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3), ceiling=Amps(10))
 
 
 def test_a_confirmed_limit_is_in_force_on_every_connector(yard: Yard) -> None:
@@ -83,7 +83,7 @@ def test_a_confirmed_ceiling_is_remembered_with_the_form_it_was_taken_in(yard: Y
 
 
 def test_a_pause_of_one_connector_leaves_the_other_and_the_ceiling_alone(yard: Yard) -> None:
-    confirm(yard, replace(LIMIT, at=Target(2, TWO), limit=Amps(0), ceiling=False))
+    confirm(yard, replace(LIMIT, at=Target(2, TWO), limit=Amps(0), ceiling=None))
     assert [c.effective_limit for c in yard.station.ordered()] == [None, Amps(0)]
     assert yard.station.memory.limit is None
 

@@ -11,9 +11,12 @@ from typing import Any
 
 import orjson
 
+from ocpp_mqtt_proxy.adapters.store import controls
+from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import (
     Amps,
@@ -60,6 +63,8 @@ def _replace(table: str, columns: tuple[str, ...]) -> str:
 _PUT_CHARGER = _replace("charger", _CHARGER_COLUMNS)
 _PUT_CONNECTOR = _replace("connector", _CONNECTOR_COLUMNS)
 _PUT_SESSION = _replace("session", _SESSION_COLUMNS)
+_PUT_CONTROL = _replace("control", controls.CONTROL_COLUMNS)
+_PUT_DECISION = _replace("decision", controls.DECISION_COLUMNS)
 PUT_META = _replace("meta", ("key", "value"))
 PUT_EVENT_NUMBER = _replace("event_number", ("charger", "seq"))
 
@@ -72,6 +77,8 @@ PROBES = tuple(
         ("connector", _CONNECTOR_COLUMNS),
         ("session", _SESSION_COLUMNS),
         ("login", ("token_hash", "expires_at")),
+        ("control", controls.CONTROL_COLUMNS),
+        ("decision", controls.DECISION_COLUMNS),
     )
 )
 """What fails where a table or a column that we need is not there."""
@@ -90,6 +97,10 @@ def key_of(change: Change) -> tuple[str, ...]:
             return ("numbers",)
         case EventNumber():
             return ("event_number", change.charger)
+        case Control():
+            return ("control", change.charger)
+        case Decided():
+            return ("decision", str(id(change)))  # each is one of its own, and kept until it is written
 
 
 def statements(change: Change) -> list[Statement]:
@@ -108,6 +119,10 @@ def statements(change: Change) -> list[Statement]:
             ]
         case EventNumber():
             return [(PUT_EVENT_NUMBER, (change.charger, change.seq))]
+        case Control():
+            return [(_PUT_CONTROL, controls.control_row(change))]
+        case Decided():
+            return [(_PUT_DECISION, controls.decision_row(change, text_of(change.at) or ""))]
 
 
 def text_of(at: datetime | None) -> str | None:

@@ -1,0 +1,110 @@
+"""Who controls, and what was decided, as rows and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from sqlite3 import Row
+from typing import Any
+
+import orjson
+
+from ocpp_mqtt_proxy.core.audit import Decided
+from ocpp_mqtt_proxy.core.control import Control, Holding, Limit, Verdict
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.sharing import ControlClass
+
+CONTROL_COLUMNS = ("charger", "document")
+DECISION_COLUMNS = ("at", "charger", "provider", "class", "subject", "granted", "reason", "message", "inputs")
+
+
+def control_row(control: Control) -> tuple[object, ...]:
+    """Who controls a charger. Rate limits begin anew after a restart."""
+    last = control.last
+    document = {
+        "mode": control.mode,
+        "holders": {
+            c: {"provider": h.provider, "since": h.since.isoformat(), "used_at": h.used_at.isoformat()}
+            for c, h in control.holders.items()
+        },
+        "limits": {
+            provider: {"amps": one.amps, "connector": one.connector, "until": one.until and one.until.isoformat()}
+            for provider, one in control.limits.items()
+        },
+        "last": last
+        and {
+            "at": last.at.isoformat(),
+            "provider": last.provider,
+            "class": last.control_class,
+            "granted": last.granted,
+            "reason": last.reason,
+            "message": last.message,
+        },
+    }
+    return control.charger, orjson.dumps(document).decode()
+
+
+def control(row: Row) -> Control:
+    """Who controlled a charger when that was last written."""
+    document = orjson.loads(row["document"])
+    return Control(
+        charger=row["charger"],
+        mode=str(document["mode"]),
+        holders={ControlClass(name): _holding(held) for name, held in document["holders"].items()},
+        limits={provider: _limit(limit) for provider, limit in document["limits"].items()},
+        last=_verdict(document["last"]) if document["last"] else None,
+    )
+
+
+def _holding(held: Mapping[str, Any]) -> Holding:
+    return Holding(held["provider"], _time(held["since"]), _time(held["used_at"]))
+
+
+def _limit(limit: Mapping[str, Any]) -> Limit:
+    until = limit["until"]
+    return Limit(Amps(float(limit["amps"])), int(limit["connector"]), _time(until) if until else None)
+
+
+def _verdict(last: Mapping[str, Any]) -> Verdict:
+    return Verdict(
+        at=_time(last["at"]),
+        provider=last["provider"],
+        control_class=ControlClass(last["class"]),
+        granted=bool(last["granted"]),
+        reason=last["reason"],
+        message=last["message"],
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def decision_row(decided: Decided, at: str) -> tuple[object, ...]:
+    """A decision; `at` as the store writes times."""
+    return (
+        at,
+        decided.charger,
+        decided.provider,
+        str(decided.control_class),
+        decided.subject,
+        int(decided.granted),
+        decided.reason,
+        decided.message,
+        orjson.dumps(decided.inputs, default=str).decode(),
+    )
+
+
+def decision(row: Row) -> Decided:
+    """A decision that was remembered."""
+    return Decided(
+        at=_time(row["at"]),
+        charger=row["charger"],
+        provider=row["provider"],
+        control_class=ControlClass(row["class"]),
+        subject=row["subject"],
+        granted=bool(row["granted"]),
+        reason=row["reason"],
+        message=row["message"],
+        inputs=orjson.loads(row["inputs"]),
+    )

@@ -1,0 +1,24 @@
+"""A decision of the arbiter as it is remembered: what was asked, what it was judged by, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ocpp_mqtt_proxy.core.sharing import ControlClass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """One decision. `subject` is what was asked (`start`, `set_limit` …), `inputs` what the rules looked at."""
+
+    at: datetime
+    charger: str
+    provider: str
+    control_class: ControlClass
+    subject: str
+    granted: bool
+    reason: str = ""
+    message: str = ""
+    inputs: Mapping[str, object] = field(default_factory=dict)

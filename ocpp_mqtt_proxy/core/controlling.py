@@ -1,0 +1,94 @@
+"""What follows for the control of a charger: from a session, an owner's word, a grant (contract §8).
+
+The owner holds `transactions` while a session of the owner's runs, as anybody would; nobody pre-empts that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ocpp_mqtt_proxy.core.authorization import Decision
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import Ending, Taken
+from ocpp_mqtt_proxy.core.events import ControlGranted, ControlRevoked, ModeChanged
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import OWNER, IdToken
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.sharing import ControlClass
+
+TRANSACTIONS = ControlClass.TRANSACTIONS
+
+
+def grant(hearing: Hearing, provider: str, control_class: ControlClass) -> None:
+    """Put a class into somebody's hands; who had it before loses it."""
+    control = hearing.station.control
+    if control.holder(control_class) == provider:
+        control.use(provider, control_class, hearing.now)
+        hearing.keep(control)
+        return
+    taken = control.grant(provider, control_class, hearing.now)
+    revoke(hearing, [taken] if taken else [])
+    hearing.keep(control)
+    hearing.tell(ControlGranted, provider=provider, control_class=control_class, holder=provider)
+
+
+def revoke(hearing: Hearing, taken: Iterable[Taken]) -> None:
+    """Classes were taken away: that is told once for each."""
+    control = hearing.station.control
+    for one in taken:
+        hearing.keep(control)
+        hearing.tell(
+            ControlRevoked,
+            provider=one.provider,
+            control_class=one.control_class,
+            reason=one.ending,
+            holder=control.holder(one.control_class),
+        )
+
+
+def set_mode(hearing: Hearing, mode: str, by: str) -> None:
+    """The owner's word: who is in charge, or that the rules are."""
+    control = hearing.station.control
+    if control.mode == mode:
+        return
+    taken = control.set_mode(mode)
+    hearing.keep(control, durable=True)
+    hearing.tell(ModeChanged, mode=mode, by=by)
+    revoke(hearing, taken)
+
+
+# Sessions
+
+
+def provider_of(hearing: Hearing, connector: Connector, token: IdToken | None) -> str:
+    """Whose a session is that begins: who started it from afar, whose card it is, else who holds the class."""
+    control, decision = hearing.station.control, hearing.decision
+    if connector.promised is not None and connector.promised.meant_for(token):
+        return connector.promised.provider
+    if decision is not None and decision.by in _HOUSEHOLD:
+        return OWNER
+    if decision is not None and _is_providers(decision):
+        return decision.by
+    return control.holder(TRANSACTIONS) or OWNER
+
+
+_HOUSEHOLD = frozenset({"owner", "house"})
+_NOBODYS = frozenset({"anyone"}) | _HOUSEHOLD
+
+
+def _is_providers(decision: Decision) -> bool:
+    return decision.by not in _NOBODYS
+
+
+def begun(hearing: Hearing, session: Session) -> None:
+    """A session runs: who started it holds `transactions`."""
+    grant(hearing, session.provider, TRANSACTIONS)
+
+
+def ended(hearing: Hearing, session: Session) -> None:
+    """A session is over. The owner gives the class back at once; a provider's runs out (`standing`)."""
+    control = hearing.station.control
+    if session.provider == OWNER and not any(s.provider == OWNER for s in hearing.station.sessions()):
+        revoke(hearing, control.take(Ending.ENDED, (TRANSACTIONS,), OWNER))
+    control.use(session.provider, TRANSACTIONS, hearing.now)
+    hearing.keep(control)

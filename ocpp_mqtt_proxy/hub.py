@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.bus import Bus
@@ -187,10 +188,11 @@ class Hub:
             self.confirm(station, order)
 
     async def wake(self) -> None:
-        """Before the first event of all: have numbers for those that follow on disk. Raises LedgerFailed."""
+        """Before the first event of all: have numbers for those that follow on disk, or at least try."""
         stations = list(self.stations.values())
         if changes := self._teller.reserve(stations):
-            await self.ledger.record(changes)
+            with suppress(LedgerFailed):
+                await self._record([*changes])
         self._teller.reserved(stations)
         self._on_disk.update(self.stations)
 

@@ -20,9 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ocpp_mqtt_proxy.adapters.store import backups, recovery, rows
-from ocpp_mqtt_proxy.adapters.store.connections import Line, prepare
-from ocpp_mqtt_proxy.adapters.store.examination import Unusable
+from ocpp_mqtt_proxy.adapters.store import recovery, rows
+from ocpp_mqtt_proxy.adapters.store.connections import Line
+from ocpp_mqtt_proxy.adapters.store.examination import Unusable, is_busy, is_damage
+from ocpp_mqtt_proxy.adapters.store.place import Place
 from ocpp_mqtt_proxy.adapters.store.sessions import Filter, Page, select
 from ocpp_mqtt_proxy.adapters.store.writing import Scribe, Unwritable
 from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
@@ -45,9 +46,6 @@ RETRY_SECONDS = 1.0
 MOST_NOTES = 20_000
 """Notes that wait for a disk at most, before transactions are refused."""
 
-MEND_SECONDS = 600.0
-"""How long after a file was replaced it is not replaced again: a disk that damages at once is no place for a third."""
-
 TIDY_PAUSE_SECONDS = 3600.0
 """How long after a backup, or dropping what is old, failed it is not tried again."""
 
@@ -58,6 +56,8 @@ from another CSMS is hardly one of ours. Far below int32."""
 UNWRITTEN = 1000
 """How far numbers jump after a life that did not end as it should: it may have given some it could not write."""
 
+Kind = Literal["store_failed", "store_healed", "store_replaced"]
+
 T = TypeVar("T")
 
 
@@ -65,33 +65,30 @@ T = TypeVar("T")
 class Incident:
     """Something that the owner should hear of the store."""
 
-    kind: Literal["store_failed", "store_healed", "store_replaced"]
+    kind: Kind
     message: str
 
 
 class Store:
     """Everything that is remembered. `open` before use; one writer, notes gathered.
 
-    `incidents` wait for somebody to tell them; `news` is set where there is one. `replaced` is what was done, in
-    this life, about a file that could not be used. `unreadable` counts rows that make no sense. `durability` is
-    how the file is written, as SQLite says it: journal mode and `synchronous`.
+    `incidents` wait for somebody to tell them; `news` is set where there is one. `unreadable` counts rows that
+    make no sense. `durability` is how the file is written, as SQLite says it: journal mode and `synchronous`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.incidents: deque[Incident] = deque(maxlen=100)
         self.news = asyncio.Event()
-        self.replaced: str | None = None
         self.unreadable = 0
         self.durability = ("", 0)
+        self._place = Place(path, lambda told: self._tell("store_replaced", told))
+        self._reader = Line(path)
+        self._scribe = Scribe(Line(path, self._place.ready), self._mend, self._tell)
         self._notes: dict[tuple[str, ...], Change] = {}
         self._noted = asyncio.Event()
-        self._reader = Line(path)
-        self._scribe = Scribe(Line(path), self._mend, self._tell)
-        self._kept: dict[str, str] = {}
-        self._in_use = False
         self._keeping: set[asyncio.Task[None]] = set()
-        self._mended_at: float | None = None
+        self._in_use = False
         self._not_before = 0.0
 
     @property
@@ -106,31 +103,41 @@ class Store:
 
     def faults(self) -> list[str]:
         """What is not as it should be."""
-        faults = [what for what in (self.failure, self.replaced) if what]
+        faults = [what for what in (self.failure, self._place.replaced) if what]
         return faults + ([f"{self.unreadable} rows cannot be read"] if self.unreadable else [])
 
-    def _tell(self, kind: Literal["store_failed", "store_healed", "store_replaced"], message: str) -> None:
+    def _tell(self, kind: Kind, message: str) -> None:
         self.incidents.append(Incident(kind, message))
         self.news.set()
+        if kind == "store_healed":
+            self._reader.path = self.path
 
     # Life
 
     async def open(self, *, mend: bool = True) -> None:
         """Open the file, bring its tables up to date. Raises LedgerFailed where it cannot be used.
 
-        With `mend`, one that is damaged is set aside and replaced; without, for a program beside the service,
-        it fails.
+        With `mend`, one that is damaged is set aside and replaced, and one on a disk that fails is used as far as
+        it goes; without, for a program beside the service, both are failures.
         """
+        self._place.mends = mend
         try:
-            replaced = await asyncio.to_thread(prepare, self.path, datetime.now(UTC), mend=mend)
-            if replaced is not None:
-                self._was_replaced(replaced)
-            line = self._scribe.line
-            self.durability = (await line.pragma("journal_mode"), int(await line.pragma("synchronous")))
-            await self._reader.get()
+            await self._open()
         except (sqlite3.Error, OSError, LedgerFailed) as error:
-            await self._close_lines()
+            await self._close()
             raise LedgerFailed(f"the store {self.path} cannot be used: {error}") from error
+
+    async def _open(self) -> None:
+        line = self._scribe.line
+        try:
+            self.durability = (await line.pragma("journal_mode"), int(await line.pragma("synchronous")))
+        except (sqlite3.OperationalError, OSError) as error:
+            # Chargers depend on a service that was here before: it goes on with what it can read.
+            if not self._place.mends or not self._place.holds_something or is_busy(error):
+                raise
+            self._reader.path = await self._place.copy()
+            self._scribe.judge(str(error))
+        await self._reader.get()
 
     async def close(self) -> None:
         """Write what is noted and close the file."""
@@ -143,27 +150,25 @@ class Store:
         try:
             await self._scribe.finish()
         finally:
-            await self._close_lines()
+            await self._close()
 
-    async def _close_lines(self) -> None:
+    async def _close(self) -> None:
         await self._scribe.line.close()
         await self._reader.close()
+        self._place.close()
 
     async def _mend(self, why: str) -> None:
-        """Put another file in the place of a damaged one. Raises LedgerFailed, OSError, sqlite3.Error."""
-        now = time.monotonic()
-        if self._mended_at is not None and now - self._mended_at < MEND_SECONDS:
-            raise LedgerFailed(f"{why}, again")
-        self._mended_at = now
+        """Put another file in the place of a damaged one. Raises LedgerFailed, sqlite3.Error, OSError."""
         await self._scribe.line.hang_up()
-        told = await asyncio.to_thread(recovery.replace, self.path, Unusable(why), datetime.now(UTC), self._kept)
+        await self._place.replace(Unusable(why))
         await self._reader.hang_up()  # somebody may have looked at the old one meanwhile
-        self._was_replaced(told)
 
-    def _was_replaced(self, told: str) -> None:
-        log.error(told)
-        self.replaced = told
-        self._tell("store_replaced", told)
+    async def _mend_in_turn(self, why: str, before: str | None) -> None:
+        """The same while nothing is being written, unless it was done since `before`. Raises LedgerFailed."""
+        async with self._scribe.lock:
+            if self._place.replaced == before:
+                with _as_ledger_failed():
+                    await self._mend(why)
 
     async def tidy(self, keep_days: int) -> None:
         """Drop sessions that are kept too long and make a backup where one is due; where that fails, not soon again."""
@@ -179,14 +184,11 @@ class Store:
 
     async def back_up(self) -> None:
         """Make a backup where one is due; a file that is found damaged is replaced. Raises LedgerFailed."""
-        if not await asyncio.to_thread(backups.is_due, self.path, datetime.now(UTC)):
-            return
+        before = self._place.replaced
         try:
-            await asyncio.to_thread(backups.make, self.path, datetime.now(UTC))
+            await self._place.back_up()
         except Unusable as fault:
-            async with self._scribe.lock:
-                with _as_ledger_failed():
-                    await self._mend(str(fault))
+            await self._mend_in_turn(str(fault), before)
 
     # Writing
 
@@ -294,7 +296,7 @@ class Store:
         )
 
     async def take_in_use(self, numbers: Numbers) -> None:
-        """From here on a life writes, which ends with `close`. Raises LedgerFailed.
+        """From here on a life writes, which ends with `close`.
 
         After one that did not, the counters go on further up: what it gave while the disk failed is nowhere
         written.
@@ -303,7 +305,12 @@ class Store:
             numbers.last_transaction += UNWRITTEN
             numbers.last_session += UNWRITTEN
         self._in_use = True
-        await self._scribe.write([(rows.PUT_META, (rows.IN_USE, "1")), *rows.statements(numbers)])
+        try:
+            await self._scribe.write([(rows.PUT_META, (rows.IN_USE, "1")), *rows.statements(numbers)])
+        except LedgerFailed:
+            # As long as nothing can be written every life begins where this one did.
+            numbers.last_transaction += secrets.randbelow(recovery.LEAP)
+            numbers.last_session += secrets.randbelow(recovery.LEAP)
 
     async def meta(self, key: str, initial: str) -> str:
         """What is kept under a key; `initial` is kept where there was nothing."""
@@ -312,21 +319,21 @@ class Store:
             insert = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
             await self._scribe.write([(insert, (key, initial))])
             found = await self._find_meta(key)
-        self._kept[key] = initial if found is None else found
-        return self._kept[key]
+        self._place.kept[key] = initial if found is None else found
+        return self._place.kept[key]
 
     async def _find_meta(self, key: str) -> str | None:
-        found = [str(row["value"]) async for row in self._select("SELECT value FROM meta WHERE key = ?", key)]
+        found = await self._read(lambda row: str(row["value"]), "SELECT value FROM meta WHERE key = ?", key)
         return found[0] if found else None
 
     async def chargers(self) -> list[ChargerMemory]:
         """Every charger that was ever accepted in."""
         sql = "SELECT charger.*, coalesce(seq, 0) AS seq FROM charger LEFT JOIN event_number ON charger = id"
-        return [c async for c in self._readable(lambda row: rows.charger(row, row["seq"]), sql)]
+        return await self._read(lambda row: rows.charger(row, row["seq"]), sql)
 
     async def connectors(self) -> list[Connector]:
         """Every connector of them."""
-        return [c async for c in self._readable(rows.connector, "SELECT * FROM connector ORDER BY number")]
+        return await self._read(rows.connector, "SELECT * FROM connector ORDER BY number")
 
     async def remembered(self, charger: str) -> list[Session]:
         """A charger's sessions that a message may still be about: the running and the last ones, oldest first."""
@@ -335,12 +342,12 @@ class Store:
             "SELECT * FROM (SELECT * FROM session WHERE charger = ? ORDER BY started_at DESC LIMIT ?) "
             "ORDER BY started_at"
         )
-        return [s async for s in self._readable(rows.session, sql, charger, charger, REMEMBERED)]
+        return await self._read(rows.session, sql, charger, charger, REMEMBERED)
 
     async def sessions(self, wanted: Filter) -> Page:
         """A page of sessions, newest first. Running ones are as they were last written: within a second."""
         sql, values = select(wanted)
-        found = [session async for session in self._readable(rows.session, sql, *values)]
+        found = await self._read(rows.session, sql, *values)
         return Page.of(found, wanted.size)
 
     async def all_sessions(self, wanted: Filter) -> AsyncIterator[Session]:
@@ -353,20 +360,28 @@ class Store:
                 return
             wanted = wanted.after(page.cursor)
 
-    async def _readable(self, read: Callable[[sqlite3.Row], T], sql: str, *values: object) -> AsyncIterator[T]:
-        """What rows mean. One that means nothing is passed over: it must not cost the rest."""
-        async for row in self._select(sql, *values):
+    async def _read(self, meaning: Callable[[sqlite3.Row], T], sql: str, *values: object) -> list[T]:
+        """What rows mean. One that means nothing is passed over: it must not cost the rest. Raises LedgerFailed."""
+        found = []
+        for row in await self._select(sql, values):
             try:
-                yield read(row)
+                found.append(meaning(row))
             except rows.UNREADABLE as error:
                 log.error("a row cannot be read and is passed over: %s: %s", tuple(row)[:1], error)  # noqa: TRY400
                 self.unreadable += 1
+        return found
 
-    async def _select(self, sql: str, *values: object) -> AsyncIterator[sqlite3.Row]:
+    async def _select(self, sql: str, values: tuple[object, ...]) -> Iterable[sqlite3.Row]:
+        """Rows; those of another file, where this one turns out to be damaged. Raises LedgerFailed."""
+        before = self._place.replaced
         with _as_ledger_failed():
-            async with (await self._reader.get()).execute(sql, values) as cursor:
-                async for row in cursor:
-                    yield row
+            try:
+                return await (await self._reader.get()).execute_fetchall(sql, values)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error) or not self._place.mends:
+                    raise
+                await self._mend_in_turn(str(error), before)
+                return await (await self._reader.get()).execute_fetchall(sql, values)
 
     # Links to log in with
 

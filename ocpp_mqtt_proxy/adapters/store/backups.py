@@ -44,7 +44,7 @@ def make(path: Path, now: datetime) -> Path:
         files.sync(path.parent)
         for old in files.backups_of(path)[KEPT:]:
             files.remove(old)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
         if is_damage(error):
             raise Unusable(str(error)) from error
         raise LedgerFailed(f"no backup could be made: {error}") from error

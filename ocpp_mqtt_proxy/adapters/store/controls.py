@@ -24,7 +24,7 @@ def control_row(control: Control) -> tuple[object, ...]:
     document = {
         "mode": control.mode,
         "holders": {
-            c: {"provider": h.provider, "since": h.since.isoformat(), "used_at": h.used_at.isoformat()}
+            str(c): {"provider": h.provider, "since": h.since.isoformat(), "used_at": h.used_at.isoformat()}
             for c, h in control.holders.items()
         },
         "limits": {

@@ -41,12 +41,17 @@ class Unusable(ProxyError):
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error says that the file is damaged: no repetition mends that."""
-    damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return isinstance(error, sqlite3.DatabaseError) and _code(error) in damaged
+    return code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+def is_busy(error: BaseException) -> bool:
+    """Whether another program holds the file."""
+    return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def code_of(error: BaseException) -> int:
+    """SQLite's code of an error; 0 where it is not SQLite's."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def examine(path: Path) -> None:
@@ -61,9 +66,11 @@ def examine(path: Path) -> None:
         with closing(files.looking_only(path)) as connection:
             _look_inside(connection, path.stat().st_size)
     except sqlite3.DatabaseError as error:
-        if is_damage(error) or _code(error) == sqlite3.SQLITE_ERROR:
+        if is_damage(error) or code_of(error) == sqlite3.SQLITE_ERROR:
             raise Unusable(str(error)) from error
         raise
+    except UnicodeDecodeError as error:
+        raise Unusable("its contents are damaged") from error
 
 
 def _nothing_there(path: Path) -> None:
@@ -115,7 +122,7 @@ def _look_at_pages(connection: sqlite3.Connection, tables: set[str], size: int) 
             if found != "ok":
                 raise Unusable(found.replace("*** in database main ***\n", ""))
     except sqlite3.OperationalError as error:
-        if _code(error) != sqlite3.SQLITE_INTERRUPT:
+        if code_of(error) != sqlite3.SQLITE_INTERRUPT:
             raise
     finally:
         connection.set_progress_handler(None, 0)

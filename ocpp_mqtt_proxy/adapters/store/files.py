@@ -60,7 +60,14 @@ def made_at(backup: Path) -> datetime:
 def looking_only(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing of a database: not even its log is taken in when it closes."""
     uri = f"file:{quote(str(path))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    connection.text_factory = text_of
+    return connection
+
+
+def text_of(stored: bytes) -> str:
+    """A text as far as it can be read: one damaged letter must not cost the rest of the table."""
+    return stored.decode("utf-8", "replace")
 
 
 def sync(path: Path) -> None:

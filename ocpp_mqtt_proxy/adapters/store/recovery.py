@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
-from ocpp_mqtt_proxy.adapters.store import files, rows
+from ocpp_mqtt_proxy.adapters.store import controls, files, rows
 from ocpp_mqtt_proxy.adapters.store.examination import Unusable
 from ocpp_mqtt_proxy.adapters.store.migrations import migrate, scripts, seen
 
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 LEAP = 1_000_000
 """How far numbers jump: more than were given since any backup, so that none is given twice."""
+
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file fails of; the latter where SQLite's own words for it are damaged."""
 
 UNKNOWN_TRANSACTION = range(100_000_000, 1_000_000_000)
 """Where 1.6 transactions are counted on from, at random, where nothing is known of those before: above where a new
@@ -65,7 +68,7 @@ def _restore(path: Path) -> Path | None:
             if _is_good(backup):
                 shutil.copyfile(backup, files.draft_of(path))
                 return backup
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             log.warning("the backup %s is no good: %s", backup.name, error)
     return None
 
@@ -82,7 +85,7 @@ def _is_good(backup: Path) -> bool:
 def _salvage(path: Path, draft: sqlite3.Connection) -> int:
     """Take over every row that can be read and makes sense; how many."""
     saved = 0
-    with suppress(sqlite3.Error, OSError), closing(files.looking_only(path)) as wreck:
+    with suppress(*UNREADABLE, OSError), closing(files.looking_only(path)) as wreck:
         wreck.row_factory = sqlite3.Row
         draft.execute("BEGIN IMMEDIATE")
         try:
@@ -108,6 +111,8 @@ _TABLES: dict[str, tuple[str, Callable[[sqlite3.Row], bool]]] = {
     "event_number": ("charger", _makes_sense(lambda row: int(row["seq"]))),
     "connector": ("charger, number", _makes_sense(rows.connector)),
     "session": ("session_id", _makes_sense(rows.session)),
+    "control": ("charger", _makes_sense(controls.control)),
+    "decision": ("number", _makes_sense(controls.decision)),
 }
 """Tables with the columns that they are in order of, and what a row of them must be."""
 
@@ -128,7 +133,7 @@ def _readable(wreck: sqlite3.Connection, select: str, key: str) -> Iterator[sqli
     """The rows up to the first that cannot be read; then from the other end."""
     for order in ("ASC", "DESC"):
         by = ", ".join(f"{column} {order}" for column in key.split(", "))
-        with suppress(sqlite3.DatabaseError):
+        with suppress(*UNREADABLE):
             yield from wreck.execute(f"{select} ORDER BY {by}")
             return
 

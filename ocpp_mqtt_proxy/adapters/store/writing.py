@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ocpp_mqtt_proxy.adapters.store.connections import Line
-from ocpp_mqtt_proxy.adapters.store.examination import is_damage
+from ocpp_mqtt_proxy.adapters.store.examination import code_of, is_damage
 from ocpp_mqtt_proxy.adapters.store.rows import Statement
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
@@ -122,7 +122,7 @@ class Scribe:
             return await self._failed(error)
         except (OverflowError, ValueError) as error:
             return Unwritable(str(error))
-        self._judge(None)
+        self.judge(None)
         return None
 
     async def _execute(self, several: Sequence[Statements]) -> None:
@@ -144,12 +144,12 @@ class Scribe:
         by_contents = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
         if isinstance(error, by_contents):
             return Unwritable(str(error))
-        if _code(error) in _CONNECTION_LOST:
+        if code_of(error) in _CONNECTION_LOST:
             await self.line.hang_up()
-        self._judge(str(error))
+        self.judge(str(error))
         return LedgerFailed(str(error), time.monotonic() - self._failing_since)
 
-    def _judge(self, failure: str | None) -> None:
+    def judge(self, failure: str | None) -> None:
         """Keep in mind how writing goes; a change is worth a line."""
         if failure is not None and self.failure is None:
             self._failing_since = time.monotonic()
@@ -160,10 +160,6 @@ class Scribe:
             log.info("the store can be written to again")
             self.on_change("store_healed", "")
         self.failure = failure
-
-
-def _code(error: Exception) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 _CONNECTION_LOST = frozenset({

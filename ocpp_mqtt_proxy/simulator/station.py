@@ -281,7 +281,7 @@ class Station:
             if isinstance(result, CallError):
                 raise Refused(f"{action} was answered {result.code}: {result.description}")
             answer = self._dialect.say[type(report)].read(result.payload)
-        if isinstance(answer, BootAnswer) and answer.interval:
+        if isinstance(answer, BootAnswer) and answer.interval > 0:
             self.box.settings[HEARTBEAT_INTERVAL] = str(answer.interval)
         return answer
 

@@ -23,7 +23,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, Say
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
     as_text,
-    identifier,
+    integer,
     without_nothing,
     zulu,
 )
@@ -121,8 +121,10 @@ def _meter(report: MeterReported | TransactionReported) -> Calls:
 
 
 def _transaction_answer(payload: Object) -> TransactionAnswer:
+    """A transaction's id is a number; what is none names no transaction, as if it was left out."""
     verdict = authorization(payload) if "idTagInfo" in payload else None
-    return TransactionAnswer(identifier(payload, "transactionId") or "", verdict)
+    number = integer(payload, "transactionId")
+    return TransactionAnswer("" if number is None else str(number), verdict)
 
 
 def _firmware(report: FirmwareReported) -> Calls:

@@ -12,8 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.commands import Reason
-from ocpp_mqtt_proxy.core.control import AUTO, Control
-from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass, Presence, PresenceRule, Rules, Terms
+from ocpp_mqtt_proxy.core.control import AUTO, Asking, Control, Verdict, recent
+from ocpp_mqtt_proxy.core.model import OWNER
+from ocpp_mqtt_proxy.core.sharing import ControlClass, Presence, PresenceRule, Rules, Terms
 
 
 class Intent(StrEnum):
@@ -35,6 +36,11 @@ class Request:
     control_class: ControlClass
     intent: Intent = Intent.ACT
     whose: str | None = None
+
+    @property
+    def asking(self) -> Asking:
+        """What the rate limit counts apart: whoever asked for a class may use it at once."""
+        return (self.provider, self.control_class, self.intent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +153,19 @@ def _not_yours(case: Case) -> str | None:
 
 
 def _rate_limited(case: Case) -> str | None:
-    asked = case.control.asked.get((case.request.provider, case.request.control_class))
-    holds = case.holder == case.request.provider and case.request.intent is Intent.HOLD
-    if asked is None or holds or case.now - asked >= case.rules.rate_limit:
+    asked, limit = case.control.asked.get(case.request.asking), case.rules.rate_limit
+    holds_already = case.holder == case.request.provider and case.request.intent is Intent.HOLD
+    if asked is None or holds_already or not recent(asked, case.now, limit):
         return None
-    return (
-        f"it asked {(case.now - asked).total_seconds():.1f} s ago; once in {case.rules.rate_limit.total_seconds():g} s"
-    )
+    ago = (case.now - asked).total_seconds()
+    return f"it asked {ago:.1f} s ago; once in {limit.total_seconds():g} s"
 
 
 def _held(case: Case) -> str | None:
     holder, provider = case.holder, case.request.provider
-    if case.request.control_class not in EXCLUSIVE or holder in (None, provider):
+    if holder in (None, provider):
         return None
-    if holder not in case.world.busy and case.rules.outranks(provider, holder):
+    if holder != OWNER and holder not in case.world.busy and case.rules.outranks(provider, holder):
         return None
     return f"{holder} holds {case.request.control_class}"
 
@@ -214,11 +219,25 @@ FOR_EASING = frozenset({Reason.BLOCKED, Reason.CHARGER_OFFLINE, Reason.NOT_YOURS
 
 def decide(control: Control, request: Request, world: World, rules: Rules, now: datetime) -> Grant | Refusal:
     """Whether a provider may do what it asks. Changes nothing."""
+    return next(objections(control, request, world, rules, now), Grant())
+
+
+def objections(control: Control, request: Request, world: World, rules: Rules, now: datetime) -> Iterator[Refusal]:
+    """All that speaks against a request, in order."""
     case = Case(control, request, world, rules, now)
     for reason, check in _binding(case):
         if why := check(case):
-            return Refusal(reason, f"{request.provider}: {why}")
-    return Grant()
+            yield Refusal(reason, f"{request.provider}: {why}")
+
+
+def note(control: Control, request: Request, answer: Grant | Refusal, rules: Rules, now: datetime) -> None:
+    """Remember a decision. What got past the rate limit counts for it; what only lowers or stops never does."""
+    refusal = answer if isinstance(answer, Refusal) else None
+    why = (refusal.reason, refusal.message) if refusal else ("", "")
+    past = refusal is None or refusal.reason is Reason.HELD_BY_OTHER
+    counts = past and request.intent is not Intent.EASE
+    verdict = Verdict(now, request.provider, request.control_class, refusal is None, *why)
+    control.note(verdict, request.asking if counts else None, rules.rate_limit)
 
 
 def _binding(case: Case) -> Iterator[tuple[Reason, Check]]:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 
 AUTO = "auto"
+
+Asking = tuple[str, ControlClass, str]
+"""Who asked, in which class, and for what: for the class itself, or to do something with it."""
 
 
 class Ending(StrEnum):
@@ -50,11 +53,23 @@ class Holding:
 
 @dataclass(slots=True)
 class Limit:
-    """A provider's limit in A per phase, on a connector or (0) the whole charger, until a time or for good."""
+    """A provider's limit in A per phase, on a connector or (0) the whole charger, until a time or for good.
+
+    `eased`: it was taken as a lowering alone, from one that might do no more at the time.
+    """
 
     amps: Amps
     connector: int = 0
     until: datetime | None = None
+    eased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A connector that is kept for somebody's card, and by which provider."""
+
+    provider: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +95,17 @@ class Taken:
 
 @dataclass(slots=True)
 class Control:
-    """Who controls one charger. Written down with every change."""
+    """Who controls one charger. Written down with every change.
+
+    `asked` is when somebody last asked what counts for the rate limit, `last` what was decided last.
+    """
 
     charger: str
     mode: str = AUTO
     holders: dict[ControlClass, Holding] = field(default_factory=dict)
     limits: dict[str, Limit] = field(default_factory=dict)
-    asked: dict[tuple[str, ControlClass], datetime] = field(default_factory=dict)
+    reservations: dict[int, Reservation] = field(default_factory=dict)
+    asked: dict[Asking, datetime] = field(default_factory=dict)
     last: Verdict | None = None
 
     def holder(self, control_class: ControlClass) -> str | None:
@@ -104,13 +123,15 @@ class Control:
         return self.mode == provider
 
     def grant(self, provider: str, control_class: ControlClass, now: datetime) -> Taken | None:
-        """Put a class into a provider's hands; what was taken from another for it."""
-        holding = self.holders.get(control_class)
-        if holding is not None and holding.provider == provider:
-            holding.used_at = now
+        """Put a class into a provider's hands; what was taken from another for it. Nobody holds what is shared."""
+        if control_class not in EXCLUSIVE:
             return None
+        if self.holder(control_class) == provider:
+            self.use(provider, control_class, now)
+            return None
+        taken = self.take(Ending.PREEMPTED, (control_class,))
         self.holders[control_class] = Holding(provider, now, now)
-        return Taken(holding.provider, control_class, Ending.PREEMPTED) if holding else None
+        return taken[0] if taken else None
 
     def use(self, provider: str, control_class: ControlClass, now: datetime) -> None:
         """A holder did something with its class."""
@@ -134,7 +155,17 @@ class Control:
     def set_mode(self, mode: str) -> list[Taken]:
         """Put somebody in charge, or the rules. Whoever is not in charge then loses what it holds."""
         self.mode = mode
-        if mode == AUTO:
-            return []
-        taken = [self.take(Ending.OVERRIDE, (c,)) for c in EXCLUSIVE if self.holder(c) not in (None, mode)]
-        return [one for several in taken for one in several]
+        others = [one for one in EXCLUSIVE if self.holder(one) != mode]
+        return self.take(Ending.OVERRIDE, others) if mode != AUTO else []
+
+    def note(self, verdict: Verdict, asked: Asking | None, rate_limit: timedelta) -> None:
+        """Remember what was decided and, where it counts, that it was asked: for as long as that limits anybody."""
+        self.last = verdict
+        self.asked = {asking: at for asking, at in self.asked.items() if recent(at, verdict.at, rate_limit)}
+        if asked is not None:
+            self.asked[asked] = verdict.at
+
+
+def recent(at: datetime, now: datetime, rate_limit: timedelta) -> bool:
+    """Whether something was asked so short a time ago that it limits; not where the clock was put back since."""
+    return timedelta(0) <= now - at < rate_limit

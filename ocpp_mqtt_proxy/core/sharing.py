@@ -89,13 +89,11 @@ class Rules:
 
     def outranks(self, provider: str, other: str) -> bool:
         """Whether a provider goes before another one: the preferred before all, then by priority."""
-        if self.preferred in (provider, other):
-            return provider == self.preferred
-        return self._priority(provider) > self._priority(other)
+        return self._rank(provider) > self._rank(other)
 
-    def _priority(self, provider: str) -> int:
+    def _rank(self, provider: str) -> tuple[bool, int]:
         terms = self.terms(provider)
-        return terms.priority if terms else 0
+        return provider == self.preferred, terms.priority if terms else 0
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Who may keep what it holds: the rules of contract §8 looked at again whenever something changed.
 
-What a request would meet now ends a holding too. Presence and hours wait for the end of the holder's transaction,
-unless the owner wants it stopped; being offline ends nothing, because a charger comes back.
+What speaks against a request now ends a holding too. Presence and hours wait for the end of the holder's
+transaction, unless the owner wants it stopped; being offline ends nothing, because a charger comes back.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from ocpp_mqtt_proxy.core.arbiter import Intent, Refusal, Request, World, decide
+from ocpp_mqtt_proxy.core.arbiter import Intent, Request, World, objections
 from ocpp_mqtt_proxy.core.commands import Reason
-from ocpp_mqtt_proxy.core.control import Control, Ending, Holding
+from ocpp_mqtt_proxy.core.control import Control, Ending, Holding, Taken
 from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass, Rules
 
@@ -33,47 +33,67 @@ PATIENT = frozenset({Ending.PRESENCE, Ending.PRESENCE_UNKNOWN, Ending.SCHEDULE})
 """What waits for the end of a transaction that runs."""
 
 
-def refusal(
-    control: Control, provider: str, control_class: ControlClass, world: World, rules: Rules, now: datetime
-) -> Reason | None:
-    """What a provider would meet now if it asked for a class that nobody holds, of what ends a holding."""
-    alone = Control(control.charger, control.mode)
-    verdict = decide(alone, Request(provider, control_class, Intent.HOLD), _present(world), rules, now)
-    return verdict.reason if isinstance(verdict, Refusal) else None
-
-
-def _present(world: World) -> World:
-    """The world as if the charger were there and in service: it may be again in a moment."""
-    return World(faulted=world.faulted, presence=world.presence, disabled=world.disabled, busy=world.busy)
+def settle(
+    control: Control, world: World, rules: Rules, now: datetime, engaged: frozenset[str] = frozenset()
+) -> list[Taken]:
+    """Take from the holders what they may not keep; what was taken. Who is engaged uses what it holds."""
+    for holding in control.holders.values():
+        if holding.provider in engaged | world.busy or holding.used_at > now:
+            holding.used_at = now
+    lost = list(endings(control, world, rules, now, engaged))
+    return [taken for control_class, ending in lost for taken in control.take(ending, (control_class,))]
 
 
 def endings(
     control: Control, world: World, rules: Rules, now: datetime, engaged: frozenset[str] = frozenset()
 ) -> Iterator[tuple[ControlClass, Ending]]:
-    """The classes that their holders lose now, and why.
+    """The classes that their holders lose now, and why. Changes nothing.
 
     `engaged` are the providers with a transaction, limit, profile or reservation in force: the others lose a
-    class that they did nothing with for the time-out.
+    class that they did nothing with for the time-out, but for the one that the owner put in charge.
     """
     for control_class in EXCLUSIVE:
         holding = control.holders.get(control_class)
         if holding is None or holding.provider == OWNER:
             continue
-        ending = _ending(control, control_class, holding, world, rules, now)
-        if ending in PATIENT and holding.provider in world.busy and not rules.override_stops:
-            ending = None
-        idle = holding.provider not in engaged | world.busy and now - holding.used_at >= rules.control_timeout
-        if ending or idle:
-            yield control_class, ending or Ending.TIMEOUT
-
-
-def _ending(
-    control: Control, control_class: ControlClass, holding: Holding, world: World, rules: Rules, now: datetime
-) -> Ending | None:
-    reason = refusal(control, holding.provider, control_class, world, rules, now)
-    return ENDS.get(reason) if reason else None
+        waits = holding.provider in world.busy and not rules.override_stops
+        ending = _objection(control, holding.provider, control_class, world, rules, now, PATIENT if waits else _NONE)
+        if ending is None and _idle(control, holding, rules, now, engaged | world.busy):
+            ending = Ending.TIMEOUT
+        if ending is not None:
+            yield control_class, ending
 
 
 def limit_stands(control: Control, provider: str, world: World, rules: Rules, now: datetime) -> bool:
-    """Whether a provider's limits stay in force: while it passes for `smart_charging`."""
-    return refusal(control, provider, ControlClass.SMART_CHARGING, world, rules, now) in (None, Reason.CHARGER_FAULTED)
+    """Whether a provider's limit stays in force: while it passes for `smart_charging`; a fault lifts none.
+
+    One that was taken as a lowering alone stays as long as its transaction runs: it is all that its provider may do.
+    """
+    objection = _objection(control, provider, ControlClass.SMART_CHARGING, world, rules, now, _FAULT)
+    limit = control.limits.get(provider)
+    eased = limit is not None and limit.eased and provider in world.busy
+    return objection is None or (eased and objection is not Ending.BLOCKED)
+
+
+_NONE: frozenset[Ending] = frozenset()
+_FAULT = frozenset({Ending.FAULTED})
+
+
+def _objection(
+    control: Control,
+    provider: str,
+    control_class: ControlClass,
+    world: World,
+    rules: Rules,
+    now: datetime,
+    spared: frozenset[Ending],
+) -> Ending | None:
+    """What first speaks against a provider's having a class, of what ends a holding and is not spared."""
+    request = Request(provider, control_class, Intent.HOLD)
+    found = (ENDS.get(refusal.reason) for refusal in objections(control, request, world, rules, now))
+    return next((ending for ending in found if ending is not None and ending not in spared), None)
+
+
+def _idle(control: Control, holding: Holding, rules: Rules, now: datetime, engaged: frozenset[str]) -> bool:
+    unused = holding.provider not in engaged and now - holding.used_at >= rules.control_timeout
+    return unused and not control.forced(holding.provider)

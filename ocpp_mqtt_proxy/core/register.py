@@ -72,8 +72,8 @@ class Register:
         """Go on from a restarted or exchanged meter; from 0 where it restarted there."""
         assert self.raw is not None
         base = 0.0 if held < min(self.raw, NEAR_ZERO_WH) else held
-        self.total += raw - base
-        self.raw = raw
+        self.total += max(0.0, raw - base)  # what confirms may be lower by noise
+        self.raw = max(raw, held)
 
 
 def most_energy(since: datetime | None, until: datetime) -> float:

@@ -61,6 +61,11 @@ def test_a_meter_that_shows_more_goes_on_from_where_it_stands() -> None:
     assert counted(5_000_000, 70_000_000, 70_000_100).total == 5_000_100
 
 
+def test_what_confirms_another_meter_may_be_lower_by_noise_and_the_total_stands() -> None:
+    assert counted(1_000, 9_000_000, 8_999_991).total == 1_000
+    assert counted(1_000, 9_000_000, 8_999_991, 9_000_100).total == 1_100
+
+
 def test_one_wild_reading_is_passed_over() -> None:
     assert counted(5_000_000, 4_000_000_000, 5_000_100).total == 5_000_100
 

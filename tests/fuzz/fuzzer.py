@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 import time
@@ -52,9 +53,9 @@ async def happen(house: House, batches: Batches) -> None:
 
 def where(fault: BaseException) -> str:
     """What is wrong, alike for what is wrong alike."""
-    frames = traceback.extract_tb(fault.__traceback__)
-    last = frames[-1]
-    return f"{type(fault).__name__} in {Path(last.filename).name}:{last.lineno} {str(fault).strip()[-120:]}"
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    said = re.sub(r"[\d.,]+|'[^']*'", "_", str(fault).strip()[-400:])
+    return f"{type(fault).__name__} in {Path(last.filename).name}:{last.lineno} {said[-100:]}"
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Fuzzer:
                 self._close(version)
         except Exception as fault:  # noqa: BLE001 (whatever it is, it is what we look for)
             self._note(version, fault)
-        self.frames += sum(map(len, batches))
+        self.frames += sum(not str(step).startswith("!") for batch in batches for step in batch)
         if not self._at_start and self.frames > self.most // 20:
             self._at_start = resident()
         if self.frames >= self.most:
@@ -124,8 +125,15 @@ class Fuzzer:
     # Making it small
 
     def _smallest(self, version: Version, name: str, batches: Batches) -> Batches:
-        """What is left where nothing can be left out, as far as that can be tried."""
-        size, tries = len(batches), 0
+        """What is left where nothing can be left out, as far as that can be tried: whole batches, then single steps."""
+        batches = self._without(version, name, batches)
+        return self._without(version, name, [[step] for batch in batches for step in batch], batches)
+
+    def _without(self, version: Version, name: str, batches: Batches, otherwise: Batches | None = None) -> Batches:
+        """As few of these batches as break it too; `otherwise` where not even all of them do."""
+        if not self._breaks(version, name, batches):
+            return batches if otherwise is None else otherwise
+        size, tries = max(1, len(batches) // 2), 0
         while size and tries < REPLAYS:
             at = 0
             while at < len(batches) and tries < REPLAYS:

@@ -183,6 +183,41 @@ def _make_current(random: Random, frame: list[Any]) -> None:
                 holder["transactionId"] = TX
         if "timestamp" in payload and random.randrange(2):
             payload["timestamp"] = TIMES[0]
+        _set_meters(random, payload)
+
+
+def _set_meters(random: Random, value: Any) -> None:
+    """Have registers read what other readings of them are near to, or far from."""
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _set_meters(random, inner)
+    if isinstance(value, dict):
+        for key in ("meterStart", "meterStop"):
+            if key in value and random.randrange(2):
+                value[key] = round(random.choice(METERS))
+        if "Register" in str(value.get("measurand", "Register")) and "value" in value and random.randrange(2):
+            meter = random.choice(METERS)
+            value["value"] = str(meter) if isinstance(value["value"], str) else meter
+
+
+METERS = (
+    0,
+    0.4,
+    5,
+    900,
+    999,
+    1000,
+    1000.5,
+    1009,
+    1500,
+    2000,
+    20_000,
+    4_999_995,
+    5_000_000,
+    5_000_000.5,
+    5_000_700,
+    9_000_000,
+)
+"""What registers read, in Wh: near each other and far apart, below and above what is taken for noise or a restart."""
 
 
 # Within the JSON

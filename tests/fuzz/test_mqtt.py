@@ -116,7 +116,7 @@ def test_numbers_and_characters_that_json_cannot_have_are_no_data() -> None:
             parse("data_transfer", {"vendor_id": "us", "data": data})
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     VERSIONS, PLACES, VERBS, st.binary(min_size=1, max_size=200) | JSON.map(lambda value: json.dumps(value).encode())
 )
@@ -125,7 +125,7 @@ def test_a_request_of_any_kind_has_one_answer_at_most(version: Version, place: s
     assert len(found) == (0 if place.startswith("backend") else 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(VERSIONS, NAMES, st.sampled_from(["", "connector/1/", "connector/0/", "connector/x/", "connector/²/"]), SETTINGS)
 def test_a_setting_of_any_kind_is_obeyed_or_told_of(version: Version, name: str, where: str, value: str) -> None:
     payload = value.encode("utf-8", "surrogatepass")

@@ -30,6 +30,7 @@ COLUMNS = {
     "cost": "cost",
     "currency": "currency",
     "reason": "reason",
+    "cost_currency": "cost_currency",
 }
 """Columns of the CSV, the first five in this order (contract §4), and the session's field in each."""
 
@@ -50,6 +51,13 @@ class MachineZone(tzinfo):
     def utcoffset(self, at: datetime | None) -> timedelta | None:
         """What the machine's clocks show, or showed, then."""
         return at.replace(tzinfo=None).astimezone().utcoffset() if at else None
+
+    def fromutc(self, at: datetime) -> datetime:
+        """A time of UTC as the machine's clocks show it."""
+        local = at.replace(tzinfo=UTC).astimezone()
+        shown = local.replace(tzinfo=None)
+        again = shown.astimezone().utcoffset() != local.utcoffset()
+        return shown.replace(tzinfo=self, fold=int(again))
 
     def dst(self, _: datetime | None) -> None:
         """Not told apart."""
@@ -86,7 +94,7 @@ async def as_csv(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterat
     """CSV, line by line."""
     yield _line(list(COLUMNS))
     async for session in sessions:
-        document = shapes.session(session, now)
+        document = {"cost_currency": session.cost_currency} | shapes.session(session, now)
         yield _line([_cell(column, document[field]) for column, field in COLUMNS.items()])
 
 

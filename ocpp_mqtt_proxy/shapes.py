@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from ocpp_mqtt_proxy.core import events
+from ocpp_mqtt_proxy.core import bill, events
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import Fact
-from ocpp_mqtt_proxy.core.model import Sample
+from ocpp_mqtt_proxy.core.model import OWNER, Sample
 from ocpp_mqtt_proxy.core.readings import pick
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 
 Json = dict[str, Any]
-
-CENT = Decimal("0.01")
 
 
 def dump(value: object) -> bytes:
@@ -41,12 +39,12 @@ ZERO_OFFSET = len("+00:00")
 
 def kwh(watt_hours: float) -> float:
     """Energy in kWh, to the Wh."""
-    return round(watt_hours / 1000, 3)
+    return round(watt_hours) / 1000
 
 
 def money(amount: Decimal) -> float:
     """Money with two decimals."""
-    return float(amount.quantize(CENT, ROUND_HALF_UP))
+    return bill.cents(amount) / 100
 
 
 def masked(tag: str | None) -> str | None:
@@ -62,9 +60,12 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def session(given: Session, now: datetime, *, show_tag: bool = True) -> Json:
-    """A session, wherever shown (contract §4). Money is the owner's cost; revenue is a provider's."""
-    energy = kwh(given.energy)
-    return {
+    """A session, wherever shown (contract §4): its cost is the owner's, its revenue what providers owe.
+
+    A currency that is not the session's own is told where it is: the cost's, or a part's.
+    """
+    currency = given.currency
+    shown: Json = {
         "session_id": given.session_id,
         "charger": given.charger,
         "connector": given.connector,
@@ -76,21 +77,26 @@ def session(given: Session, now: datetime, *, show_tag: bool = True) -> Json:
         "duration_s": round(given.duration(now)),
         "meter_start": _rounded(given.meter_start),
         "meter_stop": _rounded(given.meter_stop),
-        "energy_kwh": energy,
+        "energy_kwh": kwh(given.energy),
         "cost": money(given.cost),
-        "revenue": 0.0,
-        "currency": given.currency,
+        "revenue": money(given.revenue(now)),
+        "currency": currency,
         "reason": given.reason,
-        "parts": [
-            {
-                "provider": given.provider,
-                "from": time(given.started_at),
-                "to": time(given.ended_at),
-                "energy_kwh": energy,
-                "revenue": 0.0,
-            }
-        ],
+        "parts": [_part(line, currency) for line in bill.lines(given, now)],
     }
+    return shown if given.cost_currency == currency else shown | {"cost_currency": given.cost_currency}
+
+
+def _part(line: bill.Line, currency: str) -> Json:
+    shown: Json = {
+        "provider": line.provider,
+        "from": time(line.since),
+        "to": time(line.until),
+        "energy_kwh": line.energy / 1000,
+        "revenue": line.revenue / 100,
+    }
+    paid_otherwise = line.provider != OWNER and line.currency != currency
+    return shown | {"currency": line.currency} if paid_otherwise else shown
 
 
 def _rounded(watt_hours: float | None) -> int | None:
@@ -250,7 +256,7 @@ def _ended(fact: events.SessionEnded, _: Mask) -> Json:
         "duration_s": round(given.duration(fact.at)),
         "reason": given.reason,
         "provider": given.provider,
-        "revenue": 0.0,
+        "revenue": money(given.revenue(fact.at)),
         "currency": given.currency,
     }
 

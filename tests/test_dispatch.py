@@ -420,7 +420,7 @@ async def test_a_start_with_less_than_a_car_takes_is_a_start_with_nothing_until_
 async def test_switching_off_pauses_a_provider_s_session_and_stops_it_where_it_cannot_be_paused() -> None:
     desk = Desk()
     session = await begun(desk)
-    session.provider = "fleet"
+    session.parts[0].provider = "fleet"
     assert (await desk.dispatcher.set_charging("CP1", 1, on=False)).ok
     assert own(desk) == [0]
     await desk.dispatcher.set_charging("CP1", 1, on=True)

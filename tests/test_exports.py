@@ -52,17 +52,17 @@ async def test_the_rest_is_all_that_a_session_shows_on_one_line() -> None:
     (row,) = await as_csv(an_ended_session())
     (document,) = await as_json(an_ended_session())
     renamed = {"started_at": "timestamp", "provider": "backend_id"}
-    assert row.keys() == {renamed.get(key, key) for key in document} - {"parts"}
+    assert row.keys() == {renamed.get(key, key) for key in document} - {"parts"} | {"cost_currency"}
 
 
 async def test_a_session_is_a_row() -> None:
-    (row,) = await as_csv(an_ended_session(provider="night"))
+    (row,) = await as_csv(an_ended_session(provider="night", revenue=Decimal("0.36")))
     assert row == {
         "timestamp": "2026-03-14T12:01:00.000Z",
         "backend_id": "night",
         "duration_s": "1800",
         "energy_kwh": "2.0",
-        "revenue": "0.00",
+        "revenue": "0.36",
         "session_id": "test-1",
         "charger": "CP1",
         "connector": "1",
@@ -74,6 +74,7 @@ async def test_a_session_is_a_row() -> None:
         "cost": "0.60",
         "currency": "EUR",
         "reason": "local",
+        "cost_currency": "EUR",
     }
 
 
@@ -115,7 +116,7 @@ DANGEROUS = [
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-@pytest.mark.parametrize("column", ["charger", "transaction_id", "id_tag", "provider", "currency"])
+@pytest.mark.parametrize("column", ["charger", "transaction_id", "id_tag", "provider", "cost_currency"])
 @pytest.mark.parametrize("text", DANGEROUS)
 async def test_no_cell_is_a_formula_however_it_is_split(column: str, text: str) -> None:
     given: dict[str, Any] = {column: text}

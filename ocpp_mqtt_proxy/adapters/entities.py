@@ -260,7 +260,7 @@ def of_connector(station: Station, connector: Connector) -> Iterator[Entity]:
         "session_cost",
         "Session cost",
         device_class="monetary",
-        unit=station.plan.tariff.currency,
+        unit=station.plan.prices.owner.currency,
         options={"suggested_display_precision": 2},
     )
     number = f'{{"connector": {connector.number}}}'

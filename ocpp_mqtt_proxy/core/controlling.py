@@ -92,3 +92,11 @@ def ended(hearing: Hearing, session: Session) -> None:
         revoke(hearing, control.take(Ending.ENDED, (TRANSACTIONS,), OWNER))
     control.use(session.provider, TRANSACTIONS, hearing.now)
     hearing.keep(control)
+
+
+def hand_over(hearing: Hearing, provider: str) -> None:
+    """Move what runs to a provider: from now on its part and its price."""
+    for session in list(hearing.station.sessions()):
+        if session.provider != provider:
+            session.hand_over(provider, hearing.now, hearing.station.plan.prices)
+            hearing.keep(session, durable=True)

@@ -48,7 +48,7 @@ def take(
         if energy is not None:
             hearing.keep(connector)
             if session is not None and session.running:
-                session.read(energy, at, hearing.station.plan.tariff)
+                session.read(energy, at, hearing.station.plan.prices)
                 hearing.keep(session)
         _remember_measurands(hearing, connector)
         if live:

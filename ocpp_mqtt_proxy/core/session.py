@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, ChargingState, StopReason, WattHours
+from ocpp_mqtt_proxy.core.parts import Part, following, shares
 from ocpp_mqtt_proxy.core.register import NOISE_WH, Register, most_energy, session_register
-from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.tariff import Prices
 
 MAX_GAPS = 1000
 """Missing sequence numbers remembered per session; a longer hole counts as this many."""
@@ -70,8 +72,9 @@ class StartKey:
 
 @dataclass(slots=True)
 class Session:
-    """One transaction as we keep it. Energy in Wh, money unrounded in `currency`.
+    """One transaction as we keep it. Energy in Wh, money unrounded.
 
+    `parts` follow each other without a gap, from its start to its end, and hold all its energy; there is always one.
     `limit` is its own, in A, where it has one beside the owner's ceiling; `paused` where nothing may flow.
     """
 
@@ -82,14 +85,13 @@ class Session:
     started_at: datetime
     id_tag: str | None = None
     meter_start: WattHours | None = None
-    provider: str = OWNER
-    currency: str = "EUR"
+    cost_currency: str = "EUR"
+    parts: list[Part] = field(default_factory=list)
     state: State = State.RUNNING
     ended_at: datetime | None = None
     meter_stop: WattHours | None = None
     reason: StopReason | None = None
     energy: float = 0.0
-    cost: Decimal = Decimal(0)
     adopted: bool = False
     start_key: StartKey | None = None
     remote_start_id: int | None = None
@@ -102,10 +104,33 @@ class Session:
     sequence: Sequence = field(default_factory=Sequence)
     register: Register | None = None
 
+    def __post_init__(self) -> None:
+        self.parts = self.parts or [Part(OWNER, self.started_at, currency=self.cost_currency)]
+
     @property
     def running(self) -> bool:
         """Whether the transaction goes on."""
         return self.state is State.RUNNING
+
+    @property
+    def provider(self) -> str:
+        """Whose it is, or was in the end."""
+        return self.parts[-1].provider
+
+    @property
+    def cost(self) -> Decimal:
+        """What its energy cost the owner, in `cost_currency`."""
+        return sum((part.cost for part in self.parts), Decimal(0))
+
+    @property
+    def currency(self) -> str:
+        """The currency of its revenue: the first provider's. The owner's where no provider had a part."""
+        return next((part.currency for part in self.parts if part.provider != OWNER), self.cost_currency)
+
+    def revenue(self, now: datetime) -> Decimal:
+        """What providers owe for it, to the end or to now; without what is owed in another currency."""
+        mine = (part for part in self.parts if part.provider != OWNER and part.currency == self.currency)
+        return sum((part.revenue(now) for part in mine), Decimal(0))
 
     def duration(self, now: datetime) -> float:
         """Seconds from the start to the end, or to now."""
@@ -122,22 +147,34 @@ class Session:
         self.meter_start = meter_start
         self.register = session_register(meter_start, at)
 
-    def read(self, raw: WattHours, at: datetime, tariff: Tariff) -> None:
+    def began(self, at: datetime) -> None:
+        """It began then, as turns out now."""
+        self.started_at = self.parts[0].started_at = at
+
+    def read(self, raw: WattHours, at: datetime, prices: Prices) -> None:
         """Take a register reading. A session whose start was missed counts from its first one."""
         if self.register is None:
             self.begin(raw, at)
         else:
+            since = self.register.at or self.started_at
             self.register.read(raw, at)
-            self._count(self.register.total, tariff)
+            self._count(self.register.total, since, at, prices)
 
-    def end(self, meter_stop: WattHours | None, at: datetime, reason: StopReason | None, tariff: Tariff) -> None:
+    def hand_over(self, provider: str, at: datetime, prices: Prices) -> None:
+        """What flows from now on is another provider's, while it runs (contract §8)."""
+        if self.running and provider != self.provider:
+            at = max(at, self.parts[-1].started_at)
+            self.parts[-1].ended_at = at
+            self.parts.append(following(provider, at, prices))
+
+    def end(self, meter_stop: WattHours | None, at: datetime, reason: StopReason | None, prices: Prices) -> None:
         """The charger says that it is over. `meter_stop` None: the last reading stands."""
-        self._finish(State.ENDED, at, reason or StopReason.LOCAL)
         if meter_stop is not None:
             self.meter_stop = meter_stop
-            self._settle(meter_stop, at, tariff)
+            self._settle(meter_stop, max(at, self.started_at), prices)
         elif self.register is not None and self.register.raw is not None:
             self.meter_stop = WattHours(self.register.raw)
+        self._finish(State.ENDED, at, reason or StopReason.LOCAL)
 
     def close(self, at: datetime, reason: StopReason) -> None:
         """We say that it is over; the charger may still correct it."""
@@ -146,29 +183,38 @@ class Session:
             self.meter_stop = WattHours(self.register.raw)
 
     def _finish(self, state: State, at: datetime, reason: StopReason) -> None:
+        """Its parts end with it. One that would begin only then, and has nothing, never was."""
         self.state = state
         self.reason = reason
         self.ended_at = max(at, self.started_at)
+        while len(self.parts) > 1 and self.parts[-1].started_at >= self.ended_at and not self.parts[-1].energy:
+            self.parts.pop()
+        self.parts[-1].ended_at = self.ended_at
+        for earlier, later in pairwise(self.parts):
+            earlier.ended_at = later.started_at = min(later.started_at, self.ended_at)
 
-    def _settle(self, meter_stop: WattHours, at: datetime, tariff: Tariff) -> None:
+    def _settle(self, meter_stop: WattHours, at: datetime, prices: Prices) -> None:
         """Final energy: the charger's own start and stop where they make sense, never less than was seen."""
         if self.register is None:
             self.begin(meter_start=meter_stop, at=at)
             return
+        since = self.register.at or self.started_at
         self.register.read(meter_stop, at)
-        self._count(max(self.register.total, self._difference(self.register, meter_stop)), tariff)
+        energy = max(self.register.total, self._difference(self.register, meter_stop, at))
+        self._count(energy, since, at, prices)
 
-    def _difference(self, register: Register, meter_stop: WattHours) -> float:
+    def _difference(self, register: Register, meter_stop: WattHours, at: datetime) -> float:
         """The charger's stop less its start; 0 where the readings between say that these are of two registers."""
-        if self.meter_start is None or self.ended_at is None or register.raw is None:
+        if self.meter_start is None or register.raw is None:
             return 0.0
         contradicted = register.raw - self.meter_start > register.total + NOISE_WH
         difference = meter_stop - self.meter_start
-        most = most_energy(self.started_at, self.ended_at)
+        most = most_energy(self.started_at, at)
         return difference if 0 <= difference <= most and not contradicted else 0.0
 
-    def _count(self, energy: float, tariff: Tariff) -> None:
-        """Energy so far, priced as it flows: a later change of the tariff leaves this part alone."""
+    def _count(self, energy: float, since: datetime, until: datetime, prices: Prices) -> None:
+        """Energy so far, to whom it was and priced as it flows: later prices leave it alone."""
         if energy > self.energy:
-            self.cost += tariff.price(WattHours(energy - self.energy))
+            for part, share, begun, ended in shares(self.parts, energy - self.energy, since, until):
+                part.flow(share, begun, ended, prices)
             self.energy = energy

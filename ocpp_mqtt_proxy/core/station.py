@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.core.traits import PLAIN, Traits
 
 MAX_CONNECTORS = 32
@@ -83,7 +83,7 @@ class Plan:
     measurands: tuple[str, ...] | None = ()
     quirks: tuple[str, ...] = ()
     traits_of: Callable[[Nameplate], Traits] = lambda _: PLAIN
-    tariff: Tariff = field(default_factory=Tariff)
+    prices: Prices = field(default_factory=Prices)
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpd
 from ocpp_mqtt_proxy.core.hearing import Hear, Hearing, decided, fall_silent, tell_decision, tell_status
 from ocpp_mqtt_proxy.core.metering import first_energy, last_energy, take
 from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Status, StopReason, Verdict, Version, WattHours
+from ocpp_mqtt_proxy.core.parts import opening
 from ocpp_mqtt_proxy.core.register import credible
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
@@ -134,7 +135,7 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
 
     Where another runs, this one was before it and comes late: it counts as closed until its end comes too.
     """
-    at, before = hearing.settle(report.at), connector.status
+    at, before, prices = hearing.settle(report.at), connector.status, hearing.station.plan.prices
     session = Session(
         session_id=hearing.numbers.session(),
         charger=hearing.station.id,
@@ -142,11 +143,11 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
         transaction_id=report.transaction_id or _fresh_id(hearing),
         started_at=at,
         id_tag=report.token.tag if report.token else None,
-        currency=hearing.station.plan.tariff.currency,
+        cost_currency=prices.owner.currency,
+        parts=[opening(controlling.provider_of(hearing, connector, report.token), at, prices)],
         start_key=_start_key(connector, report),
         adopted=adopted,
     )
-    session.provider = controlling.provider_of(hearing, connector, report.token)
     _enter(hearing, connector, session)
     if session.running:
         controlling.begun(hearing, session)
@@ -197,13 +198,13 @@ def _complete(hearing: Hearing, session: Session, report: TransactionReported) -
     """The start of an adopted session has come after all: it gets its id, card and beginning."""
     connector = hearing.station.connectors[session.connector]
     session.adopted = False
-    session.started_at = min(session.started_at, hearing.settle(report.at))
+    session.began(min(session.started_at, hearing.settle(report.at)))
     session.id_tag = report.token.tag if report.token else session.id_tag
     session.start_key = _start_key(connector, report)
     counted = session.register.raw if session.register else None
     _begin_counting(connector, session, report, session.started_at)
     if counted is not None:
-        session.read(WattHours(counted), hearing.now, hearing.station.plan.tariff)
+        session.read(WattHours(counted), hearing.now, hearing.station.plan.prices)
     if report.transaction_id is None:
         hearing.station.book.rename(session, _fresh_id(hearing))
     _go_on(hearing, session, report)
@@ -293,7 +294,7 @@ def _ended(hearing: Hearing, report: TransactionReported) -> Session | None:
     at, stop = hearing.settle(report.at), _meter_stop(report)
     if stop is not None:
         connector.count(stop, at)
-    session.end(stop, at, report.stop_reason, hearing.station.plan.tariff)
+    session.end(stop, at, report.stop_reason, hearing.station.plan.prices)
     _finish(hearing, connector, session)
     return session
 

@@ -11,7 +11,7 @@ from ocpp_mqtt_proxy.adapters.entities import MEASURED
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Reading, Sample, Status, StopReason, Version, WattHours
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import REGISTER, Plan, Station
-from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 from ocpp_mqtt_proxy.hub import Hub
 from tests.fakes import NOON, FakeLink, a_hub
 
@@ -50,7 +50,8 @@ def charging(hub: Hub, charger_id: str = "CP1", connectors: int = 1) -> Station:
         connector.register.read(WattHours(1_234_567), NOON)
         connector.effective_limit, connector.limited_by = Amps(16), "owner"
     first = station.connector(1)
-    session = Session("test-1", station.id, 1, "17", NOON - timedelta(hours=1), id_tag="04A1B2C3", cost=Decimal("1.5"))
+    session = Session("test-1", station.id, 1, "17", NOON - timedelta(hours=1), id_tag="04A1B2C3")
+    session.parts[0].cost = Decimal("1.5")
     session.begin(WattHours(1_230_000), NOON)
     first.open(session)
     first.report(Status.CHARGING, NOON)
@@ -62,7 +63,7 @@ def over(hub: Hub) -> Station:
     station = charging(hub)
     session = station.connector(1).session
     assert session is not None
-    session.end(WattHours(1_234_567), NOON, StopReason.EV_DISCONNECTED, station.plan.tariff)
+    session.end(WattHours(1_234_567), NOON, StopReason.EV_DISCONNECTED, station.plan.prices)
     station.connector(1).finish()
     station.connector(1).report(Status.FINISHING, NOON)
     return station
@@ -115,7 +116,7 @@ def newer(hub: Hub) -> Station:
 def elsewhere(hub: Hub) -> Station:
     """Named, priced and limited in other ways."""
     station = charging(hub, "Büro #2")
-    station.plan = Plan(name="Büro: links", max_current=Amps(0), tariff=Tariff("CHF", Decimal("0.2")))
+    station.plan = Plan(name="Büro: links", max_current=Amps(0), prices=Prices(Tariff("CHF", Decimal("0.2"))))
     return station
 
 

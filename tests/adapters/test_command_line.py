@@ -160,12 +160,12 @@ def house(here: Path) -> Path:
     """A configuration with sessions: one on each of three days, and one that runs."""
     file = here / "sessions.db"
     day = timedelta(days=1)
-    ended = [an_ended_session(number) for number in (1, 2, 3)]
-    for number, session in enumerate(ended):
-        session.started_at += number * day
-        assert session.ended_at is not None
-        session.ended_at += number * day
-    ended[1].provider = "night"
+    starts = [a_session(number).started_at + (number - 1) * day for number in (1, 2, 3)]
+    providers = ["owner", "night", "owner"]
+    ended = [
+        an_ended_session(number, started_at=at, provider=provider)
+        for number, (at, provider) in enumerate(zip(starts, providers, strict=True), 1)
+    ]
 
     async def fill() -> None:
         store = Store(file)

@@ -22,7 +22,7 @@ from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.reports import HeartbeatReported
 from ocpp_mqtt_proxy.core.session import State
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
-from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from tests.adapters.things import NOON, a_session, an_ended_session
@@ -251,7 +251,7 @@ async def test_notes_are_written_by_themselves_and_within_a_second(store: Store,
 async def test_a_note_is_written_as_the_thing_is_then(store: Store) -> None:
     session = a_session()
     store.note([session])
-    session.read(WattHours(1500.0), NOON, Tariff())
+    session.read(WattHours(1500.0), NOON, Prices())
     await store.flush()
     (kept,) = (await store.sessions(Filter())).sessions
     assert kept == session

@@ -6,19 +6,20 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.adapters.store import rows
+from ocpp_mqtt_proxy.adapters.store import rows, shares
 from ocpp_mqtt_proxy.adapters.store.migrations import scripts
 from ocpp_mqtt_proxy.adapters.store.sessions import BadCursor, Filter, Page, select
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session, StartKey, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from tests.adapters import things
@@ -38,10 +39,18 @@ def shelf() -> Iterator[sqlite3.Connection]:
 
 def put(shelf: sqlite3.Connection, *changes: Change) -> None:
     """Write down, with nothing there before."""
-    for table in ("session", "connector", "charger", "event_number", "meta"):
+    for table in ("session", "share", "connector", "charger", "event_number", "meta"):
         shelf.execute(f"DELETE FROM {table}")  # noqa: S608 (a table's name)
     for change in changes:
         for sql, values in rows.statements(change):
+            shelf.execute(sql, values)
+
+
+def put_sessions(shelf: sqlite3.Connection, *sessions: Session) -> None:
+    """Write sessions down, to be found by their providers too."""
+    put(shelf, *sessions)
+    for session in sessions:
+        for sql, values in shares.statements(session, UTC):
             shelf.execute(sql, values)
 
 
@@ -164,24 +173,36 @@ def test_a_filter_takes_what_started_from_one_time_up_to_before_another(
     assert sorted(session.started_at for session in read_all(shelf, wanted)) == expected
 
 
+def handed_over(*providers: str) -> list[Part]:
+    """A session that changed hands, ten minutes each."""
+    times = [NOON + timedelta(minutes=10 * number) for number in range(len(providers) + 1)]
+    return [Part(provider, *span) for provider, span in zip(providers, pairwise(times), strict=True)]
+
+
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [
-        (Filter(), [4, 3, 2, 1]),
+        (Filter(), [5, 4, 3, 2, 1]),
         (Filter(charger="CP2"), [4, 2]),
-        (Filter(provider="night"), [4, 3]),
+        (Filter(provider="owner"), [2, 1]),
+        (Filter(provider="night"), [5, 4, 3]),
+        (Filter(provider="fleet"), [5]),
+        (Filter(provider="night", limit=2), [5, 4]),
+        (Filter(provider="night", since=NOON.replace(minute=4)), [5, 4]),
+        (Filter(provider="night", until=NOON.replace(minute=4)), [3]),
         (Filter(charger="CP2", provider="night"), [4]),
         (Filter(charger="CP3"), []),
-        (Filter(limit=2), [4, 3]),
+        (Filter(limit=2), [5, 4]),
     ],
 )
 def test_a_filter_takes_what_it_names(shelf: sqlite3.Connection, wanted: Filter, numbers: list[int]) -> None:
-    put(
+    put_sessions(
         shelf,
         a_session(1),
         a_session(2, charger="CP2"),
         an_ended_session(3, provider="night"),
         an_ended_session(4, charger="CP2", provider="night"),
+        a_session(5, charger="CP9", parts=handed_over("fleet", "night", "fleet")),
     )
     assert [s.session_id for s in read(shelf, wanted).sessions] == [f"test-{number}" for number in numbers]
 
@@ -207,11 +228,22 @@ QUERIES = [
     Filter(charger="CP1", provider="owner"),
     Filter(cursor=("2026", "test-1")),
     Filter(charger="CP1", cursor=("2026", "test-1")),
+    Filter(provider="owner", cursor=("2026", "test-1"), since=NOON, until=NOON),
+    Filter(charger="CP1", provider="owner", cursor=("2026", "test-1"), since=NOON),
 ]
+
+INDICES = {
+    (False, False): ["session USING INDEX session_by_time"],
+    (True, False): ["session USING INDEX session_by_charger"],
+    (False, True): ["share USING COVERING INDEX share_by_provider", "session USING PRIMARY KEY"],
+    (True, True): ["share USING COVERING INDEX share_by_provider_and_charger", "session USING PRIMARY KEY"],
+}
+"""What is walked, by whether a charger and whether a provider is asked for."""
 
 
 @pytest.mark.parametrize("wanted", QUERIES)
 def test_every_list_walks_an_index_and_sorts_nothing(shelf: sqlite3.Connection, wanted: Filter) -> None:
     sql, values = select(wanted)
     plan = [row["detail"] for row in shelf.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-    assert all("USING INDEX" in step for step in plan)
+    walked = INDICES[wanted.charger is not None, wanted.provider is not None]
+    assert [step.split(" ", 1)[1].partition(" (")[0] for step in plan] == walked

@@ -22,6 +22,7 @@ from ocpp_mqtt_proxy.core.model import StopReason, WattHours
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from tests.adapters.things import a_session
 from tests.independent import independent_charger
 from tests.running import Running, running
 
@@ -64,12 +65,9 @@ def client_of(service: Running) -> httpx.AsyncClient:
 def session(number: int, **fields: Any) -> Session:
     """An ended session, `number` days after new year, of 1 kWh for 30 cents."""
     start = NEW_YEAR + timedelta(days=number)
-    made = Session(f"s{number:03}", fields.pop("charger", "CP1"), 1, str(number), start, "04A1B2C3", WattHours(1000))
-    made.state, made.ended_at, made.reason = State.ENDED, start + timedelta(hours=1), StopReason.LOCAL
-    made.meter_stop, made.energy, made.cost = WattHours(2000), 1000.0, Decimal("0.3")
-    for name, value in fields.items():
-        setattr(made, name, value)
-    return made
+    figures = {"state": State.ENDED, "ended_at": start + timedelta(hours=1), "reason": StopReason.LOCAL}
+    meter = {"meter_stop": WattHours(2000), "energy": 1000.0, "cost": Decimal("0.3")}
+    return a_session(**{"session_id": f"s{number:03}", "started_at": start, **figures, **meter, **fields})
 
 
 async def listed(api: httpx.AsyncClient, **query: Any) -> list[str]:

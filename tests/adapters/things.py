@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import (
+    OWNER,
     Amps,
     ChargingState,
     Nameplate,
@@ -21,6 +22,7 @@ from ocpp_mqtt_proxy.core.model import (
     Version,
     WattHours,
 )
+from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory
@@ -29,8 +31,12 @@ NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
 
 def a_session(number: int = 1, **given: Any) -> Session:
-    """A session that runs; each begins a minute after the one before."""
-    return Session(
+    """A session that runs; each begins a minute after the one before.
+
+    Unless it is given parts, all of it is one `provider`'s, who owes `revenue`.
+    """
+    whose = [given.pop(name, default) for name, default in _WHOSE.items()]
+    session = Session(
         **{
             "session_id": f"test-{number}",
             "charger": "CP1",
@@ -42,12 +48,23 @@ def a_session(number: int = 1, **given: Any) -> Session:
             **given,
         }
     )
+    if "parts" not in given:
+        session.parts = [a_part(session, *whose)]
+    return session
+
+
+_WHOSE = {"provider": OWNER, "cost": Decimal(0), "revenue": Decimal(0)}
+
+
+def a_part(session: Session, provider: str, cost: Decimal, revenue: Decimal) -> Part:
+    """All of a session as one provider's."""
+    figures = (session.started_at, session.ended_at, session.energy, cost, revenue)
+    return Part(provider, *figures, currency=session.cost_currency)
 
 
 def an_ended_session(number: int = 1, **given: Any) -> Session:
     """A session that is over after half an hour and 2 kWh."""
-    session = a_session(number)
-    ended = session.started_at + timedelta(minutes=30)
+    ended = given.get("started_at", a_session(number).started_at) + timedelta(minutes=30)
     figures = {"meter_stop": WattHours(3000.0), "energy": 2000.0, "cost": Decimal("0.60"), "reason": StopReason.LOCAL}
     return a_session(number, **{"state": State.ENDED, "ended_at": ended, **figures, **given})
 
@@ -73,6 +90,19 @@ registers = every_field(Register, total=amounts, raw=optional(amounts), at=optio
 sequences = every_field(Sequence, last=optional(numbers), missing=st.sets(numbers, max_size=5))
 start_keys = every_field(StartKey, connector=numbers, id_tag=texts, meter_start=amounts, at=optional(written))
 
+money = st.decimals(allow_nan=False, allow_infinity=False)
+parts = every_field(
+    Part,
+    provider=texts,
+    started_at=instants,
+    ended_at=optional(instants),
+    energy=amounts,
+    cost=money,
+    charged=money,
+    per_hour=money,
+    currency=texts,
+)
+
 _session_fields: dict[str, st.SearchStrategy[Any]] = {
     "session_id": texts,
     "charger": texts,
@@ -81,13 +111,12 @@ _session_fields: dict[str, st.SearchStrategy[Any]] = {
     "started_at": instants,
     "id_tag": optional(texts),
     "meter_start": optional(amounts),
-    "provider": texts,
-    "currency": texts,
+    "cost_currency": texts,
+    "parts": st.lists(parts, min_size=1, max_size=3),
     "ended_at": optional(instants),
     "meter_stop": optional(amounts),
     "reason": optional(st.sampled_from(StopReason)),
     "energy": amounts,
-    "cost": st.decimals(allow_nan=False, allow_infinity=False),
     "adopted": st.booleans(),
     "start_key": optional(start_keys),
     "remote_start_id": optional(numbers),

@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core.model import StopReason, WattHours
 from ocpp_mqtt_proxy.core.session import MAX_GAPS, Sequence, Session, State
-from ocpp_mqtt_proxy.core.tariff import Tariff
-from tests.core.yard import NOON, TARIFF, plain
+from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
+from tests.core.yard import NOON, PRICES, plain
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -22,16 +22,16 @@ def a_session(meter_start: float | None = 1000) -> Session:
     return session
 
 
-def read(session: Session, *raws: float, tariff: Tariff = TARIFF) -> Session:
+def read(session: Session, *raws: float, prices: Prices = PRICES) -> Session:
     """Readings a minute apart."""
     for number, raw in enumerate(raws, 1):
-        session.read(WattHours(raw), NOON + number * MINUTE, tariff)
+        session.read(WattHours(raw), NOON + number * MINUTE, prices)
     return session
 
 
 def end(session: Session, meter_stop: float | None, after: timedelta = HOUR, reason: StopReason | None = None) -> None:
     stop = None if meter_stop is None else WattHours(meter_stop)
-    session.end(stop, NOON + after, reason, TARIFF)
+    session.end(stop, NOON + after, reason, PRICES)
 
 
 def test_a_session_runs_from_its_start() -> None:
@@ -144,7 +144,7 @@ def test_a_late_end_corrects_a_close() -> None:
 
 def test_another_price_leaves_what_flowed_before_alone() -> None:
     session = read(a_session(), 2000)
-    read(session, 3000, tariff=Tariff("EUR", Decimal("0.10")))
+    read(session, 3000, prices=Prices(Tariff("EUR", Decimal("0.10"))))
     assert session.cost == Decimal("0.40")
 
 
@@ -156,7 +156,7 @@ def test_a_running_session_lasts_until_now() -> None:
 def test_energy_never_falls_and_costs_its_price(raws: list[float], meter_stop: float | None) -> None:
     session, last = a_session(), 0.0
     for number, raw in enumerate(raws):
-        session.read(WattHours(raw), NOON + number * MINUTE, TARIFF)
+        session.read(WattHours(raw), NOON + number * MINUTE, PRICES)
         assert session.energy >= last
         last = session.energy
     end(session, meter_stop)

@@ -20,7 +20,7 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.reports import Phase
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.station import MAX_CONNECTORS, MAX_ID, ChargerMemory, Plan, Station, restore
-from tests.core.yard import NOON, ONE, TARIFF, TWO, Yard, energy, event, meter, start, status, stop
+from tests.core.yard import NOON, ONE, PRICES, TWO, Yard, energy, event, meter, start, status, stop
 
 
 def a_station() -> Station:
@@ -193,7 +193,7 @@ class TestAfterARestart:
 
     def test_a_session_without_its_connector_makes_it_known(self) -> None:
         session = Session("test-1", "CP1", 2, "7", NOON)
-        station = restore(ChargerMemory("CP1"), Plan(tariff=TARIFF), [], [session])
+        station = restore(ChargerMemory("CP1"), Plan(prices=PRICES), [], [session])
         assert station.connector(2).session is session
         assert station.connector(2).place == TWO
 

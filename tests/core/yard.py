@@ -38,12 +38,12 @@ from ocpp_mqtt_proxy.core.reports import (
 from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station, restore
-from ocpp_mqtt_proxy.core.tariff import Tariff
+from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 ONE = Place(1, 1)
 TWO = Place(2, 1)
-TARIFF = Tariff("EUR", Decimal("0.30"))
+PRICES = Prices(Tariff("EUR", Decimal("0.30")))
 
 F = TypeVar("F", bound=Fact)
 
@@ -61,7 +61,7 @@ class Yard:
     station: Station = field(init=False)
 
     def __post_init__(self) -> None:
-        self.station = Station(ChargerMemory("CP1", version=self.version), Plan(tariff=TARIFF))
+        self.station = Station(ChargerMemory("CP1", version=self.version), Plan(prices=PRICES))
 
     def hear(self, report: Report) -> Heard:
         """What follows from a report, heard now."""

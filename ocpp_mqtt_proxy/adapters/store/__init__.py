@@ -16,24 +16,28 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ocpp_mqtt_proxy.adapters.store import recovery, rows
+from ocpp_mqtt_proxy.adapters.store import controls, recovery, rows
 from ocpp_mqtt_proxy.adapters.store.connections import Line
 from ocpp_mqtt_proxy.adapters.store.examination import Unusable, is_busy, is_damage
 from ocpp_mqtt_proxy.adapters.store.place import Place
-from ocpp_mqtt_proxy.adapters.store.sessions import Filter, Page, select
+from ocpp_mqtt_proxy.adapters.store.reports import Reported, Reports
+from ocpp_mqtt_proxy.adapters.store.sessions import PRUNING, Filter, Page, select
+from ocpp_mqtt_proxy.adapters.store.totals import Totals, Wanted
 from ocpp_mqtt_proxy.adapters.store.writing import Scribe, Unwritable
+from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
-__all__ = ["Filter", "Incident", "Page", "Store"]
+__all__ = ["Filter", "Incident", "Page", "Reported", "Store", "Wanted"]
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +74,13 @@ class Incident:
 
 
 class Store:
-    """Everything that is remembered. `open` before use; one writer, notes gathered.
+    """Everything that is remembered. `open` before use; one writer, notes gathered. Months are those of `zone`.
 
     `incidents` wait for somebody to tell them; `news` is set where there is one. `unreadable` counts rows that
     make no sense. `durability` is how the file is written, as SQLite says it: journal mode and `synchronous`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, zone: tzinfo = UTC) -> None:
         self.path = path
         self.incidents: deque[Incident] = deque(maxlen=100)
         self.news = asyncio.Event()
@@ -85,6 +89,8 @@ class Store:
         self._place = Place(path, lambda told: self._tell("store_replaced", told))
         self._reader = Line(path)
         self._scribe = Scribe(Line(path, self._place.ready), self._mend, self._tell)
+        self.totals = Totals(self._scribe, self._select, zone)
+        self.reports = Reports(self._scribe, self._select)
         self._notes: dict[tuple[str, ...], Change] = {}
         self._noted = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
@@ -170,13 +176,18 @@ class Store:
                 with _as_ledger_failed():
                     await self._mend(why)
 
-    async def tidy(self, keep_days: int) -> None:
-        """Drop sessions that are kept too long and make a backup where one is due; where that fails, not soon again."""
+    async def tidy(self, keep_days: int, keep_audit_days: int = 0) -> None:
+        """Drop what is kept too long, 0 is for ever, and make a backup where one is due.
+
+        Where that fails, not soon again.
+        """
         if time.monotonic() < self._not_before:
             return
         try:
             if keep_days:
                 await self.prune(datetime.now(UTC) - timedelta(days=keep_days))
+            if keep_audit_days:
+                await self.prune_decisions(datetime.now(UTC) - timedelta(days=keep_audit_days))
             await self.back_up()
         except LedgerFailed as error:
             log.warning("%s", error)
@@ -260,7 +271,7 @@ class Store:
 
     async def _write(self, changes: Iterable[Change]) -> None:
         try:
-            statements = [statement for change in changes for statement in rows.statements(change)]
+            statements = [s for change in changes for s in (*rows.statements(change), *self.totals.follow(change))]
         except rows.UNREADABLE as error:
             raise Unwritable(str(error)) from error
         await self._scribe.write(statements)
@@ -278,11 +289,13 @@ class Store:
         )
 
     async def prune(self, before: datetime) -> None:
-        """Drop sessions that ended before a time (`database.keep_days`)."""
-        # What ended before started before, and by that there is an index.
-        sql = "DELETE FROM session WHERE started_at < ? AND ended_at < ? AND state != 'running'"
+        """Drop sessions that ended before a time (`database.keep_days`). They stay in the totals."""
         text = rows.text_of(before)
-        await self._scribe.write([(sql, (text, text))])
+        await self._scribe.write([(sql, (text, text)) for sql in PRUNING])
+
+    async def prune_decisions(self, before: datetime) -> None:
+        """Drop what was decided before a time (`database.keep_audit_days`), and all but the last `controls.MOST`."""
+        await self._scribe.write(controls.pruning(rows.text_of(before) or ""))
 
     # Reading
 
@@ -334,6 +347,25 @@ class Store:
     async def connectors(self) -> list[Connector]:
         """Every connector of them."""
         return await self._read(rows.connector, "SELECT * FROM connector ORDER BY number")
+
+    async def controls(self) -> dict[str, Control]:
+        """Who controlled each charger."""
+        return {c.charger: c for c in await self._read(controls.control, "SELECT * FROM control")}
+
+    async def disabled(self) -> frozenset[str]:
+        """Whom the owner switched off."""
+        return frozenset((await self.meta(controls.DISABLED, "")).split())
+
+    async def keep_disabled(self, providers: Iterable[str]) -> None:
+        """Remember whom the owner switched off. Raises LedgerFailed."""
+        await self._scribe.write([(rows.PUT_META, (controls.DISABLED, " ".join(providers)))])
+
+    async def decisions(
+        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100
+    ) -> list[Decided]:
+        """What the arbiter decided, newest first; `before` the number of the oldest that is known."""
+        sql, values = controls.select_decisions(charger, provider, before, limit)
+        return await self._read(controls.decision, sql, *values)
 
     async def remembered(self, charger: str) -> list[Session]:
         """A charger's sessions that a message may still be about: the running and the last ones, oldest first."""

@@ -10,11 +10,17 @@ from typing import Any
 import orjson
 
 from ocpp_mqtt_proxy.core.audit import Decided
-from ocpp_mqtt_proxy.core.control import Control, Holding, Limit, Verdict
+from ocpp_mqtt_proxy.core.control import Control, Holding, Limit, Reservation, Verdict
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 
 CONTROL_COLUMNS = ("charger", "document")
+DISABLED = "disabled_providers"
+"""The key of whom the owner switched off."""
+
+MOST = 100_000
+"""Decisions kept at most: some 30 MB."""
+
 DECISION_COLUMNS = ("at", "charger", "provider", "class", "subject", "granted", "reason", "message", "inputs")
 
 
@@ -28,8 +34,17 @@ def control_row(control: Control) -> tuple[object, ...]:
             for c, h in control.holders.items()
         },
         "limits": {
-            provider: {"amps": one.amps, "connector": one.connector, "until": one.until and one.until.isoformat()}
+            provider: {
+                "amps": one.amps,
+                "connector": one.connector,
+                "until": one.until and one.until.isoformat(),
+                "eased": one.eased,
+            }
             for provider, one in control.limits.items()
+        },
+        "reservations": {
+            str(number): {"provider": one.provider, "until": one.until.isoformat()}
+            for number, one in control.reservations.items()
         },
         "last": last
         and {
@@ -52,6 +67,10 @@ def control(row: Row) -> Control:
         mode=str(document["mode"]),
         holders={ControlClass(name): _holding(held) for name, held in document["holders"].items()},
         limits={provider: _limit(limit) for provider, limit in document["limits"].items()},
+        reservations={
+            int(number): Reservation(one["provider"], _time(one["until"]))
+            for number, one in document["reservations"].items()
+        },
         last=_verdict(document["last"]) if document["last"] else None,
     )
 
@@ -62,7 +81,9 @@ def _holding(held: Mapping[str, Any]) -> Holding:
 
 def _limit(limit: Mapping[str, Any]) -> Limit:
     until = limit["until"]
-    return Limit(Amps(float(limit["amps"])), int(limit["connector"]), _time(until) if until else None)
+    return Limit(
+        Amps(float(limit["amps"])), int(limit["connector"]), _time(until) if until else None, bool(limit["eased"])
+    )
 
 
 def _verdict(last: Mapping[str, Any]) -> Verdict:
@@ -108,3 +129,20 @@ def decision(row: Row) -> Decided:
         message=row["message"],
         inputs=orjson.loads(row["inputs"]),
     )
+
+
+def select_decisions(charger: str, provider: str, before: int, limit: int) -> tuple[str, list[object]]:
+    """A query for decisions, newest first, with its values."""
+    wanted = {"charger = ?": charger, "provider = ?": provider, "number < ?": before}
+    conditions = [condition for condition, value in wanted.items() if value]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    values: list[object] = [value for value in wanted.values() if value]
+    return f"SELECT * FROM decision{where} ORDER BY number DESC LIMIT ?", [*values, limit]  # noqa: S608 (our own words)
+
+
+def pruning(before: str) -> list[tuple[str, tuple[object, ...]]]:
+    """Statements that drop decisions of before a time, and all but the last."""
+    return [
+        ("DELETE FROM decision WHERE at < ?", (before,)),
+        ("DELETE FROM decision WHERE number <= (SELECT max(number) FROM decision) - ?", (MOST,)),
+    ]

@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from ocpp_mqtt_proxy.adapters.store import files, rows
+from ocpp_mqtt_proxy.adapters.store import files, rows, shares
 from ocpp_mqtt_proxy.adapters.store.migrations import scripts, seen
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.ports import LedgerFailed
@@ -107,7 +107,7 @@ def _look_inside(connection: sqlite3.Connection, size: int) -> None:
         raise Unusable("it does not say which version wrote it")
     _look_at_pages(connection, tables, size)
     if version == known:
-        for probe in rows.PROBES:
+        for probe in (*rows.PROBES, *shares.PROBES):
             connection.execute(probe).fetchall()
 
 

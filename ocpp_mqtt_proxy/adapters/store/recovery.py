@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
-from ocpp_mqtt_proxy.adapters.store import controls, files, rows
+from ocpp_mqtt_proxy.adapters.store import controls, files, rows, shares
 from ocpp_mqtt_proxy.adapters.store.examination import Unusable
 from ocpp_mqtt_proxy.adapters.store.migrations import migrate, scripts, seen
 
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 LEAP = 1_000_000
 """How far numbers jump: more than were given since any backup, so that none is given twice."""
+
+FORGET_RECKONED = f"DELETE FROM meta WHERE key = '{rows.RECKONED}'"  # noqa: S608
+"""What has all totals reckoned anew."""
 
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file fails of; the latter where SQLite's own words for it are damaged."""
@@ -46,6 +49,8 @@ def replace(path: Path, fault: Unusable, now: datetime, kept: Mapping[str, str] 
         migrate(draft)
         draft.executemany(rows.PUT_META, (kept or {}).items())
         saved = _salvage(path, draft)
+        draft.execute(shares.LIST_ALL)
+        draft.execute(FORGET_RECKONED)
         _leap(draft)
     files.sync(files.draft_of(path))
     files.draft_of(path).rename(files.successor_of(path))
@@ -113,6 +118,7 @@ _TABLES: dict[str, tuple[str, Callable[[sqlite3.Row], bool]]] = {
     "session": ("session_id", _makes_sense(rows.session)),
     "control": ("charger", _makes_sense(controls.control)),
     "decision": ("number", _makes_sense(controls.decision)),
+    "report": ("month", _makes_sense(lambda row: datetime.fromisoformat(row["made_at"]))),
 }
 """Tables with the columns that they are in order of, and what a row of them must be."""
 
@@ -120,7 +126,12 @@ _TABLES: dict[str, tuple[str, Callable[[sqlite3.Row], bool]]] = {
 def _salvage_table(wreck: sqlite3.Connection, draft: sqlite3.Connection, table: str) -> int:
     key, makes_sense = _TABLES[table]
     saved = 0
-    columns = [name for _, name, *_ in draft.execute(f"PRAGMA table_info({table})")]
+    there = {name for _, name, *_ in wreck.execute(f"PRAGMA table_info({table})")}
+    columns = [
+        # An older version's rows are as if they had been brought up to date.
+        name if name in there else f"{default or 'NULL'} AS {name}"
+        for _, name, _, _, default, _ in draft.execute(f"PRAGMA table_info({table})")
+    ]
     put = f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' for _ in columns)})"  # noqa: S608 (our own names)
     for row in _readable(wreck, f"SELECT {', '.join(columns)} FROM {table}", key):  # noqa: S608
         with suppress(sqlite3.IntegrityError):

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from ocpp_mqtt_proxy.adapters.store import controls
+from ocpp_mqtt_proxy.adapters.store.parts import PLAIN, parts_of, plain, text_of_parts
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
@@ -39,7 +40,9 @@ SESSION_COUNTER = "last_session"
 COUNTERS = (TRANSACTION_COUNTER, SESSION_COUNTER)
 INSTANCE = "instance"
 IN_USE = "in_use"
-"""Keys of what an installation remembers about itself. `IN_USE` stands while the program runs."""
+RECKONED = "reckoned"
+"""Keys of what an installation remembers about itself. `IN_USE` stands while the program runs; `RECKONED` is how far
+the totals are reckoned: for which time zone, and after which session there are some left."""
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError)
 """What reading a row fails of where its contents were damaged."""
@@ -49,24 +52,26 @@ _CHARGER_COLUMNS = (
     "inventory", "inventory_of", "measurands", "first_seen", "last_seen",
 )  # fmt: skip
 _CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at", "details")
+REPORT_COLUMNS = ("month", "made_at", "sums", "told")
 _SESSION_COLUMNS = (
     "session_id", "charger", "connector", "transaction_id", "provider", "id_tag", "state", "started_at",
-    "ended_at", "meter_start", "meter_stop", "energy_wh", "cost", "currency", "reason", "start_key", "details",
+    "ended_at", "meter_start", "meter_stop", "energy_wh", "cost", "currency", "reason", "start_key", "details", "parts",
 )  # fmt: skip
 
 
-def _replace(table: str, columns: tuple[str, ...]) -> str:
+def replace(table: str, columns: tuple[str, ...]) -> str:
+    """The SQL that puts a row in the place of another one of the same key."""
     marks = ", ".join("?" for _ in columns)
     return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
 
 
-_PUT_CHARGER = _replace("charger", _CHARGER_COLUMNS)
-_PUT_CONNECTOR = _replace("connector", _CONNECTOR_COLUMNS)
-_PUT_SESSION = _replace("session", _SESSION_COLUMNS)
-_PUT_CONTROL = _replace("control", controls.CONTROL_COLUMNS)
-_PUT_DECISION = _replace("decision", controls.DECISION_COLUMNS)
-PUT_META = _replace("meta", ("key", "value"))
-PUT_EVENT_NUMBER = _replace("event_number", ("charger", "seq"))
+_PUT_CHARGER = replace("charger", _CHARGER_COLUMNS)
+_PUT_CONNECTOR = replace("connector", _CONNECTOR_COLUMNS)
+_PUT_SESSION = replace("session", _SESSION_COLUMNS)
+_PUT_CONTROL = replace("control", controls.CONTROL_COLUMNS)
+_PUT_DECISION = replace("decision", controls.DECISION_COLUMNS)
+PUT_META = replace("meta", ("key", "value"))
+PUT_EVENT_NUMBER = replace("event_number", ("charger", "seq"))
 
 PROBES = tuple(
     f"SELECT {', '.join(columns)} FROM {table} LIMIT 0"  # noqa: S608 (our own names)
@@ -79,6 +84,7 @@ PROBES = tuple(
         ("login", ("token_hash", "expires_at")),
         ("control", controls.CONTROL_COLUMNS),
         ("decision", controls.DECISION_COLUMNS),
+        ("report", REPORT_COLUMNS),
     )
 )
 """What fails where a table or a column that we need is not there."""
@@ -261,10 +267,11 @@ def _session_row(session: Session) -> tuple[object, ...]:
         session.meter_stop,
         session.energy,
         str(session.cost),
-        session.currency,
+        session.cost_currency,
         session.reason.value if session.reason else None,
         _json(start_key) if start_key else None,
         _json(_details(session)),
+        text_of_parts(session),
     )
 
 
@@ -293,7 +300,7 @@ def session(row: Row) -> Session:
     last, missing = details.get("sequence") or (None, [])
     register = details.get("register")
     state = details.get("charging_state")
-    return Session(
+    found = Session(
         session_id=row["session_id"],
         charger=row["charger"],
         connector=row["connector"],
@@ -301,14 +308,13 @@ def session(row: Row) -> Session:
         started_at=datetime.fromisoformat(row["started_at"]),
         id_tag=row["id_tag"],
         meter_start=_wh(row["meter_start"]),
-        provider=row["provider"],
-        currency=row["currency"],
+        cost_currency=row["currency"],
+        parts=parts_of(row["parts"]),
         state=State(row["state"]),
         ended_at=time_of(row["ended_at"]),
         meter_stop=_wh(row["meter_stop"]),
         reason=StopReason(row["reason"]) if row["reason"] else None,
         energy=row["energy_wh"],
-        cost=Decimal(row["cost"]),
         adopted=details.get("adopted", False),
         start_key=_start_key(row["start_key"]),
         remote_start_id=details.get("remote_start_id"),
@@ -321,6 +327,9 @@ def session(row: Row) -> Session:
         sequence=Sequence(last, set(missing)),
         register=_register(*register) if register else None,
     )
+    if row["parts"] == PLAIN:
+        found.parts = [plain(row["provider"], found, Decimal(row["cost"]))]
+    return found
 
 
 def _register(total: float, raw: float | None, at: str | None, held: float | None = None) -> Register:

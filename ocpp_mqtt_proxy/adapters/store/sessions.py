@@ -68,20 +68,28 @@ class Page:
         return cls(found[:size], base64.urlsafe_b64encode(text.encode()).decode())
 
 
+# What ended before started before, and by that there is an index.
+_OLD = "FROM session WHERE started_at < ? AND ended_at < ? AND state != 'running'"
+PRUNING = (f"DELETE FROM share WHERE session_id IN (SELECT session_id {_OLD})", f"DELETE {_OLD}")  # noqa: S608
+"""The SQL that drops old sessions."""
+
+
 def select(wanted: Filter) -> tuple[str, list[object]]:
-    """The SQL of a filter, and its values."""
+    """The SQL of a filter, and its values. By a provider, sessions are those in which it has a part."""
+    of = "session" if wanted.provider is None else "share"
     conditions: list[tuple[str, list[object]]] = []
     if wanted.since is not None:
-        conditions.append(("started_at >= ?", [text_of(wanted.since)]))
+        conditions.append((f"{of}.started_at >= ?", [text_of(wanted.since)]))
     if wanted.until is not None:
-        conditions.append(("started_at < ?", [text_of(wanted.until)]))
+        conditions.append((f"{of}.started_at < ?", [text_of(wanted.until)]))
     if wanted.charger is not None:
-        conditions.append(("charger = ?", [wanted.charger]))
+        conditions.append((f"{of}.charger = ?", [wanted.charger]))
     if wanted.provider is not None:
-        conditions.append(("provider = ?", [wanted.provider]))
+        conditions.append(("share.provider = ?", [wanted.provider]))
     if wanted.cursor is not None:
-        conditions.append(("(started_at, session_id) < (?, ?)", list(wanted.cursor)))
+        conditions.append((f"({of}.started_at, {of}.session_id) < (?, ?)", list(wanted.cursor)))
     where = " WHERE " + " AND ".join(sql for sql, _ in conditions) if conditions else ""
     values = [value for _, given in conditions for value in given]
-    sql = f"SELECT * FROM session{where} ORDER BY started_at DESC, session_id DESC LIMIT ?"  # noqa: S608
-    return sql, [*values, wanted.size + 1]
+    tables = "session" if wanted.provider is None else "share CROSS JOIN session USING (session_id)"
+    order = f"ORDER BY {of}.started_at DESC, {of}.session_id DESC LIMIT ?"
+    return f"SELECT session.* FROM {tables}{where} {order}", [*values, wanted.size + 1]  # noqa: S608

@@ -7,9 +7,11 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+import aiosqlite
 
 from ocpp_mqtt_proxy.adapters.store.connections import Line
 from ocpp_mqtt_proxy.adapters.store.examination import code_of, is_damage
@@ -78,6 +80,20 @@ class Scribe:
             self._writing = asyncio.create_task(self._write_waiting())
         await asyncio.shield(recording.done)
 
+    async def revise(
+        self, sql: str, values: tuple[object, ...], follow: Callable[[list[sqlite3.Row]], Iterable[Statement]]
+    ) -> None:
+        """Read rows and write what follows from them, with nobody in between. Raises LedgerFailed, then nothing is."""
+        async with self.lock:
+            try:
+                connection = await self.line.get()
+                async with _transaction(connection):
+                    found = list(await connection.execute_fetchall(sql, values))
+                    for statement in follow(found):
+                        await connection.execute(*statement)
+            except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
+                raise LedgerFailed(str(error)) from error
+
     async def change(self, sql: str, values: tuple[object, ...]) -> int:
         """How many rows one statement changed. Raises sqlite3.Error."""
         async with self.lock, (await self.line.get()).execute(sql, values) as cursor:
@@ -127,17 +143,10 @@ class Scribe:
 
     async def _execute(self, several: Sequence[Statements]) -> None:
         connection = await self.line.get()
-        try:
-            await connection.execute("BEGIN IMMEDIATE")
+        async with _transaction(connection):
             for statements in several:
                 for sql, rows in statements.items():
                     await connection.executemany(sql, rows)
-            await connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error, ValueError):
-                if connection.in_transaction:
-                    await connection.execute("ROLLBACK")
-            raise
 
     async def _failed(self, error: Exception) -> LedgerFailed:
         """What to tell of it: that nothing of this kind can be written, or that nothing can be now."""
@@ -167,3 +176,17 @@ _CONNECTION_LOST = frozenset({
     *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
 })  # fmt: skip
 """Errors after which the connection may be of no use, though the disk gets well: the next try is with a new one."""
+
+
+@contextlib.asynccontextmanager
+async def _transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
+    """All that is written inside is, or nothing."""
+    try:
+        await connection.execute("BEGIN IMMEDIATE")
+        yield
+        await connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            if connection.in_transaction:
+                await connection.execute("ROLLBACK")
+        raise

@@ -58,6 +58,7 @@ class Wire:
         self.said: list[bytes] = []
         self.waiting: deque[bytes] = deque()
         self._take: Callable[[bytes], None] = self.waiting.append
+        self.deaf = False
         self._held = False
         self._gone = asyncio.Event()
 
@@ -78,9 +79,10 @@ class Wire:
         self._take = take
 
     def put(self, message: bytes) -> bool:
-        if not self._gone.is_set():
-            self.said.append(message)
-        return not self._gone.is_set()
+        if self.deaf or self._gone.is_set():
+            return False
+        self.said.append(message)
+        return True
 
     def hold(self) -> None:
         self._held = True
@@ -287,6 +289,8 @@ class House:
                 self.clock.pass_(seconds=float(seconds))
             case "disk", (how,):
                 self.books.broken = how == "fails"
+            case "deaf", ():
+                self.wire.deaf = True  # closed for what we write, and not yet for what was sent
             case "reconnect", ():
                 await self._unplug()
                 await self._plug_in()
@@ -310,7 +314,7 @@ class House:
         for frame in frames:
             self.wire.say(frame.encode() if isinstance(frame, str) else frame)
         said = await self._until_quiet(before)
-        judge(self.dialect, frames, said)
+        judge(self.dialect, [] if self.wire.deaf else frames, said)
         self.frames += len(frames)
         self._note_transaction(frames, said)
         self.wire.said = self.wire.said[-50:]

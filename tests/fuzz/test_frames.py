@@ -149,6 +149,10 @@ class StrangeCharger(RuleBasedStateMachine):
     def finds_the_disk_otherwise(self, how: str) -> None:
         self.happen(f"!disk {how}")
 
+    @rule(chance=CHANCE)
+    def goes_deaf(self, chance: Random) -> None:
+        self.happen("!deaf", a_frame(chance, self.version), '[3, "$OPEN", {"status": "Accepted"}]')
+
     @rule()
     def comes_back(self) -> None:
         self.happen("!reconnect")

@@ -80,8 +80,8 @@ class Calls:
         return await asyncio.shield(task)
 
     def take(self, answer: Answer) -> None:
-        """The charger answered. What is late, or answers nothing, is dropped."""
-        if self._gate.answer(answer.id) is None:
+        """The charger answered. What is late, after the link was lost too, or answers nothing, is dropped."""
+        if self._lost or self._gate.answer(answer.id) is None:
             log.info("%s: an answer that nobody waits for (%s)", self._charger_id, answer.id[: rpc.MAX_ID])
             return
         self._pending[answer.id].answer.set_result(answer)

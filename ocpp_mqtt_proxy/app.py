@@ -141,14 +141,19 @@ class App:
     async def stop(self) -> None:
         """Take no more work, close sockets with 1001, tell and write down the last, within 10 s (contract §2)."""
         log.info("stopping")
-        await asyncio.gather(*(door.close() for door in self._doors))
-        self.store.note(self.hub.rest())
+        try:
+            await asyncio.gather(*(door.close() for door in self._doors))
+            self.store.note(self.hub.rest())
+            await self._take_leave()
+        finally:  # whatever goes wrong with the rest
+            await self._end_rooms()
+            await self.store.close()
+
+    async def _take_leave(self) -> None:
         if self.mqtt is not None and self.states is not None:
             self.states.catch_up()
             with suppress(TimeoutError):
                 await self.mqtt.say_goodbye()
-        await self._end_rooms()
-        await self.store.close()
 
     async def _end_rooms(self) -> None:
         """Cancel every room until it ends: asyncio loses a cancellation that meets another error on its way."""

@@ -284,6 +284,11 @@ def _with_tags(part: Any, mask: Mask) -> Any:  # noqa: ANN401 (JSON of any shape
 _TAGS = frozenset({"idTag", "parentIdTag", "idToken", "additionalIdToken"})
 """Fields that hold a tag. (An `idToken` may also be an object that holds one.)"""
 
+
+def _control(fact: events.ControlGranted | events.ControlRefused | events.ControlRevoked, _: Mask) -> Json:
+    return {"provider": fact.provider, "class": fact.control_class, "reason": fact.reason, "holder": fact.holder}
+
+
 _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
     events.ChargerConnected: _same("address", "reason"),
     events.ChargerDisconnected: _same("address", "reason"),
@@ -303,6 +308,10 @@ _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
     events.SecurityNoticed: _security,
     events.DataTransferred: _same("vendor_id", "message_id", "data"),
     events.NoticeHeard: _notice,
+    events.ControlGranted: _control,
+    events.ControlRefused: _control,
+    events.ControlRevoked: _control,
+    events.ModeChanged: _same("mode", "by"),
 }
 
 

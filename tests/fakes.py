@@ -46,6 +46,7 @@ class FakeLedger(Ledger):
     kept: list[Change] = field(default_factory=list)
     owed: list[Callable[[], None]] = field(default_factory=list)
     broken: bool = False
+    failing_for: float = 0.0
     full: bool = False
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,7 +56,7 @@ class FakeLedger(Ledger):
     async def record(self, changes: Sequence[Change]) -> None:
         await self.open.wait()
         if self.broken:
-            raise LedgerFailed("disk full")
+            raise LedgerFailed("disk full", self.failing_for)
         self.recorded += changes
 
     def note(self, changes: Iterable[Change]) -> None:
@@ -75,7 +76,7 @@ class FakeLedger(Ledger):
 
     async def forget(self, charger: ChargerMemory) -> None:
         if self.broken:
-            raise LedgerFailed("disk full")
+            raise LedgerFailed("disk full", self.failing_for)
         self.forgotten.append(charger.id)
 
 

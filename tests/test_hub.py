@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from ocpp_mqtt_proxy.bus import Mailbox
-from ocpp_mqtt_proxy.core.book import EventNumber
+from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.commands import SetLimit, Target
+from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
@@ -32,7 +33,7 @@ from ocpp_mqtt_proxy.core.reports import (
 )
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
-from ocpp_mqtt_proxy.hub import Delayed, Hub
+from ocpp_mqtt_proxy.hub import PATIENCE_SECONDS, Delayed, Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.telling import BLOCK
 from tests.core.yard import energy, meter, start, stop
@@ -211,6 +212,52 @@ async def test_what_a_charger_said_is_written_though_its_socket_no_longer_waits(
     ledger.open.set()
     await comes(told, SessionStarted)
     assert [session.state for session in recorded(ledger)] == [State.RUNNING]
+
+
+async def test_a_disk_that_goes_on_failing_keeps_nobody_from_charging(hub: Hub, ledger: FakeLedger) -> None:
+    a_charger(hub, FakeLink())
+    ledger.broken, ledger.failing_for = True, PATIENCE_SECONDS - 1
+    with pytest.raises(LedgerFailed):
+        await answered(hub, start(1000))
+    ledger.failing_for = PATIENCE_SECONDS
+    transaction = await answered(hub, start(1000))
+    (session,) = hub.station("CP1").sessions()
+    assert session.transaction_id == transaction
+    assert session in ledger.noted
+
+
+async def test_an_end_stays_with_the_charger_for_as_long_as_the_disk_fails(hub: Hub, ledger: FakeLedger) -> None:
+    a_charger(hub, FakeLink())
+    transaction = await answered(hub, start(1000))
+    ledger.broken, ledger.failing_for = True, 100 * PATIENCE_SECONDS
+    with pytest.raises(LedgerFailed):
+        await answered(hub, stop(transaction, 3000))
+
+
+async def test_with_too_much_waiting_for_the_disk_a_transaction_is_not_even_taken_in(
+    hub: Hub, ledger: FakeLedger, station: Station
+) -> None:
+    ledger.full = True
+    with pytest.raises(LedgerFailed):
+        await answered(hub, start(1000))
+    assert list(station.sessions()) == []
+    assert hub.hear("CP1", HeartbeatReported()) == TimeAnswer(NOON)
+    ledger.full = False
+    await answered(hub, start(1000))
+    assert len(list(station.sessions())) == 1
+
+
+async def test_all_that_is_known_can_be_told_to_new_books(hub: Hub, ledger: FakeLedger, station: Station) -> None:
+    ended = await answered(hub, start(1000))
+    await answered(hub, stop(ended, 3000))
+    running = await answered(hub, start(3000))
+    known = hub.everything()
+    assert {s.transaction_id for s in known if isinstance(s, Session)} == {ended, running}
+    assert [station.memory, *station.connectors.values(), hub.numbers] == [
+        change for kind in (ChargerMemory, Connector, Numbers) for change in known if isinstance(change, kind)
+    ]
+    (number,) = (change for change in known if isinstance(change, EventNumber))
+    assert number.seq >= station.memory.seq
 
 
 # Event numbers

@@ -197,6 +197,11 @@ class Charger(ABC):
         self._news.set()
 
     @property
+    def confirmed(self) -> int:
+        """How many of its visits are over and confirmed."""
+        return sum(visit.stop_confirmed for visit in self.visits)
+
+    @property
     def idle(self) -> bool:
         """Whether all that happened is confirmed."""
         return self.current is None and not self.line

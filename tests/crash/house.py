@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,8 +30,10 @@ class House:
     audit: Audit
     hearer: Hearer
     random: Random
-    url: str
+    http: str
+    base: str
     driving: list[asyncio.Task[None]]
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def deviations(self) -> list[str]:
@@ -42,8 +44,13 @@ class House:
         await _until(lambda: any(one.connected for one in self.chargers))
 
     async def charged(self, times: int) -> None:
-        """Wait until every charger has charged so many cars."""
-        await _until(lambda: all(len(one.visits) > times for one in self.chargers))
+        """Wait until every charger has charged so many cars more, and that is confirmed."""
+        before = {one.id: one.confirmed for one in self.chargers}
+        await _until(lambda: all(one.confirmed >= before[one.id] + times for one in self.chargers))
+
+    async def refused(self, times: int) -> None:
+        """Wait until every charger has been answered by so many errors."""
+        await _until(lambda: all(one.errors >= times for one in self.chargers))
 
     async def drain(self) -> None:
         """No more cars come; what is under way ends, and all that happened is confirmed."""
@@ -82,18 +89,19 @@ async def house(
         for version in DIALECTS
         for number in range(per_version)
     ]
-    url = f"ws://127.0.0.1:{wanted['http']['port']}/charger"
+    address = f"127.0.0.1:{wanted['http']['port']}"
     hearer = Hearer()
     lives = Lives(zygote, config)
     async with asyncio.TaskGroup() as tasks:
-        serving = [tasks.create_task(one.serve(url)) for one in chargers]
+        serving = [tasks.create_task(one.serve(f"ws://{address}/charger")) for one in chargers]
         driving = [tasks.create_task(one.charge()) for one in chargers]
         ready = asyncio.Event()
         serving.append(tasks.create_task(_listen(broker, wanted["mqtt"]["base_topic"], hearer, ready)))
         await ready.wait()
         try:
             audit = Audit(Path(wanted["database"]["path"]), chargers)
-            yield House(lives, chargers, audit, hearer, random, url, driving)
+            base = wanted["mqtt"]["base_topic"]
+            yield House(lives, chargers, audit, hearer, random, f"http://{address}", base, driving)
         finally:
             await lives.kill()
             for task in (*serving, *driving):

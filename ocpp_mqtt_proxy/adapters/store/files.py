@@ -82,7 +82,8 @@ def sync(path: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a database of ours that is of no use, with its companions."""
     for suffix in ("", *COMPANIONS):
-        beside(path, suffix).unlink(missing_ok=True)
+        if beside(path, suffix).exists():  # a disk that cannot be written to need not be
+            beside(path, suffix).unlink()
 
 
 def set_aside(path: Path, word: str, now: datetime) -> Path | None:

@@ -25,6 +25,8 @@ from ocpp_mqtt_proxy.adapters.store import Filter, Page, Store
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.watch import Watch
 from ocpp_mqtt_proxy.bridge import Bridge
 from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.bus import Bus
@@ -34,7 +36,7 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
-from ocpp_mqtt_proxy.household import house_of, plan_of, zone_of
+from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, rules_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.topics import Topics
@@ -119,6 +121,7 @@ class App:
         await self._start_mqtt()
         self._room("store", self.store.run)
         self._room("housekeeping", self._keep_house)
+        self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter")).run)
         self._room("incidents", self.bridge.attend_store)
         self._say_what_next()
 
@@ -183,14 +186,18 @@ class App:
         await self._restore()
         self.commissioning = Commissioning(self.hub)
         self.dispatcher = Dispatcher(self.hub, self.commissioning)
+        house = circumstances_of(config, await self.store.disabled())
+        self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house)
 
     async def _restore(self) -> None:
         connectors: dict[str, list[Connector]] = defaultdict(list)
         for connector in await self.store.connectors():
             connectors[connector.charger].append(connector)
+        controls = await self.store.controls()
         for memory in await self.store.chargers():
             sessions = await self.store.remembered(memory.id)
             station = restore(memory, self.hub.plan_for(memory.id), connectors[memory.id], sessions)
+            station.control = controls.get(memory.id, station.control)
             self.hub.stations[memory.id] = station
 
     async def _open_doors(self) -> None:
@@ -291,7 +298,7 @@ class App:
         while True:
             logs.tell_left_out()
             await asyncio.sleep(HOUSE_SECONDS)
-            await self.store.tidy(self.config.database.keep_days)
+            await self.store.tidy(self.config.database.keep_days, self.config.database.keep_audit_days)
 
     def _say_what_next(self) -> None:
         """A first-time user should know what to do."""

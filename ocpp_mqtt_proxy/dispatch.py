@@ -67,6 +67,10 @@ class Dispatcher:
         """
         return await self.carry_out(lambda: _switch(self, charger_id, connector, on=on))
 
+    def running(self, station: Station, request: requests.Stop) -> Session | None:
+        """The session that a request to stop is about. Raises UnknownConnector."""
+        return _running(station, request)
+
     async def start_for(self, provider: str, station: Station, request: requests.Start) -> Outcome:
         """Start charging for a provider: the session is its own."""
         return await _start(self, station, request, provider)
@@ -114,7 +118,7 @@ def _absent(station: Station) -> Outcome:
     return refused(Reason.CHARGER_OFFLINE, f"{station.id} is not connected")
 
 
-def _connector(station: Station, number: int | None, *, running: bool = False) -> Connector:
+def connector_of(station: Station, number: int | None, *, running: bool = False) -> Connector:
     """The connector meant; with `running`, the one that charges. Raises UnknownConnector, Ambiguous."""
     if number is not None:
         return station.connector(number)
@@ -139,7 +143,7 @@ def _running(station: Station, request: requests.Stop) -> Session | None:
     if request.transaction_id is not None:
         session = station.book.find(request.transaction_id)
         return session if session and session.running else None
-    return _connector(station, request.connector, running=True).session
+    return connector_of(station, request.connector, running=True).session
 
 
 async def _switch(desk: Dispatcher, charger_id: str, number: int, *, on: bool) -> Outcome:
@@ -167,7 +171,7 @@ async def _switch_on(desk: Dispatcher, station: Station, connector: Connector) -
 
 
 async def _start(desk: Dispatcher, station: Station, request: requests.Start, provider: str = OWNER) -> Outcome:
-    connector = _connector(station, request.connector)
+    connector = connector_of(station, request.connector)
     if connector.session is not None:
         return done("a transaction runs already", transaction_id=connector.session.transaction_id)
     if refusal := _not_startable(desk, station, connector):
@@ -198,7 +202,7 @@ async def _stop(desk: Dispatcher, station: Station, request: requests.Stop) -> O
 
 
 async def _pause(desk: Dispatcher, station: Station, request: requests.Pause) -> Outcome:
-    session = _connector(station, request.connector, running=True).session
+    session = connector_of(station, request.connector, running=True).session
     if session is None:
         return refused(Reason.INVALID, "no transaction runs that could be paused")
     return await _limit_session(desk, station, session, Amps(0))
@@ -206,7 +210,7 @@ async def _pause(desk: Dispatcher, station: Station, request: requests.Pause) ->
 
 async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) -> Outcome:
     """Where the owner's ceiling is 0, that is what has to go first."""
-    session = _connector(station, request.connector, running=True).session
+    session = connector_of(station, request.connector, running=True).session
     refusal = desk.absence(station) or await _lift_ceiling(desk, station)
     if refusal:
         return refusal
@@ -299,7 +303,7 @@ def _shapes(station: Station) -> list[ProfileForm]:
 
 
 async def _unlock(desk: Dispatcher, station: Station, request: requests.Unlock) -> Outcome:
-    return await desk.send(station, commands.Unlock(_at(_connector(station, request.connector))))
+    return await desk.send(station, commands.Unlock(_at(connector_of(station, request.connector))))
 
 
 async def _reset(desk: Dispatcher, station: Station, request: requests.Reset) -> Outcome:
@@ -352,7 +356,7 @@ async def _set_all(desk: Dispatcher, station: Station, values: dict[str, str]) -
 
 
 async def _reserve(desk: Dispatcher, station: Station, request: requests.Reserve) -> Outcome:
-    connector = _connector(station, request.connector)
+    connector = connector_of(station, request.connector)
     number = desk.next_id()
     order = commands.Reserve(_at(connector), number, request.id_tag, request.until)
     outcome = await desk.send(station, order)
@@ -382,7 +386,7 @@ async def _firmware(desk: Dispatcher, station: Station, request: requests.Firmwa
 
 
 async def _close_session(desk: Dispatcher, station: Station, request: requests.CloseSession) -> Outcome:
-    connector = _connector(station, request.connector, running=True)
+    connector = connector_of(station, request.connector, running=True)
     if connector.session is None:
         return refused(Reason.INVALID, f"no session runs on connector {connector.number}")
     session = connector.session

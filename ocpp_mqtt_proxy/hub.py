@@ -19,7 +19,7 @@ from ocpp_mqtt_proxy.core.commands import Order
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.events import ChargerForgotten, Fact
-from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.hearing import Change, Hearing
 from ocpp_mqtt_proxy.core.reports import (
     Answer,
     AuthorizationRequested,
@@ -203,6 +203,26 @@ class Hub:
     def infer(self, station: Station, connector: Connector) -> None:
         """A connector does not say what it does, even when it is asked."""
         self._conclude(station, rules.infer(station, connector, self.clock.now(), self.numbers))
+
+    def apply(self, station: Station, change: Callable[[Hearing], None]) -> None:
+        """Change a charger by a rule of the domain; it is written down within a second, and told."""
+        hearing = self._hearing(station)
+        change(hearing)
+        self.ledger.note(hearing.changes)
+        self._tell(station, hearing.facts)
+
+    async def settle(self, station: Station, change: Callable[[Hearing], None]) -> None:
+        """The same, but it is on disk before anybody hears of it. Raises LedgerFailed; it holds all the same."""
+        hearing = self._hearing(station)
+        change(hearing)
+        try:
+            if hearing.changes:
+                await self._record(hearing.changes)
+        finally:
+            self._tell(station, hearing.facts)
+
+    def _hearing(self, station: Station) -> Hearing:
+        return Hearing(station, self.clock.now(), self.numbers)
 
     async def close_session(self, station: Station, connector: Connector) -> None:
         """End a session in our books. Raises LedgerFailed."""

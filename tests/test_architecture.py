@@ -19,6 +19,7 @@ FLOORS = [
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning", "household"},
     {"dispatch"},
+    {"arbitration"},
     {"adapters"},
     {"bridge"},
     {"app"},

@@ -33,11 +33,9 @@ def ceiling_order(station: Station, limit: Amps, now: datetime) -> SetLimit:
 
 def session_order(station: Station, session: Session, limit: Amps, now: datetime) -> SetLimit:
     """An order for a limit of one transaction, in the form that the charger took last. Raises UnknownConnector."""
-    order = ceiling_order(station, limit, now)
+    order = replace(ceiling_order(station, limit, now), limit=limit, ceiling=None)
     form = station.memory.session_form or replace(order.form, purpose=None)
-    return shaped(
-        station, replace(order, limit=limit, ceiling=None, transaction_id=session.transaction_id), session, form
-    )
+    return shaped(station, replace(order, transaction_id=session.transaction_id), session, form)
 
 
 def shaped(station: Station, order: SetLimit, session: Session | None, form: ProfileForm) -> SetLimit:

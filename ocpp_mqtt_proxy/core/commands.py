@@ -137,7 +137,8 @@ class SetLimit:
     """Limit the current per phase; 0 pauses. Installed as one default profile of ours.
 
     `start` is where the schedule begins, a little in the past (1.6 §5.16.4). `ceiling` is the owner's ceiling that
-    it stands for, which a provider's limit may lower; None for a pause or its end. With `transaction_id` it holds for that transaction alone.
+    it stands for, which a provider's limit may lower; None for a pause or its end. With `transaction_id` it holds
+    for that transaction alone.
     """
 
     at: Target

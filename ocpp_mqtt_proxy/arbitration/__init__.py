@@ -1,0 +1,162 @@
+"""Third parties' requests: judged by the rules, remembered, told, and carried out (contract §8).
+
+Everything that anybody but the owner wants of a charger goes through here, however it came. The owner's own word
+(`owner.py`) and time (`watch.py`) change who controls; `wishes.py` is what a provider may ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ocpp_mqtt_proxy.core import controlling
+from ocpp_mqtt_proxy.core.arbiter import Grant, Intent, Refusal, Request, World, decide, note
+from ocpp_mqtt_proxy.core.audit import Decided
+from ocpp_mqtt_proxy.core.commands import Outcome, refused
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.events import ControlRefused, ProviderChanged
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, Circumstances, ControlClass, Rules
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.world import world_of
+from ocpp_mqtt_proxy.dispatch import Dispatcher
+from ocpp_mqtt_proxy.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a provider wants, before the rules. `subject` is its name for the audit log."""
+
+    provider: str
+    control_class: ControlClass
+    subject: str
+    intent: Intent = Intent.ACT
+    connector: Connector | None = None
+    whose: str | None = None
+
+    @property
+    def request(self) -> Request:
+        """As the arbiter sees it."""
+        return Request(self.provider, self.control_class, self.intent, self.whose)
+
+
+class Memory(Protocol):
+    """What is remembered about the house as a whole."""
+
+    async def keep_disabled(self, providers: Iterable[str]) -> None:
+        """Remember whom the owner switched off. Raises LedgerFailed."""
+
+
+@dataclass
+class Arbitration:
+    """The arbiter at work.
+
+    `house` is what holds for all chargers now. `refusals` holds each provider's last one, `absent_since` when its
+    last link closed.
+    """
+
+    hub: Hub
+    dispatcher: Dispatcher
+    rules: Rules
+    memory: Memory
+    house: Circumstances = field(default_factory=Circumstances)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    absent_since: dict[str, datetime] = field(default_factory=dict)
+
+    def judge(self, station: Station, wishes: Iterable[Wish]) -> Outcome | None:
+        """Why a provider may not do what it wants; None where it may: then it holds what it needs for that.
+
+        All or nothing: of several wishes the first that is refused is the answer.
+        """
+        every = list(wishes)
+        for wish in every:
+            world = world_of(station, self.house, wish.connector)
+            verdict = decide(station.control, wish.request, world, self.rules, self.hub.clock.now())
+            if isinstance(verdict, Refusal):
+                self._refuse(station, wish, verdict, world)
+                return refused(verdict.reason, verdict.message)
+        for wish in every:
+            self._grant(station, wish)
+        return None
+
+    def _grant(self, station: Station, wish: Wish) -> None:
+        world = world_of(station, self.house, wish.connector)
+
+        def granted(hearing: Hearing) -> None:
+            self._note(hearing, wish, Grant(), world)
+            if wish.control_class in EXCLUSIVE and wish.intent is not Intent.EASE:
+                controlling.grant(hearing, wish.provider, wish.control_class)
+
+        self.hub.apply(station, granted)
+
+    def _refuse(self, station: Station, wish: Wish, refusal: Refusal, world: World) -> None:
+        self.refusals[wish.provider] = refusal
+
+        def refused_(hearing: Hearing) -> None:
+            self._note(hearing, wish, refusal, world)
+            hearing.tell(
+                ControlRefused,
+                wish.connector,
+                provider=wish.provider,
+                control_class=wish.control_class,
+                reason=refusal.reason,
+                holder=station.control.holder(wish.control_class),
+            )
+
+        self.hub.apply(station, refused_)
+        self.tell_of(wish.provider)
+
+    def _note(self, hearing: Hearing, wish: Wish, answer: Grant | Refusal, world: World) -> None:
+        """Remember a decision and what it was made by."""
+        control = hearing.station.control
+        note(control, wish.request, answer, self.rules, hearing.now)
+        no = answer if isinstance(answer, Refusal) else None
+        decided = Decided(
+            at=hearing.now,
+            charger=control.charger,
+            provider=wish.provider,
+            control_class=wish.control_class,
+            subject=wish.subject,
+            granted=no is None,
+            reason=no.reason if no else "",
+            message=no.message if no else "",
+            inputs=self._inputs(hearing, wish, world),
+        )
+        hearing.keep(control, decided)
+
+    def _inputs(self, hearing: Hearing, wish: Wish, world: World) -> Mapping[str, object]:
+        control = hearing.station.control
+        return {
+            "mode": control.mode,
+            "intent": wish.intent,
+            "connector": wish.connector.number if wish.connector else 0,
+            "holder": control.holder(wish.control_class),
+            "whose": wish.whose,
+            "online": world.online,
+            "faulted": world.faulted,
+            "unavailable": world.unavailable,
+            "presence": world.presence,
+            "busy": sorted(world.busy),
+        }
+
+    def arrived(self, provider: str) -> None:
+        """A provider opened a link."""
+        present = self.house.present
+        present[provider] = present.get(provider, 0) + 1
+        self.absent_since.pop(provider, None)
+        self.tell_of(provider)
+
+    def left(self, provider: str) -> None:
+        """A provider closed a link; its limits stay in force for a while, in case it comes again."""
+        present = self.house.present
+        present[provider] = present.get(provider, 1) - 1
+        if present[provider] <= 0:
+            del present[provider]
+            self.absent_since[provider] = self.hub.clock.now()
+        self.tell_of(provider)
+
+    def tell_of(self, provider: str) -> None:
+        """Something about a provider changed."""
+        self.hub.bus.publish(ProviderChanged(charger="", at=self.hub.clock.now(), provider=provider))

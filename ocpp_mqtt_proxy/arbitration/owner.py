@@ -1,0 +1,77 @@
+"""The owner's word on who may control: the override, a provider switched off, who is at home (contract §5, §8)."""
+
+from __future__ import annotations
+
+from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.core import controlling
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.control import AUTO
+from ocpp_mqtt_proxy.core.events import PresenceChanged
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import OWNER
+from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass, Presence
+from ocpp_mqtt_proxy.core.station import Station
+
+
+async def set_mode(arbitration: Arbitration, charger_id: str, mode: str, by: str) -> Outcome:
+    """Put the owner, a provider or the rules (`auto`) in charge of a charger. On disk before it is answered."""
+    station = arbitration.hub.station(charger_id)
+    if refusal := _may_not(arbitration, mode):
+        return refusal
+    await arbitration.hub.settle(station, lambda hearing: _set_mode(arbitration, hearing, mode, by))
+    if mode == OWNER and arbitration.rules.override_stops:
+        await _stop_providers(arbitration, station)
+    return done(owner=station.control.owner or "none", mode=mode)
+
+
+def _may_not(arbitration: Arbitration, mode: str) -> Outcome | None:
+    if mode in (AUTO, OWNER):
+        return None
+    if mode in arbitration.rules.blocked:
+        return refused(Reason.BLOCKED, f"{mode} is blocked")
+    if not arbitration.rules.may_come(mode):
+        return refused(Reason.NOT_ALLOWED, f"{mode} is not among the providers that may share")
+    if mode in arbitration.house.disabled:
+        return refused(Reason.DISABLED, f"{mode} is switched off")
+    return None
+
+
+def _set_mode(arbitration: Arbitration, hearing: Hearing, mode: str, by: str) -> None:
+    """A provider put in charge holds at once what its roles allow, and what runs is its own from now on."""
+    controlling.set_mode(hearing, mode, by)
+    terms = arbitration.rules.terms(mode)
+    if mode in (AUTO, OWNER) or terms is None:
+        return
+    for control_class in EXCLUSIVE:
+        if control_class in terms.roles:
+            controlling.grant(hearing, mode, control_class)
+    if ControlClass.TRANSACTIONS in terms.roles:
+        controlling.hand_over(hearing, mode)
+
+
+async def _stop_providers(arbitration: Arbitration, station: Station) -> None:
+    for session in list(station.sessions()):
+        if session.provider != OWNER:
+            request = requests.Stop(transaction_id=session.transaction_id)
+            await arbitration.dispatcher.submit(station.id, request)
+
+
+async def set_enabled(arbitration: Arbitration, provider: str, *, on: bool) -> Outcome:
+    """Switch a provider on or off. On disk before it is answered."""
+    if provider not in arbitration.rules.providers and arbitration.rules.strangers is None:
+        return refused(Reason.NOT_ALLOWED, f"no provider {provider!r}")
+    before = set(arbitration.house.disabled)
+    (arbitration.house.disabled.discard if on else arbitration.house.disabled.add)(provider)
+    if arbitration.house.disabled != before:
+        await arbitration.memory.keep_disabled(sorted(arbitration.house.disabled))
+        arbitration.tell_of(provider)
+    return done()
+
+
+def set_presence(arbitration: Arbitration, presence: Presence | None) -> None:
+    """Somebody came home, left, or nobody can tell any more."""
+    if arbitration.house.presence is presence:
+        return
+    arbitration.house.presence = presence
+    arbitration.hub.bus.publish(PresenceChanged(charger="", at=arbitration.hub.clock.now(), presence=presence))

@@ -1,0 +1,136 @@
+"""Time and events against who holds what: faults, presence, hours, idleness (contract §8)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.limits import rebind
+from ocpp_mqtt_proxy.bus import Mailbox
+from ocpp_mqtt_proxy.core import controlling
+from ocpp_mqtt_proxy.core.control import Ending
+from ocpp_mqtt_proxy.core.events import (
+    AvailabilityChanged,
+    ChargerConnected,
+    FaultChanged,
+    ModeChanged,
+    PresenceChanged,
+    ProviderChanged,
+    SessionEnded,
+    StatusChanged,
+)
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import OWNER, Status
+from ocpp_mqtt_proxy.core.sharing import ControlClass
+from ocpp_mqtt_proxy.core.standing import settle
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.world import engaged, world_of_holder
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+"""How often hours, time-outs and limits that run out are looked at. Schedules are told by the minute."""
+
+_REASONS = (
+    *(AvailabilityChanged, ChargerConnected, FaultChanged, SessionEnded, StatusChanged),
+    *(ModeChanged, PresenceChanged, ProviderChanged),
+)
+"""What may end a holding."""
+
+STOPS = frozenset({Ending.FAULTED, Ending.PRESENCE, Ending.PRESENCE_UNKNOWN, Ending.SCHEDULE})
+"""What ends a holder's transaction too, where it still runs then."""
+
+
+class Watch:
+    """Looks again at who may keep what: at once where something happened, else now and then.
+
+    Each charger by itself: one that does not answer holds up no other.
+    """
+
+    def __init__(self, arbitration: Arbitration, mailbox: Mailbox) -> None:
+        self._arbitration = arbitration
+        self._mailbox = mailbox
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+
+    async def run(self) -> None:
+        """Watch, for ever."""
+        while True:
+            for station in await self._next():
+                self._look(station)
+
+    async def _next(self) -> list[Station]:
+        """The chargers to look at: those of which something was heard, or after a while all."""
+        stations = self._arbitration.hub.stations
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                facts = await self._mailbox.take()
+        except TimeoutError:
+            return list(stations.values())
+        changed = {fact.charger for fact in facts if isinstance(fact, _REASONS)}
+        return [station for station in stations.values() if station.id in changed or "" in changed]
+
+    def _look(self, station: Station) -> None:
+        if station.id in self._looking:
+            self._again.add(station.id)
+            return
+        task = asyncio.create_task(review(self._arbitration, station), name=f"review {station.id}")
+        self._looking[station.id] = task
+        task.add_done_callback(lambda done_: self._looked(station, done_))
+
+    def _looked(self, station: Station, task: asyncio.Task[None]) -> None:
+        del self._looking[station.id]
+        if not task.cancelled() and (fault := task.exception()):
+            log.error("%s: who may keep what could not be looked at", station.id, exc_info=fault)
+        elif station.id in self._again:
+            self._again.discard(station.id)
+            self._look(station)
+
+
+async def review(arbitration: Arbitration, station: Station) -> None:
+    """Take away what its holder may not keep, stop what must not go on, and withdraw limits that no longer stand."""
+    now = arbitration.hub.clock.now()
+    world, control = world_of_holder(station, arbitration.house), station.control
+    running = _of_holder(station)
+    taken = settle(control, world, arbitration.rules, now, engaged(station, now))
+    if taken:
+        arbitration.hub.apply(station, lambda hearing: controlling.revoke(hearing, taken))
+    if any(one.control_class is ControlClass.TRANSACTIONS and one.ending in STOPS for one in taken):
+        for transaction_id in running:
+            await arbitration.dispatcher.submit(station.id, requests.Stop(transaction_id=transaction_id))
+    if _outdated(arbitration, station, now):
+        arbitration.hub.apply(station, lambda hearing: _drop_limits(arbitration, hearing, now))
+    if station.connected and (station.control.limits or station.provided):
+        await rebind(arbitration, station)
+
+
+def _of_holder(station: Station) -> list[str]:
+    """The transactions of whoever holds the class, where they still run; a faulted connector ends its own."""
+    holder = station.control.owner
+    return [
+        session.transaction_id
+        for session in station.sessions()
+        if session.provider == holder != OWNER and station.connectors[session.connector].status is not Status.FAULTED
+    ]
+
+
+def _outdated(arbitration: Arbitration, station: Station, now: datetime) -> list[str]:
+    """Providers whose limit ran out, or who left too long ago."""
+    absent = arbitration.absent_since
+    timeout: timedelta = arbitration.rules.control_timeout
+    return [
+        provider
+        for provider, limit in station.control.limits.items()
+        if (limit.until is not None and limit.until <= now)
+        or (provider in absent and now - absent[provider] >= timeout)
+    ]
+
+
+def _drop_limits(arbitration: Arbitration, hearing: Hearing, now: datetime) -> None:
+    control = hearing.station.control
+    for provider in _outdated(arbitration, hearing.station, now):
+        del control.limits[provider]
+    hearing.keep(control)

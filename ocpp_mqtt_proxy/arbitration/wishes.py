@@ -1,0 +1,208 @@
+"""What a provider may ask of a charger, and what is done for it (contract §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy.arbitration import Arbitration, Wish
+from ocpp_mqtt_proxy.arbitration.limits import rebind
+from ocpp_mqtt_proxy.core import controlling
+from ocpp_mqtt_proxy.core.arbiter import Intent
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import Ending, Limit, Reservation
+from ocpp_mqtt_proxy.core.events import LimitsChanged
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.dispatch import connector_of
+
+TRANSACTIONS, SMART_CHARGING, MANAGEMENT = ControlClass
+
+
+def _station(arbitration: Arbitration, charger_id: str) -> Station:
+    return arbitration.hub.station(charger_id)
+
+
+# Control itself
+
+
+async def request_control(
+    arbitration: Arbitration, provider: str, charger_id: str, classes: Iterable[ControlClass]
+) -> Outcome:
+    """Ask for classes; all of them or none."""
+    station = _station(arbitration, charger_id)
+    wishes = [Wish(provider, wanted, "request_control", Intent.HOLD) for wanted in classes]
+    return arbitration.judge(station, wishes) or done(holders=_holders(station))
+
+
+async def release_control(
+    arbitration: Arbitration, provider: str, charger_id: str, classes: Iterable[ControlClass]
+) -> Outcome:
+    """Give classes back; with smart charging a provider's limits go too."""
+    station, given = _station(arbitration, charger_id), list(classes)
+    wishes = [Wish(provider, wanted, "release_control", Intent.EASE) for wanted in given]
+    if refusal := arbitration.judge(station, wishes):
+        return refusal
+    exclusive = [one for one in given if one in EXCLUSIVE]
+    arbitration.hub.apply(station, lambda hearing: _release(hearing, provider, exclusive))
+    if SMART_CHARGING in given and provider in station.control.limits:
+        return await _withdraw(arbitration, station, provider)
+    return done(holders=_holders(station))
+
+
+def _release(hearing: Hearing, provider: str, classes: list[ControlClass]) -> None:
+    controlling.revoke(hearing, hearing.station.control.take(Ending.RELEASED, classes, provider))
+
+
+def _holders(station: Station) -> dict[str, str | None]:
+    return {str(one): station.control.holder(one) for one in EXCLUSIVE}
+
+
+# Transactions
+
+
+async def start(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Start) -> Outcome:
+    """Start charging; the session is the provider's."""
+    station = _station(arbitration, charger_id)
+    connector = connector_of(station, request.connector)
+    whose = connector.session.provider if connector.session else None
+    wish = Wish(provider, TRANSACTIONS, "start", connector=connector, whose=whose)
+    return arbitration.judge(station, [wish]) or await arbitration.dispatcher.start_for(provider, station, request)
+
+
+async def stop(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Stop) -> Outcome:
+    """Stop a transaction of the provider's own."""
+    station = _station(arbitration, charger_id)
+    session = arbitration.dispatcher.running(station, request)
+    whose = session.provider if session else None
+    connector = station.connectors.get(session.connector) if session else None
+    wish = Wish(provider, TRANSACTIONS, "stop", Intent.EASE, connector, whose)
+    return arbitration.judge(station, [wish]) or await arbitration.dispatcher.submit(charger_id, request)
+
+
+async def unlock(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Unlock) -> Outcome:
+    """Release the cable, unless another's session holds it."""
+    station = _station(arbitration, charger_id)
+    connector = connector_of(station, request.connector)
+    whose = connector.session.provider if connector.session else None
+    wish = Wish(provider, TRANSACTIONS, "unlock", connector=connector, whose=whose)
+    return arbitration.judge(station, [wish]) or await arbitration.dispatcher.submit(charger_id, request)
+
+
+async def reserve(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Reserve) -> Outcome:
+    """Keep a connector; the reservation is the provider's."""
+    station = _station(arbitration, charger_id)
+    wish = Wish(provider, TRANSACTIONS, "reserve", connector=connector_of(station, request.connector))
+    if refusal := arbitration.judge(station, [wish]):
+        return refusal
+    outcome = await arbitration.dispatcher.submit(charger_id, request)
+    number = outcome.result.get("reservation_id")
+    if outcome.ok and isinstance(number, int):
+        kept = Reservation(provider, request.until)
+        arbitration.hub.apply(station, lambda hearing: _keep_reservation(hearing, number, kept))
+    return outcome
+
+
+def _keep_reservation(hearing: Hearing, number: int, kept: Reservation | None) -> None:
+    control = hearing.station.control
+    control.reservations = {n: one for n, one in control.reservations.items() if one.until > hearing.now}
+    if kept is not None:
+        control.reservations[number] = kept
+    else:
+        control.reservations.pop(number, None)
+    hearing.keep(control)
+
+
+async def cancel_reservation(
+    arbitration: Arbitration, provider: str, charger_id: str, request: requests.CancelReservation
+) -> Outcome:
+    """Give a reservation of the provider's own back."""
+    station = _station(arbitration, charger_id)
+    kept = station.control.reservations.get(request.reservation_id)
+    if kept is None:
+        return refused(Reason.NOT_YOURS, "no reservation of yours has this id")
+    wish = Wish(provider, TRANSACTIONS, "cancel_reservation", Intent.EASE, whose=kept.provider)
+    if refusal := arbitration.judge(station, [wish]):
+        return refusal
+    outcome = await arbitration.dispatcher.submit(charger_id, request)
+    if outcome.ok:
+        arbitration.hub.apply(station, lambda hearing: _keep_reservation(hearing, request.reservation_id, None))
+    return outcome
+
+
+# Limits
+
+
+async def set_limit(
+    arbitration: Arbitration,
+    provider: str,
+    charger_id: str,
+    amps: Amps,
+    connector: int | None = None,
+    duration: timedelta | None = None,
+) -> Outcome:
+    """Limit the current per phase to so many A; of several providers' limits the smallest binds."""
+    station = _station(arbitration, charger_id)
+    at: Connector | None = station.connector(connector) if connector else None
+    before = station.control.limits.get(provider)
+    intent = Intent.EASE if before is not None and amps <= before.amps else Intent.ACT
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_limit", intent, at)]):
+        return refusal
+    until: datetime | None = arbitration.hub.clock.now() + duration if duration else None
+    limit = Limit(amps, connector or 0, until, eased=intent is Intent.EASE)
+    arbitration.hub.apply(station, lambda hearing: _put_limit(hearing, provider, limit))
+    outcome = await rebind(arbitration, station)
+    return outcome if not outcome.ok else done(effective=station.bound)
+
+
+async def clear_limit(arbitration: Arbitration, provider: str, charger_id: str) -> Outcome:
+    """Withdraw a provider's own limit."""
+    station = _station(arbitration, charger_id)
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "clear_limit", Intent.EASE)]):
+        return refusal
+    return await _withdraw(arbitration, station, provider)
+
+
+async def _withdraw(arbitration: Arbitration, station: Station, provider: str) -> Outcome:
+    arbitration.hub.apply(station, lambda hearing: _put_limit(hearing, provider, None))
+    outcome = await rebind(arbitration, station)
+    return outcome if not outcome.ok else done(effective=station.bound, holders=_holders(station))
+
+
+def _put_limit(hearing: Hearing, provider: str, limit: Limit | None) -> None:
+    control = hearing.station.control
+    if limit is None:
+        control.limits.pop(provider, None)
+    else:
+        control.limits[provider] = limit
+    hearing.keep(control)
+    hearing.tell(LimitsChanged)
+
+
+# Management
+
+
+_STARTS_AND_STOPS = (
+    *("RemoteStartTransaction", "RequestStartTransaction", "RemoteStopTransaction", "RequestStopTransaction"),
+    *("UnlockConnector", "ReserveNow", "CancelReservation"),
+)
+CLASS_OF: Mapping[str, ControlClass] = {
+    **dict.fromkeys(_STARTS_AND_STOPS, TRANSACTIONS),
+    **dict.fromkeys(("SetChargingProfile", "ClearChargingProfile"), SMART_CHARGING),
+}
+"""OCPP actions that are of another class than `management`, by name: a raw call is no way around the rules."""
+
+
+async def call(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Call) -> Outcome:
+    """Send an OCPP call as it is: for the one operator whom the owner trusts with management."""
+    station = _station(arbitration, charger_id)
+    wishes = [Wish(provider, MANAGEMENT, f"call {request.ocpp_action}")]
+    if request.ocpp_action in CLASS_OF:
+        others = {session.provider for session in station.sessions()} - {provider}
+        whose = min(others) if others else None
+        wishes.append(Wish(provider, CLASS_OF[request.ocpp_action], f"call {request.ocpp_action}", whose=whose))
+    return arbitration.judge(station, wishes) or await arbitration.dispatcher.submit(charger_id, request)

@@ -99,6 +99,18 @@ def _part(line: bill.Line, currency: str) -> Json:
     return shown | {"currency": line.currency} if paid_otherwise else shown
 
 
+def total(given: bill.Sum) -> Json:
+    """Sessions added up. Money by currency; a revenue of nothing is none."""
+    cost, revenue = ({name: cents / 100 for name, cents in sorted(m.items())} for m in (given.cost, given.revenue))
+    return {
+        "sessions": given.sessions,
+        "duration_s": given.seconds,
+        "energy_kwh": given.energy / 1000,
+        "cost": cost,
+        "revenue": {currency: amount for currency, amount in revenue.items() if amount},
+    }
+
+
 def _rounded(watt_hours: float | None) -> int | None:
     return None if watt_hours is None else round(watt_hours)
 
@@ -289,7 +301,29 @@ def _control(fact: events.ControlGranted | events.ControlRefused | events.Contro
     return {"provider": fact.provider, "class": fact.control_class, "reason": fact.reason, "holder": fact.holder}
 
 
+Controlled = events.ControlGranted | events.ControlRefused | events.ControlRevoked
+
+
+def _controlled(fact: Controlled, _: Mask) -> Json:
+    return {
+        "provider": fact.provider,
+        "class": fact.control_class,
+        "reason": fact.reason or None,
+        "holder": fact.holder,
+    }
+
+
+def _asked(fact: events.AuthorizationAsked, _: Mask) -> Json:
+    """Told to the provider that is asked alone, so the card shows."""
+    return {"request_id": fact.request_id, "id_tag": fact.id_tag, "until": time(fact.until)}
+
+
 _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
+    events.ControlGranted: _controlled,
+    events.ControlRefused: _controlled,
+    events.ControlRevoked: _controlled,
+    events.ModeChanged: _same("mode", "by"),
+    events.AuthorizationAsked: _asked,
     events.ChargerConnected: _same("address", "reason"),
     events.ChargerDisconnected: _same("address", "reason"),
     events.ChargerBooted: _boot,

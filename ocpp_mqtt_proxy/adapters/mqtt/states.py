@@ -11,6 +11,7 @@ from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.adapters.mqtt.projection import of_charger, of_connector
 from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core.events import (
+    AuthorizationAsked,
     ChargerConnected,
     ChargerDisconnected,
     ChargerForgotten,
@@ -157,7 +158,7 @@ class States:
             self._show(station, connectors)
 
     def _emit(self, fact: Fact) -> None:
-        if not fact.KIND:
+        if not fact.KIND or isinstance(fact, AuthorizationAsked):  # that one is between us and who is asked
             return
         document = shapes.event(fact, show_tags=self.show_tags)
         self.publisher.emit(self.topics.charger(fact.charger, "event", fact.KIND), shapes.dump(document))

@@ -52,7 +52,7 @@ class Connection(ServerConnection):
         self._framing = framing
         self.budget = budget or Budget()
         self.excess = Excess()
-        self._allowance = Bucket(self.budget.bytes_per_second, self.budget.burst, self.loop.time())
+        self._allowance = Bucket(self.budget.allowance, self.budget.burst, self.loop.time())
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._waiting: deque[bytes] = deque()
 

@@ -18,6 +18,9 @@ Object = Mapping[str, object]
 
 NOTHING: Object = {}
 _PLACEHOLDERS = frozenset({"", "none", "null", "n/a"})
+MAX_READINGS = 1000
+"""Readings of one instant that are looked at. No meter has more; a megabyte of them would hold up everybody."""
+
 MAX_TEXT = 2500
 """Characters kept of any text; the longest that the specifications allow for what we read."""
 

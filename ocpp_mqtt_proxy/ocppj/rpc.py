@@ -229,7 +229,27 @@ def _check_depth(data: bytes | str, call: Call) -> None:
 def _too_deep(data: bytes | str, payload: object) -> bool:
     """Brackets are counted first: ordinary frames have fewer than levels allowed."""
     brackets = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
-    return brackets > MAX_DEPTH and _is_deep(payload)
+    return brackets > MAX_DEPTH and not _is_plainly_flat(data) and _is_deep(payload)
+
+
+FLAT = 8
+"""Levels that ordinary frames have at most."""
+
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_plainly_flat(data: bytes | str) -> bool:
+    """Whether brackets that face each other, taken out again and again, leave nothing soon.
+
+    Of a megabyte that is told in milliseconds, by walking through its payload in a hundred. Brackets in texts may
+    be left over; then it is not plain.
+    """
+    brackets = (data.encode() if isinstance(data, str) else data).translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(FLAT):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return True
+    return False
 
 
 def _is_deep(payload: object) -> bool:

@@ -24,7 +24,7 @@ from ocpp_mqtt_proxy.core.reports import Phase
 from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS, SUBPROTOCOLS
-from ocpp_mqtt_proxy.ocppj.fields import child, identifier
+from ocpp_mqtt_proxy.ocppj.fields import MAX_READINGS, child, identifier
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode, spelled
 from tests.ocppj import strategies
 from tests.ocppj.judge import assert_valid, right_outcomes
@@ -258,6 +258,14 @@ def test_of_several_values_the_good_ones_are_kept() -> None:
     payload["meterValue"][0]["sampledValue"] += [{"value": {}}, "nonsense", {"value": "8", "measurand": "Voltage"}]
     (sample,) = heard(V16, "MeterValues", payload).samples
     assert [one.value for one in sample.readings] == [7.0, 8.0]
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+def test_of_one_instant_no_more_is_read_than_any_meter_has(version: Version) -> None:
+    value = {"timestamp": "2026-03-14T12:00:00Z", "sampledValue": [{"value": 1}] * (MAX_READINGS + 1)}
+    payload = {"connectorId": 1, "evseId": 1, "meterValue": [value]}
+    report = heard(version, "MeterValues", payload)
+    assert [len(sample.readings) for sample in report.samples] == [MAX_READINGS]
 
 
 def test_meter_values_that_are_no_list_are_a_list_of_one() -> None:

@@ -198,6 +198,13 @@ def test_what_was_read_can_be_written_again(version: Version, levels: int) -> No
     assert json.loads(rpc.encode_call(call)) == json.loads(nested(levels))
 
 
+@pytest.mark.parametrize("levels", range(rpc.FLAT - 2, rpc.MAX_DEPTH + 1, 3))
+@pytest.mark.parametrize("beside", ["", '"[",', '"}{][",', "[],{}," * rpc.MAX_DEPTH])
+def test_brackets_in_texts_and_beside_make_no_frame_deep(levels: int, beside: str) -> None:
+    wide = nested(levels).replace("[]", f"[{beside}0]")
+    assert isinstance(rpc.parse(wide, Version.V16), Call)
+
+
 def test_a_wide_frame_is_not_a_deep_one() -> None:
     payload: dict[str, object] = {"meterValue": [{"sampledValue": [{"value": str(n)}]} for n in range(200)]}
     assert rpc.parse(json.dumps([2, "1", "MeterValues", payload]), Version.V16) == Call("1", "MeterValues", payload)
@@ -370,3 +377,27 @@ def test_whatever_happens_calls_go_in_order_one_at_a_time(steps: list[str]) -> N
             case "give up" if before is not None:
                 gate.give_up(before)
     assert sent == asked[: len(sent)]
+
+
+TOO_LONG = {
+    b'[2,"a1","StopTransaction",{"x': "a1",
+    b' [ 2 , "a b" , ': "a b",
+    b'[2,"' + b"x" * 40: None,
+    b'[2,"a\\"b","X",{': None,
+    b"[2,17,": None,
+    b'[5,"a1",': None,
+    b"nonsense": None,
+    b"": None,
+}
+
+
+@pytest.mark.parametrize("beginning", TOO_LONG)
+def test_a_call_that_was_too_long_is_refused_by_its_id_where_that_shows(beginning: bytes) -> None:
+    with pytest.raises(BadFrame) as refused:
+        rpc.too_long(beginning)
+    assert (refused.value.answer_id, refused.value.code) == (TOO_LONG[beginning], ErrorCode.FORMAT_VIOLATION)
+
+
+@pytest.mark.parametrize("kind", [3, 4])
+def test_an_answer_that_was_too_long_is_an_error_to_who_asked(kind: int) -> None:
+    assert rpc.too_long(b'[%d,"a1",{"x' % kind) == CallError("a1", ErrorCode.FORMAT_VIOLATION, rpc.TOO_LONG)

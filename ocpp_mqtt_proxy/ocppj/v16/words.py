@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import islice
 
 from ocpp_mqtt_proxy.core.commands import CertificateUse
 from ocpp_mqtt_proxy.core.model import OCCUPIED, IdToken, Place, Reading, Sample, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
+    MAX_READINGS,
     Object,
     child,
     children,
@@ -136,7 +138,8 @@ def samples(payload: Object, key: str) -> tuple[Sample, ...]:
     """A list of MeterValue."""
     found = []
     for value in children(payload, key):
-        readings = [r for v in children(value, "sampledValue") if (r := reading(v)) is not None]
+        first = islice(children(value, "sampledValue"), MAX_READINGS)
+        readings = [r for v in first if (r := reading(v)) is not None]
         found.append(Sample(instant(value, "timestamp"), tuple(readings)))
     return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ocpp_mqtt_proxy.core.commands import CertificateUse
 from ocpp_mqtt_proxy.core.model import (
@@ -21,6 +22,7 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
+    MAX_READINGS,
     Object,
     child,
     children,
@@ -268,7 +270,8 @@ def samples(payload: Object, key: str = "meterValue") -> tuple[Sample, ...]:
     """A list of MeterValueType."""
     found = []
     for value in children(payload, key):
-        readings = [r for v in children(value, "sampledValue") if (r := reading(v)) is not None]
+        first = islice(children(value, "sampledValue"), MAX_READINGS)
+        readings = [r for v in first if (r := reading(v)) is not None]
         found.append(Sample(instant(value, "timestamp"), tuple(readings)))
     return tuple(found)
 

@@ -313,9 +313,9 @@ def _controlled(fact: Controlled, _: Mask) -> Json:
     }
 
 
-def _asked(fact: events.AuthorizationAsked, _: Mask) -> Json:
-    """Told to the provider that is asked alone, so the card shows."""
-    return {"request_id": fact.request_id, "id_tag": fact.id_tag, "until": time(fact.until)}
+def _asked(fact: events.AuthorizationAsked, mask: Mask) -> Json:
+    """Told to the provider that is asked alone, with the card shown."""
+    return {"request_id": fact.request_id, "id_tag": mask(fact.id_tag), "until": time(fact.until)}
 
 
 _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {

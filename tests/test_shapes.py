@@ -27,6 +27,7 @@ from ocpp_mqtt_proxy.core.model import (
     Verdict,
 )
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
 from tests.adapters.things import NOON, a_session, an_ended_session
 
@@ -64,9 +65,6 @@ CONTRACT: dict[str, set[str]] = {
 }
 """What an event holds beyond the envelope, by its kind."""
 
-OF_PROVIDERS = {"authorization_request", "control_granted", "control_refused", "control_revoked", "override"}
-"""Kinds that come with providers."""
-
 
 def told(kind: type[Fact], **fields: Any) -> Fact:
     return kind(charger="CP1", at=NOON, connector=2, place=Place(2, 1), seq=7, ocpp_version="1.6", **fields)
@@ -90,6 +88,11 @@ FACTS: list[Fact] = [
     told(events.DiagnosticsChanged, status="uploaded", request_id=4),
     told(events.SecurityNoticed, type="TamperDetectionActivated", noticed_at=NOON, info="lid"),
     told(events.DataTransferred, vendor_id="ABB", message_id="x", data={"a": 1}),
+    told(events.ControlGranted, provider="fleet", control_class=ControlClass.TRANSACTIONS, holder="fleet"),
+    told(events.ControlRefused, provider="fleet", control_class=ControlClass.MANAGEMENT, reason="role"),
+    told(events.ControlRevoked, provider="fleet", control_class=ControlClass.TRANSACTIONS, reason="override"),
+    told(events.ModeChanged, mode="owner", by="mqtt"),
+    told(events.AuthorizationAsked, provider="fleet", request_id="r1", id_tag="04A1B2C3", until=NOON),
     told(
         events.NoticeHeard,
         action="BatterySwap",
@@ -121,8 +124,8 @@ def shown(kind: type[Fact], **view: bool) -> dict[str, Any]:
 # Events
 
 
-def test_every_kind_of_the_contract_is_told_but_those_of_providers() -> None:
-    assert {kind.KIND for kind in KINDS} == CONTRACT.keys() - OF_PROVIDERS
+def test_every_kind_of_the_contract_is_told() -> None:
+    assert {kind.KIND for kind in KINDS} == CONTRACT.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)

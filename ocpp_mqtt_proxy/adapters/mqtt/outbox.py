@@ -105,8 +105,9 @@ class Counters:
     received: int = 0
 
 
-LONG = 1024
-"""Bytes from which a payload is kept compressed: a charger's announcement has 12,000, of which nearly all is alike."""
+LONG = 4096
+"""Bytes from which a payload is kept compressed: a charger's announcement has 12,000, of which nearly all is alike.
+Not less: to compress takes 100 µs, and readings, which have 1,000 and more, change all the time."""
 
 
 class _Packed(bytes):

@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--from", dest="since", metavar="DATE", help="started on this day or later")
     export.add_argument("--to", dest="until", metavar="DATE", help="started on this day or earlier")
     export.add_argument("--provider", metavar="ID")
+    export.add_argument("--totals", choices=["provider", "tag", "month"], help="sums instead of sessions, by month")
     export.add_argument("--format", choices=["csv", "json"], default="csv")
     export.set_defaults(run=_export)
     login = commands.add_parser("login", parents=[file], help="print a link to the page, good once")
@@ -169,6 +170,8 @@ def _export(given: argparse.Namespace) -> int:
     from ocpp_mqtt_proxy.household import zone_of
 
     config = _load(given)
+    if given.totals:
+        return _export_totals(config, given)
     zone = zone_of(config)
     wanted = Filter(
         since=exports.when(given.since, zone),
@@ -181,6 +184,22 @@ def _export(given: argparse.Namespace) -> int:
     async def export(store: Any) -> None:  # noqa: ANN401
         async for line in write(store.all_sessions(wanted), datetime.now(UTC)):
             sys.stdout.write(line)
+
+    asyncio.run(_with(_store(config), export))
+    return 0
+
+
+def _export_totals(config: Config, given: argparse.Namespace) -> int:
+    from ocpp_mqtt_proxy.adapters.store import Wanted
+
+    asked = {"since": exports.month(given.since), "until": exports.month(given.until), "provider": given.provider}
+    wanted = Wanted(given.totals, **{name: value for name, value in asked.items() if value})
+
+    async def export(store: Any) -> None:  # noqa: ANN401
+        await store.totals.reckon()
+        sums = await store.totals.sums(wanted)
+        write = exports.totals_as_csv if given.format == "csv" else exports.totals_as_json
+        sys.stdout.writelines(write(wanted.by, sums))
 
     asyncio.run(_with(_store(config), export))
     return 0
@@ -205,11 +224,12 @@ def _login(given: argparse.Namespace) -> int:
 def _store(config: Config) -> Any:  # noqa: ANN401
     """The store, beside a service that may be running with it."""
     from ocpp_mqtt_proxy.adapters.store import Store
+    from ocpp_mqtt_proxy.household import zone_of
 
     path = Path(config.database.path)
     if not path.exists():
         print(f"there was no store at {path.absolute()} yet: is this the service's configuration?", file=sys.stderr)
-    return Store(path)
+    return Store(path, zone_of(config))
 
 
 async def _with(store: Any, work: Callable[[Any], Awaitable[None]]) -> None:  # noqa: ANN401

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
 
 from ocpp_mqtt_proxy import logs, shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
@@ -21,24 +19,24 @@ from ocpp_mqtt_proxy.adapters.mqtt.inbox import Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.server import Door, SocketRoute
-from ocpp_mqtt_proxy.adapters.store import Filter, Page, Store
+from ocpp_mqtt_proxy.adapters.store import Store
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.watch import Watch
+from ocpp_mqtt_proxy.books import Books
 from ocpp_mqtt_proxy.bridge import Bridge
 from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config, not_acted_upon
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
-from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, rules_of, zone_of
+from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, prices_of, rules_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
-from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.reporting import Reporting
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.turns import in_turns
 from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
@@ -59,28 +57,6 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-@dataclass
-class BooksOf:
-    """The store as the web wants it."""
-
-    store: Store
-    clock: SystemClock
-
-    async def page(self, **wanted: Any) -> Page:  # noqa: ANN401
-        """A page of sessions, with the latest readings where they can be written down."""
-        with suppress(LedgerFailed):
-            await self.store.flush()
-        return await self.store.sessions(Filter.of(**wanted))
-
-    def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
-        """Every session that passes."""
-        return self.store.all_sessions(Filter.of(**wanted, limit=500))
-
-    async def use_login(self, code_hash: str) -> bool:
-        """Whether a one-time login is good."""
-        return await self.store.use_login(code_hash, self.clock.now())
-
-
 class App:
     """The program while it runs."""
 
@@ -94,7 +70,9 @@ class App:
         self.config = config
         self.clock = SystemClock()
         self.supervisor = supervisor if supervisor is not None else Supervisor.of()
-        self.store = Store(Path(config.database.path))
+        self.store = Store(Path(config.database.path), zone_of(config))
+        self.books = Books(self.store, self.clock, zone_of(config), house_of(config).cards)
+        self.prices = prices_of(config)
         self.bus = Bus()
         self.topics = Topics(config.mqtt.base_topic)
         self.started_at = self.clock.now()
@@ -121,6 +99,7 @@ class App:
         await self._start_mqtt()
         self._room("store", self.store.run)
         self._room("housekeeping", self._keep_house)
+        self._room("reports", Reporting(self.store, self.books, self.bus).run)
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter")).run)
         self._room("incidents", self.bridge.attend_store)
         self._say_what_next()
@@ -180,7 +159,7 @@ class App:
             ledger=self.store,
             numbers=await self.store.numbers(),
             house=house_of(config),
-            plan_for=lambda charger_id: plan_of(config.charger(charger_id), config),
+            plan_for=lambda charger_id: plan_of(config.charger(charger_id), config, self.prices),
         )
         await self.store.take_in_use(self.hub.numbers)
         await self._restore()
@@ -206,7 +185,7 @@ class App:
         ingress_port = config.ingress.port if config.ingress.enabled else 0
         web = Web(
             access=Access(token, ingress_port, config.ingress.allow_from),
-            books=BooksOf(self.store, self.clock),
+            books=self.books,
             clock=self.clock,
             zone=zone_of(config),
             status=self.bridge.status,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from ocpp_mqtt_proxy import shapes
+from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.session import Session
 
@@ -36,6 +37,8 @@ COLUMNS = {
 
 _FORMULA = re.compile(r"(^|[;,|])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Where a spreadsheet would see a formula begin: also behind the separators that other countries' sheets use."""
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-\d\d)?", re.ASCII)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 """What would split a cell, or a line, for one reader or another."""
@@ -90,12 +93,21 @@ def _read(text: str) -> tuple[bool, datetime]:
         return False, datetime.fromisoformat(text)
 
 
+def month(text: str | None) -> str | None:
+    """A month of a filter: `2026-01`, or a day, which stands for its month. Raises BadTime."""
+    if not text:
+        return None
+    if not _MONTH.fullmatch(text):
+        raise BadTime(f"{text!r} is no month; allowed: 2026-01")
+    return text[: len("2026-01")]
+
+
 async def as_csv(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterator[str]:
     """CSV, line by line."""
-    yield _line(list(COLUMNS))
+    yield line(list(COLUMNS))
     async for session in sessions:
         document = {"cost_currency": session.cost_currency} | shapes.session(session, now)
-        yield _line([_cell(column, document[field]) for column, field in COLUMNS.items()])
+        yield line([_cell(column, document[field]) for column, field in COLUMNS.items()])
 
 
 async def as_json(sessions: AsyncIterable[Session], now: datetime) -> AsyncIterator[str]:
@@ -107,16 +119,42 @@ async def as_json(sessions: AsyncIterable[Session], now: datetime) -> AsyncItera
     yield "]\n" if before != "[\n" else "[]\n"
 
 
+def totals_as_csv(by: str, sums: Sequence[Sum]) -> Iterator[str]:
+    """Totals, a column for each currency."""
+    costs = sorted({currency for one in sums for currency in one.cost})
+    revenues = sorted({currency for one in sums for currency, amount in one.revenue.items() if amount})
+    money = (*(f"cost_{currency}" for currency in costs), *(f"revenue_{currency}" for currency in revenues))
+    yield line([by, "sessions", "duration_s", "energy_kwh", *money])
+    for one in sums:
+        amounts = (*(one.cost[currency] for currency in costs), *(one.revenue[currency] for currency in revenues))
+        figures = (one.sessions, one.seconds, one.energy / 1000)
+        yield line([safe(one.key), *figures, *(f"{amount / 100:.2f}" for amount in amounts)])
+
+
+def totals_as_json(by: str, sums: Sequence[Sum]) -> Iterator[str]:
+    """Totals as a JSON array."""
+    yield shapes.dump(totals(by, sums)).decode() + "\n"
+
+
+def totals(by: str, sums: Sequence[Sum]) -> list[shapes.Json]:
+    """Totals, each with what it is of; no card is none."""
+    return [{by: one.key or None, **shapes.total(one)} for one in sums]
+
+
 def _cell(column: str, value: Any) -> object:  # noqa: ANN401
-    """A cell that no spreadsheet runs as a formula; money with two decimals."""
-    if column in ("cost", "revenue"):
-        return f"{value:.2f}"
+    """A cell; money with two decimals."""
+    return f"{value:.2f}" if column in ("cost", "revenue") else safe(value)
+
+
+def safe(value: Any) -> Any:  # noqa: ANN401
+    """A cell that no spreadsheet runs as a formula."""
     if isinstance(value, str):
         return _FORMULA.sub(r"\1'", _CONTROL.sub(" ", value))
     return "" if value is None else value
 
 
-def _line(cells: list[Any]) -> str:
+def line(cells: Iterable[Any]) -> str:
+    """A line of CSV."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(cells)
     return buffer.getvalue()

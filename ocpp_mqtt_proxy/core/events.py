@@ -258,6 +258,14 @@ class ControlRevoked(Fact):
 
 
 @dataclass(slots=True, kw_only=True)
+class MonthReported(Fact):
+    """A month is over and was reported; `corrected` where something came later still. Of no charger."""
+
+    document: Mapping[str, object]
+    corrected: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class ModeChanged(Fact):
     """The owner put somebody in charge: `auto`, `owner` or a provider. `by` is who said so."""
 

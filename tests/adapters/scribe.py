@@ -1,6 +1,6 @@
 """A program that records sessions, to be killed or starved: `python -m tests.adapters.scribe FILE`.
 
-It says `<session id> <transaction id>` of each session that the store has acknowledged. With `--bytes N` no file
+It says `<session id> <transaction id>` of each session that the store has acknowledged, then ends it. With `--bytes N` no file
 may grow beyond that, as on a full disk, until a line comes in.
 """
 
@@ -11,17 +11,19 @@ import asyncio
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from ocpp_mqtt_proxy.adapters.store import Store
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.ports import LedgerFailed
-from tests.adapters.things import a_session
+from tests.adapters.things import a_session, an_ended_session
 
 
 async def record_one(store: Store, numbers: Numbers) -> None:
-    session = a_session(session_id=numbers.session(), transaction_id=numbers.transaction())
-    await store.record([session, numbers])
-    print(session.session_id, session.transaction_id, flush=True)
+    ids: dict[str, Any] = {"session_id": numbers.session(), "transaction_id": numbers.transaction()}
+    await store.record([a_session(**ids), numbers])
+    print(*ids.values(), flush=True)
+    await store.record([an_ended_session(**ids)])
 
 
 async def main(file: Path, most: int | None) -> None:

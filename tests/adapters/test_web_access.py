@@ -16,15 +16,17 @@ import pytest
 from ocpp_mqtt_proxy.__main__ import main
 from ocpp_mqtt_proxy.adapters.web import Web, api
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, MAX_ADDRESSES, Access, Attempts
+from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.demo.broker import free_port
+from ocpp_mqtt_proxy.monthly import Month
 from ocpp_mqtt_proxy.passwords import token_hash
 from ocpp_mqtt_proxy.welcome import own_address
 from tests.fakes import NOON, FakeClock
 from tests.running import running
 
 TOKEN = "a-token-of-the-test"
-CLOSED = ["/", "/status", "/sessions", "/sessions.csv", "/nothing"]
+CLOSED = ["/", "/status", "/sessions", "/sessions.csv", "/api/totals", "/api/report?month=2026-01", "/nothing"]
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 ELSEWHERE = {"X-Forwarded-For": "192.168.1.20"}
 
@@ -43,6 +45,12 @@ class FakeBooks:
     async def every(self, **_: Any) -> AsyncIterator[Session]:
         for session in self.sessions:
             yield session
+
+    async def totals(self, by: str, **_: Any) -> tuple[list[Sum], bool]:
+        return [Sum(by)], True
+
+    async def month(self, month: str) -> Month:
+        return Month(month, UTC)
 
     async def use_login(self, code_hash: str) -> bool:
         known = code_hash in self.codes

@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.core.events import (
     Fact,
     HeartbeatHeard,
     MeterRead,
+    MonthReported,
     NoticeHeard,
     SessionEnded,
     SessionStarted,
@@ -134,7 +135,11 @@ class States:
         urgent: dict[str, None] = {}
         for fact in facts:
             if kind := OF_THE_BRIDGE.get(type(fact)):
-                self._emit_of_bridge(kind, fact)
+                self._emit_of_bridge(kind, {"charger": fact.charger, "at": shapes.time(fact.at)})
+            if isinstance(fact, MonthReported):
+                kind = "monthly_report_corrected" if fact.corrected else "monthly_report"
+                self._emit_of_bridge(kind, {"at": shapes.time(fact.at), **fact.document})
+                continue
             if isinstance(fact, ChargerForgotten):
                 self._forgotten[fact.charger] = None
                 self._deaths.set()
@@ -166,8 +171,8 @@ class States:
             document["event_type"] = group[1]
             self.publisher.emit(self.topics.charger(fact.charger, "event", group[0]), shapes.dump(document))
 
-    def _emit_of_bridge(self, kind: str, fact: Fact) -> None:
-        document = {"event": kind, "event_type": kind, "charger": fact.charger, "at": shapes.time(fact.at)}
+    def _emit_of_bridge(self, kind: str, fields: shapes.Json) -> None:
+        document = {"event": kind, "event_type": kind, **fields}
         self.publisher.emit(self.topics.bridge("event"), shapes.dump(document))
 
     def _count(self) -> None:

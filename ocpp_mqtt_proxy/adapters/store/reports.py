@@ -12,12 +12,11 @@ from ocpp_mqtt_proxy.adapters.store.writing import Scribe
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A month that was reported, and whether everybody heard of it."""
+    """A month that was reported, and its sums then."""
 
     month: str
     made_at: datetime
     sums: str
-    told: bool
 
 
 class Reports:
@@ -31,13 +30,12 @@ class Reports:
         """The months that were reported, in order. Raises LedgerFailed."""
         found = await self._select("SELECT * FROM report ORDER BY month", ())
         return {
-            row["month"]: Reported(row["month"], datetime.fromisoformat(row["made_at"]), row["sums"], bool(row["told"]))
-            for row in found
+            row["month"]: Reported(row["month"], datetime.fromisoformat(row["made_at"]), row["sums"]) for row in found
         }
 
     async def keep(self, report: Reported) -> None:
         """Remember a report. Raises LedgerFailed."""
-        values = (report.month, rows.text_of(report.made_at), report.sums, report.told)
+        values = (report.month, rows.text_of(report.made_at), report.sums)
         await self._scribe.write([(_PUT, values)])
 
     async def run_on(self, before: datetime) -> bool:

@@ -52,7 +52,7 @@ _CHARGER_COLUMNS = (
     "inventory", "inventory_of", "measurands", "first_seen", "last_seen",
 )  # fmt: skip
 _CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at", "details")
-REPORT_COLUMNS = ("month", "made_at", "sums", "told")
+REPORT_COLUMNS = ("month", "made_at", "sums")
 _SESSION_COLUMNS = (
     "session_id", "charger", "connector", "transaction_id", "provider", "id_tag", "state", "started_at",
     "ended_at", "meter_start", "meter_stop", "energy_wh", "cost", "currency", "reason", "start_key", "details", "parts",

@@ -15,11 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from starlette.types import ASGIApp
 
-from ocpp_mqtt_proxy import __version__, exports, shapes
+from ocpp_mqtt_proxy import __version__, exports, monthly, shapes
 from ocpp_mqtt_proxy.adapters.web import pages
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access
-from ocpp_mqtt_proxy.adapters.web.filters import Filters, faults_of
+from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked, faults_of
 from ocpp_mqtt_proxy.adapters.web.guard import WAIT, Guard, refused
+from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.passwords import token_hash
@@ -55,6 +56,12 @@ class Books(Protocol):
     def every(self, **wanted: Any) -> AsyncIterator[Session]:  # noqa: ANN401
         """Every session that passes, in constant memory. Raises ProxyError, at once, for a cursor that is none."""
 
+    async def totals(self, by: str, **wanted: Any) -> tuple[list[Sum], bool]:  # noqa: ANN401
+        """Totals by provider, tag or month, and whether all sessions are in them by now. Raises LedgerFailed."""
+
+    async def month(self, month: str) -> monthly.Month:
+        """A month's report. Raises ProxyError for a month that is none; LedgerFailed."""
+
     async def use_login(self, code_hash: str) -> bool:
         """Whether a one-time login is good; it is used up by that."""
 
@@ -86,6 +93,8 @@ class Web:
             "/status": self._status,
             "/sessions": self._sessions,
             "/sessions.csv": self._sessions_csv,
+            "/api/totals": self._totals,
+            "/api/report": self._report,
             "/health": self._health,
             "/login": self._login,
             "/static/{name}": self._static,
@@ -124,6 +133,18 @@ class Web:
         lines = exports.as_csv(_first(found, asked.limit), self.clock.now())
         headers = {"Content-Disposition": 'attachment; filename="sessions.csv"'}
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def _totals(self, asked: Annotated[TotalsAsked, Query()]) -> Response:
+        sums, complete = await self.books.totals(asked.by, **asked.wanted())
+        return _json({"by": asked.by, "totals": exports.totals(asked.by, sums), "complete": complete})
+
+    async def _report(self, asked: Annotated[MonthAsked, Query()]) -> Response:
+        report = await self.books.month(asked.month)
+        if asked.format == "json":
+            return _json(monthly.as_json(report))
+        lines = monthly.as_csv(report) if asked.format == "csv" else monthly.as_html(report)
+        headers = {"Content-Disposition": f'attachment; filename="{report.month}.{asked.format}"'}
+        return Response("".join(lines), media_type=f"text/{asked.format}; charset=utf-8", headers=headers)
 
     # Logging in
 
@@ -208,8 +229,8 @@ def _field(body: bytes, name: str) -> str:
 def _explain_errors(app: FastAPI) -> None:
     """Every error is JSON that says what is wrong."""
 
-    async def bad_query(_: Request, error: Any) -> Response:  # noqa: ANN401
-        return refused(400, "; ".join(faults_of(error)))
+    async def bad_query(request: Request, error: Any) -> Response:  # noqa: ANN401
+        return refused(400, "; ".join(faults_of(request.scope["path"], error)))
 
     async def bad_request(_: Request, error: Exception) -> Response:
         return refused(400, str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -47,6 +47,32 @@ class Filters(BaseModel):
         }
 
 
+class TotalsAsked(BaseModel):
+    """Which totals. A day stands for its month, because totals are by month."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Literal["provider", "tag", "month"] = "month"
+    since: str = Field("", alias="from")
+    until: str = Field("", alias="to")
+    provider: str = ""
+
+    def wanted(self) -> dict[str, Any]:
+        """What to ask the books for. Raises BadFilter."""
+        since, until = _month("from", self.since), _month("to", self.until)
+        given = {"since": since, "until": until, "provider": self.provider or None}
+        return {name: value for name, value in given.items() if value}
+
+
+class MonthAsked(BaseModel):
+    """Which month's report, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    month: str
+    format: Literal["json", "csv", "html"] = "json"
+
+
 def _instant(name: str, text: str, zone: tzinfo, *, end: bool = False) -> datetime | None:
     """A time of a filter."""
     # A `+` in a query is a space, and people type the offset as it is.
@@ -57,12 +83,32 @@ def _instant(name: str, text: str, zone: tzinfo, *, end: bool = False) -> dateti
         raise BadFilter(f"{name}: {error}") from None
 
 
-def faults_of(error: RequestValidationError) -> Iterator[str]:
-    """What is wrong with a query: where, what, and what is allowed."""
+def _month(name: str, text: str) -> str | None:
+    try:
+        return exports.month(text)
+    except ProxyError as error:
+        raise BadFilter(f"{name}: {error}") from None
+
+
+def faults_of(path: str, error: RequestValidationError) -> Iterator[str]:
+    """What is wrong with a query of a path: where, what, and what is allowed."""
+    asked = _QUERIES.get(path, Filters)
     for fault in error.errors():
         name = ".".join(str(step) for step in fault["loc"][1:])
         if fault["type"] == "extra_forbidden":
-            names = [field.alias or key for key, field in Filters.model_fields.items()]
+            names = [field.alias or key for key, field in asked.model_fields.items()]
             yield f"{name}: no such filter; allowed: {', '.join(names)}"
+        elif fault["type"] == "missing":
+            yield f"{name}: is missing; allowed: {_ALLOWED[name]}"
         else:
-            yield f"{name}: {fault['input']!r} is not allowed; a whole number from 1 to 1000 is"
+            yield f"{name}: {fault['input']!r} is not allowed; {_ALLOWED[name]} is"
+
+
+_QUERIES: dict[str, type[BaseModel]] = {"/api/totals": TotalsAsked, "/api/report": MonthAsked}
+
+_ALLOWED = {
+    "limit": "a whole number from 1 to 1000",
+    "by": "provider, tag or month",
+    "month": "a month such as 2026-01",
+    "format": "json, csv or html",
+}

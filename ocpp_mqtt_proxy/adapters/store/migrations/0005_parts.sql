@@ -46,6 +46,5 @@ CREATE TABLE total (
 CREATE TABLE report (
     month   TEXT PRIMARY KEY,
     made_at TEXT NOT NULL,
-    sums    TEXT NOT NULL,                    -- JSON
-    told    INTEGER NOT NULL
+    sums    TEXT NOT NULL                     -- JSON
 ) WITHOUT ROWID;

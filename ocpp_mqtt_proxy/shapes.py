@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,12 +10,15 @@ from typing import Any
 import orjson
 
 from ocpp_mqtt_proxy.core import bill, events
+from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import Control, Verdict
 from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.model import OWNER, Sample
 from ocpp_mqtt_proxy.core.readings import pick
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, Presence
 from ocpp_mqtt_proxy.core.station import Station
 
 Json = dict[str, Any]
@@ -182,6 +185,47 @@ def charger(station: Station, now: datetime) -> Json:
     }
 
 
+def control(given: Control, presence: Presence | None) -> Json:
+    """Who controls a charger (contract §5). Without a feed of presence nobody can tell who is at home."""
+    return {
+        "mode": given.mode,
+        "override": given.mode == OWNER,
+        "holders": {str(one): given.holder(one) for one in EXCLUSIVE},
+        "limits": {provider: limit.amps for provider, limit in sorted(given.limits.items())},
+        "presence": presence or Presence.UNKNOWN,
+        "last": given.last and _decision(given.last),
+        "last_refusal": given.refusal and _decision(given.refusal),
+    }
+
+
+def _decision(given: Verdict) -> Json:
+    return {
+        "at": time(given.at),
+        "provider": given.provider,
+        "class": given.control_class,
+        "verdict": "granted" if given.granted else "refused",
+        "reason": given.reason or None,
+        "message": given.message,
+    }
+
+
+def provider(*, connected: bool, classes: Mapping[str, Sequence[str]], refusal: Decided | None) -> Json:
+    """A provider as it stands: `classes` are those it holds, by charger."""
+    return {
+        "connected": connected,
+        "classes": {charger: list(held) for charger, held in sorted(classes.items())},
+        "last_refusal": refusal
+        and {
+            "at": time(refusal.at),
+            "charger": refusal.charger,
+            "class": refusal.control_class,
+            "asked": refusal.subject,
+            "reason": refusal.reason,
+            "message": refusal.message,
+        },
+    }
+
+
 # Events
 
 
@@ -297,10 +341,6 @@ _TAGS = frozenset({"idTag", "parentIdTag", "idToken", "additionalIdToken"})
 """Fields that hold a tag. (An `idToken` may also be an object that holds one.)"""
 
 
-def _control(fact: events.ControlGranted | events.ControlRefused | events.ControlRevoked, _: Mask) -> Json:
-    return {"provider": fact.provider, "class": fact.control_class, "reason": fact.reason, "holder": fact.holder}
-
-
 Controlled = events.ControlGranted | events.ControlRefused | events.ControlRevoked
 
 
@@ -342,10 +382,6 @@ _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
     events.SecurityNoticed: _security,
     events.DataTransferred: _same("vendor_id", "message_id", "data"),
     events.NoticeHeard: _notice,
-    events.ControlGranted: _control,
-    events.ControlRefused: _control,
-    events.ControlRevoked: _control,
-    events.ModeChanged: _same("mode", "by"),
 }
 
 

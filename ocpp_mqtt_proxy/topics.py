@@ -47,3 +47,12 @@ class Topics:
     def connector(self, charger_id: str, number: int, *path: str) -> str:
         """A topic of a connector."""
         return self.charger(charger_id, "connector", str(number), *path)
+
+    def backend(self, provider_id: str, *path: str) -> str:
+        """A topic of a provider."""
+        return "/".join((self.base, "backend", slug(provider_id), *path))
+
+    @property
+    def presence(self) -> str:
+        """Who is at home, as the arbiter believes; below it a feed may write (`/set`)."""
+        return f"{self.base}/presence"

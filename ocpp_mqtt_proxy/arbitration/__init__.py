@@ -16,8 +16,10 @@ from ocpp_mqtt_proxy.core.arbiter import Grant, Intent, Refusal, Request, World,
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.commands import Outcome, refused
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.control import AUTO, Control
 from ocpp_mqtt_proxy.core.events import ControlRefused, ProviderChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, Circumstances, ControlClass, Rules
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.world import world_of
@@ -62,7 +64,7 @@ class Arbitration:
     rules: Rules
     memory: Memory
     house: Circumstances = field(default_factory=Circumstances)
-    refusals: dict[str, Refusal] = field(default_factory=dict)
+    refusals: dict[str, Decided] = field(default_factory=dict)
     absent_since: dict[str, datetime] = field(default_factory=dict)
 
     def judge(self, station: Station, wishes: Iterable[Wish]) -> Outcome | None:
@@ -92,10 +94,8 @@ class Arbitration:
         self.hub.apply(station, granted)
 
     def _refuse(self, station: Station, wish: Wish, refusal: Refusal, world: World) -> None:
-        self.refusals[wish.provider] = refusal
-
         def refused_(hearing: Hearing) -> None:
-            self._note(hearing, wish, refusal, world)
+            self.refusals[wish.provider] = self._note(hearing, wish, refusal, world)
             hearing.tell(
                 ControlRefused,
                 wish.connector,
@@ -108,7 +108,7 @@ class Arbitration:
         self.hub.apply(station, refused_)
         self.tell_of(wish.provider)
 
-    def _note(self, hearing: Hearing, wish: Wish, answer: Grant | Refusal, world: World) -> None:
+    def _note(self, hearing: Hearing, wish: Wish, answer: Grant | Refusal, world: World) -> Decided:
         """Remember a decision and what it was made by."""
         control = hearing.station.control
         note(control, wish.request, answer, self.rules, hearing.now)
@@ -125,6 +125,7 @@ class Arbitration:
             inputs=self._inputs(hearing, wish, world),
         )
         hearing.keep(control, decided)
+        return decided
 
     def _inputs(self, hearing: Hearing, wish: Wish, world: World) -> Mapping[str, object]:
         control = hearing.station.control
@@ -140,6 +141,24 @@ class Arbitration:
             "presence": world.presence,
             "busy": sorted(world.busy),
         }
+
+    def providers(self) -> dict[str, str]:
+        """Every provider there is to show, by id, with its name.
+
+        Those of the configuration; of strangers those that are here, hold or limit something, are in charge, or were
+        switched off.
+        """
+        controls = [station.control for station in self.hub.stations.values()]
+        strangers = {*self.house.present, *self.house.disabled}
+        for control in controls:
+            strangers |= {control.mode, *control.limits, *(held.provider for held in control.holders.values())}
+        named = {provider: terms.name or provider for provider, terms in self.rules.providers.items()}
+        return named | {provider: provider for provider in sorted(strangers - named.keys() - {AUTO, OWNER})}
+
+    def held(self, provider: str) -> dict[str, list[ControlClass]]:
+        """What a provider holds, by charger; a limit of its own is a share of smart charging."""
+        found = {station.id: _held(station.control, provider) for station in self.hub.stations.values()}
+        return {charger: classes for charger, classes in found.items() if classes}
 
     def arrived(self, provider: str) -> None:
         """A provider opened a link."""
@@ -160,3 +179,9 @@ class Arbitration:
     def tell_of(self, provider: str) -> None:
         """Something about a provider changed."""
         self.hub.bus.publish(ProviderChanged(charger="", at=self.hub.clock.now(), provider=provider))
+
+
+def _held(control: Control, provider: str) -> list[ControlClass]:
+    holds = {one: control.holder(one) == provider for one in EXCLUSIVE}
+    holds[ControlClass.SMART_CHARGING] = provider in control.limits
+    return [one for one in ControlClass if holds[one]]

@@ -97,7 +97,8 @@ class Taken:
 class Control:
     """Who controls one charger. Written down with every change.
 
-    `asked` is when somebody last asked what counts for the rate limit, `last` what was decided last.
+    `asked` is when somebody last asked what counts for the rate limit, `last` what was decided last, `refusal` the
+    last no.
     """
 
     charger: str
@@ -107,6 +108,7 @@ class Control:
     reservations: dict[int, Reservation] = field(default_factory=dict)
     asked: dict[Asking, datetime] = field(default_factory=dict)
     last: Verdict | None = None
+    refusal: Verdict | None = None
 
     def holder(self, control_class: ControlClass) -> str | None:
         """Who holds a class."""
@@ -161,6 +163,8 @@ class Control:
     def note(self, verdict: Verdict, asked: Asking | None, rate_limit: timedelta) -> None:
         """Remember what was decided and, where it counts, that it was asked: for as long as that limits anybody."""
         self.last = verdict
+        if not verdict.granted:
+            self.refusal = verdict
         self.asked = {asking: at for asking, at in self.asked.items() if recent(at, verdict.at, rate_limit)}
         if asked is not None:
             self.asked[asked] = verdict.at

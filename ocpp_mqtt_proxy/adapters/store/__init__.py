@@ -367,6 +367,10 @@ class Store:
         sql, values = controls.select_decisions(charger, provider, before, limit)
         return await self._read(controls.decision, sql, *values)
 
+    async def refusals(self) -> dict[str, Decided]:
+        """The last refusal of each provider, as far back as decisions are kept."""
+        return {one.provider: one for one in await self._read(controls.decision, controls.LAST_REFUSALS)}
+
     async def remembered(self, charger: str) -> list[Session]:
         """A charger's sessions that a message may still be about: the running and the last ones, oldest first."""
         sql = (

@@ -26,7 +26,6 @@ DECISION_COLUMNS = ("at", "charger", "provider", "class", "subject", "granted", 
 
 def control_row(control: Control) -> tuple[object, ...]:
     """Who controls a charger. Rate limits begin anew after a restart."""
-    last = control.last
     document = {
         "mode": control.mode,
         "holders": {
@@ -46,17 +45,21 @@ def control_row(control: Control) -> tuple[object, ...]:
             str(number): {"provider": one.provider, "until": one.until.isoformat()}
             for number, one in control.reservations.items()
         },
-        "last": last
-        and {
-            "at": last.at.isoformat(),
-            "provider": last.provider,
-            "class": last.control_class,
-            "granted": last.granted,
-            "reason": last.reason,
-            "message": last.message,
-        },
+        "last": control.last and _verdict_document(control.last),
+        "refusal": control.refusal and _verdict_document(control.refusal),
     }
     return control.charger, orjson.dumps(document).decode()
+
+
+def _verdict_document(verdict: Verdict) -> dict[str, object]:
+    return {
+        "at": verdict.at.isoformat(),
+        "provider": verdict.provider,
+        "class": verdict.control_class,
+        "granted": verdict.granted,
+        "reason": verdict.reason,
+        "message": verdict.message,
+    }
 
 
 def control(row: Row) -> Control:
@@ -72,6 +75,7 @@ def control(row: Row) -> Control:
             for number, one in document["reservations"].items()
         },
         last=_verdict(document["last"]) if document["last"] else None,
+        refusal=_verdict(document["refusal"]) if document.get("refusal") else None,
     )
 
 
@@ -138,6 +142,11 @@ def select_decisions(charger: str, provider: str, before: int, limit: int) -> tu
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     values: list[object] = [value for value in wanted.values() if value]
     return f"SELECT * FROM decision{where} ORDER BY number DESC LIMIT ?", [*values, limit]  # noqa: S608 (our own words)
+
+
+LAST_REFUSALS = """
+    SELECT * FROM decision WHERE number IN (SELECT max(number) FROM decision WHERE NOT granted GROUP BY provider)
+"""
 
 
 def pruning(before: str) -> list[tuple[str, tuple[object, ...]]]:

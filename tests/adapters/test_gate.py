@@ -301,6 +301,44 @@ async def test_tokens_and_passwords_of_those_let_in_are_not_logged(
         assert secret not in caplog.text
 
 
+async def test_wrong_passwords_are_looked_at_only_so_often_and_the_right_one_that_was_known_still_opens(
+    tmp_path: Path,
+) -> None:
+    known = [{"id": "CP1", "password": STORED["hashed"]}, {"id": "CP2", "password": "pw"}]
+    right, wrong = ({"Authorization": basic("CP1", password)} for password in ("correct horse", "s3cret"))
+    async with served(tmp_path, budget=Budget(attempts=3, attempts_per_second=0.001), chargers=known) as app:
+        async with knocking(app.port, "/CP1", OCPP16, right) as charger:
+            assert await alive(charger)
+        assert await statuses(app, "/CP1", 5, wrong) == [401, 401, 401, 429, 429]
+        async with knocking(app.port, "/CP1", OCPP16, right) as charger:
+            assert await alive(charger)
+        async with knocking(app.port, "/CP2", OCPP16, {"Authorization": basic("CP2", "pw")}) as other:
+            assert await alive(other)
+        async with knocking(app.port, "/CP1", OCPP16, wrong, source="127.0.0.2") as elsewhere:
+            assert elsewhere.status == 401
+        assert app.gate.refused == {401: 4, 429: 2}
+
+
+async def statuses(app: App, path: str, times: int, headers: dict[str, str] | None = None) -> list[int]:
+    """How a charger is answered that knocks so often."""
+    answers = []
+    for _ in range(times):
+        async with knocking(app.port, path, OCPP16, headers) as charger:
+            answers.append(charger.status)
+    return answers
+
+
+async def test_of_many_wrong_passwords_at_once_only_a_few_wait_to_be_looked_at(tmp_path: Path) -> None:
+    known = [{"id": f"CP{n}", "password": STORED["hashed"]} for n in range(6)]
+    async with served(tmp_path, budget=Budget(hashes=2), chargers=known) as app, contextlib.AsyncExitStack() as stack:
+        knocks = [
+            stack.enter_async_context(knocking(app.port, f"/CP{n}", OCPP16, {"Authorization": basic(f"CP{n}", "x")}))
+            for n in range(6)
+        ]
+        answers = sorted(charger.status for charger in await asyncio.gather(*knocks))
+        assert (answers[0], answers[-1]) == (401, 429)
+
+
 # Unknown chargers
 
 
@@ -410,7 +448,43 @@ async def test_only_so_many_strangers_are_remembered_the_latest(tmp_path: Path) 
         assert list(app.gate.strangers) == ["CP2", "CP3", "CP4"]
 
 
+async def test_where_strangers_come_in_there_are_only_so_many(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, budget=Budget(chargers=2)) as app,
+        knocking(app.port, "/CP1", OCPP16) as first,
+        knocking(app.port, "/CP2", OCPP16) as second,
+    ):
+        assert await alive(first)
+        assert await alive(second)
+        assert await statuses(app, "/CP3", 1) == [404]
+        assert list(app.gate.strangers) == ["CP3"]
+        app.gate.accept("CP3")
+        assert await statuses(app, "/CP3", 1) == [101]
+
+
 # Two sockets of one charger
+
+
+async def test_a_charger_that_comes_anew_again_and_again_has_to_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    budget = Budget(visits=3, visits_per_second=0.01)
+    async with served(tmp_path, budget=budget) as app:
+        assert await statuses(app, "/CP1", 5) == [101, 101, 101, 429, 429]
+        assert await statuses(app, "/CP2", 1) == [101]
+    assert "CP1: refused from 127.0.0.1: 429" in caplog.text
+
+
+async def test_who_is_refused_takes_nobody_s_visits(tmp_path: Path) -> None:
+    budget = Budget(visits=2, visits_per_second=0.01)
+    async with served(tmp_path, budget=budget) as app, knocking(app.port, "/CP1", OCPP16) as charger:
+        assert await alive(charger)
+        answering = asyncio.create_task(charger.message())
+        for _ in range(3):
+            async with knocking(app.port, "/CP1", OCPP16, source="127.0.0.2") as thief:
+                assert thief.status == 409
+        answering.cancel()
+        assert await statuses(app, "/CP1", 1) == [101]
 
 
 async def test_a_new_socket_from_the_same_address_takes_over_at_once(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.core.commands import Outcome, done
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.profile import Now
 from ocpp_mqtt_proxy.core.standing import limit_stands
 from ocpp_mqtt_proxy.core.station import Provided, Station
 from ocpp_mqtt_proxy.core.world import world_of
@@ -19,11 +20,36 @@ def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided
     """The smallest limit of a provider that is in force; below what a car takes it is 0."""
     world, control = world_of(station, arbitration.house), station.control
     standing = [
-        Provided(limit.amps if limit.amps >= LEAST_CURRENT else Amps(0), provider)
-        for provider, limit in control.limits.items()
-        if (limit.until is None or limit.until > now) and limit_stands(control, provider, world, arbitration.rules, now)
+        Provided(amps if amps >= LEAST_CURRENT else Amps(0), provider)
+        for provider in sorted(control.limiting)
+        if (amps := own(station, provider, now)) is not None
+        and limit_stands(control, provider, world, arbitration.rules, now)
     ]
     return min(standing, default=None)
+
+
+def own(station: Station, provider: str, now: datetime) -> Amps | None:
+    """What a provider's own limit and profile allow now: the smaller of them; None where neither binds."""
+    limit, planned = station.control.limits.get(provider), plan_now(station, provider, now).amps
+    fixed = limit.amps if limit is not None and (limit.until is None or limit.until > now) else None
+    return min((amps for amps in (fixed, planned) if amps is not None), default=None)
+
+
+def plan_now(station: Station, provider: str, now: datetime) -> Now:
+    """What a provider's profile allows now, and until when; it counts from its own session, else from any."""
+    plan = station.control.plans.get(provider)
+    if plan is None:
+        return Now(None, None)
+    began = sorted((session.provider != provider, session.started_at) for session in station.sessions())
+    return plan.profile.at(now, began[0][1] if began else None, station.plan.phases)
+
+
+def next_change(station: Station, now: datetime) -> datetime | None:
+    """When a limit runs out or a profile goes on to its next step."""
+    control = station.control
+    ends = [limit.until for limit in control.limits.values()]
+    steps = [plan_now(station, provider, now).until for provider in control.plans]
+    return min((at for at in (*ends, *steps) if at is not None and at > now), default=None)
 
 
 async def rebind(arbitration: Arbitration, station: Station) -> Outcome:

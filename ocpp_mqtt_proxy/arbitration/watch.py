@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.limits import rebind
+from ocpp_mqtt_proxy.arbitration.limits import next_change, rebind
 from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core import controlling
-from ocpp_mqtt_proxy.core.control import Ending
+from ocpp_mqtt_proxy.core.control import Ending, Limit, Plan
 from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
     ChargerConnected,
     FaultChanged,
+    LimitsChanged,
     ModeChanged,
     PresenceChanged,
     ProviderChanged,
@@ -66,12 +67,20 @@ class Watch:
         """The chargers to look at: those of which something was heard, or after a while all."""
         stations = self._arbitration.hub.stations
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(self._until_next_change()):
                 facts = await self._mailbox.take()
         except TimeoutError:
             return list(stations.values())
         changed = {fact.charger for fact in facts if isinstance(fact, _REASONS)}
         return [station for station in stations.values() if station.id in changed or "" in changed]
+
+    def _until_next_change(self) -> float:
+        """How long nothing changes by itself, in seconds: looked at in time, whatever else happens then."""
+        hub = self._arbitration.hub
+        now = hub.clock.now()
+        changes = [next_change(station, now) for station in hub.stations.values() if station.control.limiting]
+        nearest = min((at for at in changes if at is not None), default=None)
+        return LOOK_SECONDS if nearest is None else min(LOOK_SECONDS, (nearest - now).total_seconds())
 
     def _look(self, station: Station) -> None:
         if station.id in self._looking:
@@ -103,7 +112,7 @@ async def review(arbitration: Arbitration, station: Station) -> None:
             await arbitration.dispatcher.submit(station.id, requests.Stop(transaction_id=transaction_id))
     if _outdated(arbitration, station, now):
         arbitration.hub.apply(station, lambda hearing: _drop_limits(arbitration, hearing, now))
-    if station.connected and (station.control.limits or station.provided):
+    if station.connected and (station.control.limiting or station.provided):
         await rebind(arbitration, station)
 
 
@@ -118,19 +127,37 @@ def _of_holder(station: Station) -> list[str]:
 
 
 def _outdated(arbitration: Arbitration, station: Station, now: datetime) -> list[str]:
-    """Providers whose limit ran out, or who left too long ago."""
-    absent = arbitration.absent_since
-    timeout: timedelta = arbitration.rules.control_timeout
-    return [
+    """Providers whose limit or profile ran out, or who left too long ago."""
+    control = station.control
+    return sorted(
         provider
-        for provider, limit in station.control.limits.items()
-        if (limit.until is not None and limit.until <= now)
-        or (provider in absent and now - absent[provider] >= timeout)
-    ]
+        for provider in control.limiting
+        if _is_lost(arbitration, provider, now)
+        or _is_over(control.limits.get(provider), now)
+        or _is_past(control.plans.get(provider), now)
+    )
+
+
+def _is_lost(arbitration: Arbitration, provider: str, now: datetime) -> bool:
+    since = arbitration.absent_since.get(provider)
+    return since is not None and now - since >= arbitration.rules.control_timeout
+
+
+def _is_over(limit: Limit | None, now: datetime) -> bool:
+    return limit is not None and limit.until is not None and limit.until <= now
+
+
+def _is_past(plan: Plan | None, now: datetime) -> bool:
+    return plan is not None and plan.profile.valid_to is not None and plan.profile.valid_to <= now
 
 
 def _drop_limits(arbitration: Arbitration, hearing: Hearing, now: datetime) -> None:
     control = hearing.station.control
     for provider in _outdated(arbitration, hearing.station, now):
-        del control.limits[provider]
+        lost = _is_lost(arbitration, provider, now)
+        if lost or _is_over(control.limits.get(provider), now):
+            control.limits.pop(provider, None)
+        if lost or _is_past(control.plans.get(provider), now):
+            control.plans.pop(provider, None)
     hearing.keep(control)
+    hearing.tell(LimitsChanged)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy import requests, shapes
 from ocpp_mqtt_proxy.arbitration import Arbitration, Wish
-from ocpp_mqtt_proxy.arbitration.limits import rebind
+from ocpp_mqtt_proxy.arbitration.limits import own, plan_now, rebind
 from ocpp_mqtt_proxy.core import controlling
 from ocpp_mqtt_proxy.core.arbiter import Intent
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.control import Ending, Limit, Reservation
+from ocpp_mqtt_proxy.core.control import Ending, Limit, Plan, Reservation
 from ocpp_mqtt_proxy.core.events import LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.profile import Profile
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.dispatch import connector_of
@@ -49,8 +50,8 @@ async def release_control(
         return refusal
     exclusive = [one for one in given if one in EXCLUSIVE]
     arbitration.hub.apply(station, lambda hearing: _release(hearing, provider, exclusive))
-    if SMART_CHARGING in given and provider in station.control.limits:
-        return await _withdraw(arbitration, station, provider)
+    if SMART_CHARGING in given and provider in station.control.limiting:
+        return await _withdraw(arbitration, station, provider, plan=True)
     return done(holders=_holders(station))
 
 
@@ -148,15 +149,46 @@ async def set_limit(
     """Limit the current per phase to so many A; of several providers' limits the smallest binds."""
     station = _station(arbitration, charger_id)
     at: Connector | None = station.connector(connector) if connector else None
-    before = station.control.limits.get(provider)
-    intent = Intent.EASE if before is not None and amps <= before.amps else Intent.ACT
+    intent = _lowering_or_not(arbitration, station, provider, amps)
     if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_limit", intent, at)]):
         return refusal
     until: datetime | None = arbitration.hub.clock.now() + duration if duration else None
-    limit = Limit(amps, connector or 0, until, eased=intent is Intent.EASE)
-    arbitration.hub.apply(station, lambda hearing: _put_limit(hearing, provider, limit))
+    station.control.limits[provider] = Limit(amps, connector or 0, until, eased=intent is Intent.EASE)
+    arbitration.hub.apply(station, _limits_changed)
     outcome = await rebind(arbitration, station)
     return outcome if not outcome.ok else done(effective=station.bound)
+
+
+def _lowering_or_not(arbitration: Arbitration, station: Station, provider: str, amps: Amps) -> Intent:
+    """Whether a provider asks for no more than what it has now: that is refused to nobody."""
+    before = own(station, provider, arbitration.hub.clock.now())
+    return Intent.EASE if before is not None and amps <= before else Intent.ACT
+
+
+async def set_profile(
+    arbitration: Arbitration, provider: str, charger_id: str, profile: Profile, connector: int | None = None
+) -> Outcome:
+    """Limit the current by a profile, in the place of the provider's former one; the charger gets what binds now."""
+    station = _station(arbitration, charger_id)
+    at: Connector | None = station.connector(connector) if connector else None
+    intent = _lowering_or_not(arbitration, station, provider, profile.most(station.plan.phases))
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_profile", intent, at)]):
+        return refusal
+    station.control.plans[provider] = Plan(profile, eased=intent is Intent.EASE)
+    arbitration.hub.apply(station, _limits_changed)
+    outcome = await rebind(arbitration, station)
+    if not outcome.ok:
+        return outcome
+    binds = plan_now(station, provider, arbitration.hub.clock.now())
+    return done(effective=station.bound, profile_limit=binds.amps, until=shapes.time(binds.until))
+
+
+async def clear_profile(arbitration: Arbitration, provider: str, charger_id: str) -> Outcome:
+    """Withdraw a provider's own profile."""
+    station = _station(arbitration, charger_id)
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "clear_profile", Intent.EASE)]):
+        return refusal
+    return await _withdraw(arbitration, station, provider, limit=False, plan=True)
 
 
 async def clear_limit(arbitration: Arbitration, provider: str, charger_id: str) -> Outcome:
@@ -167,19 +199,25 @@ async def clear_limit(arbitration: Arbitration, provider: str, charger_id: str) 
     return await _withdraw(arbitration, station, provider)
 
 
-async def _withdraw(arbitration: Arbitration, station: Station, provider: str) -> Outcome:
-    arbitration.hub.apply(station, lambda hearing: _put_limit(hearing, provider, None))
+async def _withdraw(
+    arbitration: Arbitration, station: Station, provider: str, *, limit: bool = True, plan: bool = False
+) -> Outcome:
+    control = station.control
+
+    def withdrawn(hearing: Hearing) -> None:
+        if limit:
+            control.limits.pop(provider, None)
+        if plan:
+            control.plans.pop(provider, None)
+        _limits_changed(hearing)
+
+    arbitration.hub.apply(station, withdrawn)
     outcome = await rebind(arbitration, station)
     return outcome if not outcome.ok else done(effective=station.bound, holders=_holders(station))
 
 
-def _put_limit(hearing: Hearing, provider: str, limit: Limit | None) -> None:
-    control = hearing.station.control
-    if limit is None:
-        control.limits.pop(provider, None)
-    else:
-        control.limits[provider] = limit
-    hearing.keep(control)
+def _limits_changed(hearing: Hearing) -> None:
+    hearing.keep(hearing.station.control)
     hearing.tell(LimitsChanged)
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
+from ocpp_mqtt_proxy.core.profile import Profile
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 
 AUTO = "auto"
@@ -64,6 +65,14 @@ class Limit:
     eased: bool = False
 
 
+@dataclass(slots=True)
+class Plan:
+    """A provider's charging profile for the whole charger; `eased` as with a limit."""
+
+    profile: Profile
+    eased: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A connector that is kept for somebody's card, and by which provider."""
@@ -105,6 +114,7 @@ class Control:
     mode: str = AUTO
     holders: dict[ControlClass, Holding] = field(default_factory=dict)
     limits: dict[str, Limit] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
     reservations: dict[int, Reservation] = field(default_factory=dict)
     asked: dict[Asking, datetime] = field(default_factory=dict)
     last: Verdict | None = None
@@ -114,6 +124,15 @@ class Control:
         """Who holds a class."""
         holding = self.holders.get(control_class)
         return holding.provider if holding else None
+
+    @property
+    def limiting(self) -> set[str]:
+        """Who has a limit or a profile here."""
+        return self.limits.keys() | self.plans.keys()
+
+    def eased(self, provider: str) -> bool:
+        """Whether a limit or profile of a provider's was taken as a lowering alone."""
+        return any(given.eased for given in (self.limits.get(provider), self.plans.get(provider)) if given is not None)
 
     @property
     def owner(self) -> str | None:

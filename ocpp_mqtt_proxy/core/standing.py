@@ -70,8 +70,7 @@ def limit_stands(control: Control, provider: str, world: World, rules: Rules, no
     One that was taken as a lowering alone stays as long as its transaction runs: it is all that its provider may do.
     """
     objection = _objection(control, provider, ControlClass.SMART_CHARGING, world, rules, now, _FAULT)
-    limit = control.limits.get(provider)
-    eased = limit is not None and limit.eased and provider in world.busy
+    eased = control.eased(provider) and provider in world.busy
     return objection is None or (eased and objection is not Ending.BLOCKED)
 
 

@@ -45,7 +45,7 @@ def busy(station: Station) -> frozenset[str]:
 
 
 def engaged(station: Station, now: datetime) -> frozenset[str]:
-    """Who has anything in force: a transaction, a limit, a reservation."""
+    """Who has anything in force: a transaction, a limit, a profile, a reservation."""
     control = station.control
     reserving = {one.provider for one in control.reservations.values() if one.until > now}
-    return (busy(station) | reserving | control.limits.keys()) - {OWNER}
+    return (busy(station) | reserving | control.limiting) - {OWNER}

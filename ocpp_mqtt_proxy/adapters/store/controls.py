@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from ocpp_mqtt_proxy.adapters.store.plans import plan_document, plan_of
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.control import Control, Holding, Limit, Reservation, Verdict
 from ocpp_mqtt_proxy.core.model import Amps
@@ -41,6 +42,7 @@ def control_row(control: Control) -> tuple[object, ...]:
             }
             for provider, one in control.limits.items()
         },
+        "plans": {provider: plan_document(plan) for provider, plan in control.plans.items()},
         "reservations": {
             str(number): {"provider": one.provider, "until": one.until.isoformat()}
             for number, one in control.reservations.items()
@@ -70,6 +72,7 @@ def control(row: Row) -> Control:
         mode=str(document["mode"]),
         holders={ControlClass(name): _holding(held) for name, held in document["holders"].items()},
         limits={provider: _limit(limit) for provider, limit in document["limits"].items()},
+        plans={provider: plan_of(given) for provider, given in document.get("plans", {}).items()},
         reservations={
             int(number): Reservation(one["provider"], _time(one["until"]))
             for number, one in document["reservations"].items()

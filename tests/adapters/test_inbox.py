@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.adapters.mqtt.inbox import MAX_PAYLOAD, MAX_RUNNING, BridgeVerb, Inbox
+from ocpp_mqtt_proxy.adapters.mqtt.asking import MAX_PAYLOAD, MAX_RUNNING
+from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
@@ -81,7 +82,7 @@ class Desk:
         return self.answers[before:]
 
     async def done(self) -> None:
-        await asyncio.gather(*self.inbox._running)  # noqa: SLF001 (nobody else needs to know)
+        await asyncio.gather(*self.inbox.clerk.running)
 
     async def ask(self, topic: str, payload: bytes | Json | str = b"{}", **more: Any) -> Json:
         """Send a message that has one answer; the answer."""

@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
-import orjson
-
-from ocpp_mqtt_proxy import requests, shapes
+from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy.adapters.mqtt.asking import Answers, Arguments, Clerk, Command
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason, failed, refused
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, failed
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.requests import BadRequest
 from ocpp_mqtt_proxy.topics import Topics, slug
 
 log = logging.getLogger(__name__)
 
-MAX_PAYLOAD = 64 * 1024
 MAX_SETTING = 100
-MAX_RUNNING = 100
-"""Commands being carried out at once."""
-
 SWITCHES = {"ON": True, "OFF": False}
 _NUMBER = re.compile(r"[0-9]{1,6}")
-_NO_TOPIC = re.compile(r"[+#\x00-\x1f\x7f-\x9f]|^\$|^$")
-"""What a topic to publish on cannot be, or is the broker's own."""
-_OUR_ANSWERS = re.compile(r"(bridge|(charger|backend)/[^/]+)/response/.+")
 
-
-class Answers(Protocol):
-    """Where answers go."""
-
-    def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
-        """Send an answer; does not wait."""
-
-
-Arguments = dict[str, object]
 BridgeVerb = Callable[[Arguments], Awaitable[Outcome]]
-Work = Callable[[], Awaitable[Outcome]]
-
-
-@dataclass(slots=True)
-class Command:
-    """A command as it came: where its answer goes by default, its id once it is known."""
-
-    incoming: Incoming
-    reply_to: str
-    id: object = None
 
 
 @dataclass
@@ -62,7 +33,9 @@ class Inbox:
     answers: Answers
     discovery_prefix: str
     bridge_verbs: dict[str, BridgeVerb] = field(default_factory=dict)
-    _running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.clerk = Clerk(self.topics.base, self.answers, self.discovery_prefix)
 
     def subscriptions(self) -> Iterable[str]:
         """What to listen to."""
@@ -95,33 +68,17 @@ class Inbox:
         return Command(incoming, "/".join((self.topics.base, *where, "response", verb)))
 
     def _take_request(self, command: Command, work: Callable[[Command, Arguments], Awaitable[Outcome]]) -> None:
-        arguments = self._open(command)
+        arguments = self.clerk.open(command)
         if isinstance(arguments, Outcome):
-            self._answer(command, arguments)
+            self.clerk.answer(command, arguments)
         else:
-            self._start(command, lambda: work(command, arguments))
+            self.clerk.start(command, lambda: work(command, arguments))
 
     def _take_setting(self, command: Command) -> None:
         if command.incoming.retained:
             log.warning("%s: a retained command is ignored; clear it at the broker", command.incoming.topic)
         else:
-            self._start(command, lambda: self._set(command))
-
-    def _start(self, command: Command, work: Work) -> None:
-        if len(self._running) >= MAX_RUNNING:
-            self._answer(command, refused(Reason.RATE_LIMITED, "too many commands at once"))
-            return
-        task = asyncio.create_task(self._carry_out(command, work))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _carry_out(self, command: Command, work: Work) -> None:
-        try:
-            outcome = await work()
-        except Exception:  # a fault of ours costs one answer its sense, not the asker its answer
-            log.exception("%s failed", command.incoming.topic)
-            outcome = failed(Reason.INVALID, "it failed by a fault of ours; the log says more")
-        self._answer(command, outcome)
+            self.clerk.start(command, lambda: self._set(command))
 
     # Requests
 
@@ -140,25 +97,6 @@ class Inbox:
             return failed(Reason.INVALID, str(error))
         charger = command.incoming.topic.split("/")[-3]
         return await self.dispatcher.submit(self._charger(charger), request)
-
-    def _open(self, command: Command) -> Arguments | Outcome:
-        """The arguments of a request, its id taken out; an outcome where there are none to be had."""
-        incoming = command.incoming
-        if incoming.retained:
-            return refused(Reason.RETAINED, "requests must not be retained")
-        if len(incoming.payload) > MAX_PAYLOAD:
-            return failed(Reason.INVALID, f"the payload must be at most {MAX_PAYLOAD} bytes")
-        try:
-            document = orjson.loads(incoming.payload)
-        except orjson.JSONDecodeError as error:
-            return failed(Reason.INVALID, f"the payload must be a JSON object: {error}")
-        if not isinstance(document, dict):
-            return failed(Reason.INVALID, "the payload must be a JSON object")
-        given = document.pop("id", None)
-        if isinstance(given, dict | list):
-            return failed(Reason.INVALID, "id: must be a text or a number")
-        command.id = given
-        return document
 
     def _charger(self, topic_id: str) -> str:
         """The charger of a topic; the topic's own word where there is none, which is then unknown."""
@@ -203,25 +141,6 @@ class Inbox:
         except (ValueError, BadRequest):
             return failed(Reason.INVALID, "allowed: a current in A from 0 on")
         return await self.dispatcher.submit(charger, request)
-
-    # Answers
-
-    def _answer(self, command: Command, outcome: Outcome) -> None:
-        try:
-            payload = shapes.dump(shapes.answer(command.id, outcome))
-        except TypeError:  # what a charger answered may be too deep for our JSON
-            payload = shapes.dump(shapes.answer(command.id, replace(outcome, result={})))
-        asked, topic = command.incoming.response_topic, command.reply_to
-        if asked is not None and self._may_answer_on(asked):
-            topic = asked
-        self.answers.answer(topic, payload, command.incoming.correlation)
-
-    def _may_answer_on(self, topic: str) -> bool:
-        """A response topic is the asker's own; it must not make us write our states, commands or announcements."""
-        if _NO_TOPIC.search(topic) or topic.startswith(f"{self.discovery_prefix}/"):
-            return False
-        base = f"{self.topics.base}/"
-        return not topic.startswith(base) or _OUR_ANSWERS.fullmatch(topic.removeprefix(base)) is not None
 
 
 def _last(command: Command) -> str:

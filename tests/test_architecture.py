@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 FLOORS = [
     {"budget", "core", "framing", "passwords", "topics", "turns"},
-    {"ocppj", "bus", "ports", "shapes", "sockets", "requests"},
+    {"ocppj", "bus", "checking", "ports", "shapes", "sockets", "requests"},
     {"config", "telling"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning", "household", "monthly"},
     {"dispatch"},
     {"arbitration"},
+    {"backends"},
     {"adapters"},
     {"books"},
     {"bridge", "reporting"},

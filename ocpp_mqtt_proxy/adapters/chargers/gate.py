@@ -17,8 +17,9 @@ from websockets.http11 import Request, Response
 
 from ocpp_mqtt_proxy.adapters.chargers.handshake import Credentials, Visit, possible_id, visit
 from ocpp_mqtt_proxy.adapters.chargers.link import Counters, Link, Timing
-from ocpp_mqtt_proxy.adapters.chargers.passwords import Checker, TooManyAttempts
+from ocpp_mqtt_proxy.adapters.chargers.passwords import any_reading
 from ocpp_mqtt_proxy.budget import Buckets, Budget
+from ocpp_mqtt_proxy.checking import Checker, TooManyAttempts
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.hub import Hub
@@ -65,7 +66,7 @@ class ChargerGate:
     _guests: WeakKeyDictionary[Connection, Visit] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
-        self._checker = Checker(self.budget)
+        self._checker = Checker(self.budget, any_reading)
         self._visits = Buckets(self.budget.visits_per_second, self.budget.visits, self.budget.chargers)
 
     # At the door

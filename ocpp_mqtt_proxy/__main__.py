@@ -233,7 +233,7 @@ def _store(config: Config) -> Any:  # noqa: ANN401
 
 
 async def _with(store: Any, work: Callable[[Any], Awaitable[None]]) -> None:  # noqa: ANN401
-    await store.open()
+    await store.open(mend=False)  # a service may be running with it: what it needs mended it mends itself
     try:
         await work(store)
     finally:

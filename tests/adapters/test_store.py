@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ocpp_mqtt_proxy.adapters.store import BATCH_SECONDS, RETRY_SECONDS, Filter, Store
-from ocpp_mqtt_proxy.adapters.store.migrations import scripts
+from ocpp_mqtt_proxy.adapters.store.migrations import migrate, scripts
+from ocpp_mqtt_proxy.adapters.store.writing import Unwritable
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.core.book import REMEMBERED, EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
@@ -114,12 +115,11 @@ async def test_a_file_of_an_older_version_is_brought_up_to_date_with_what_is_in_
         assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts()),)
 
 
-async def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path) -> None:
+def test_a_migration_that_fails_leaves_the_file_as_it_was(file: Path) -> None:
     with beside(file) as connection:
         connection.execute("CREATE TABLE login (in_the_way TEXT)")
-    with pytest.raises(LedgerFailed, match="login"):
-        await Store(file).open()
-    with beside(file) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="login"):
+            migrate(connection)
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("login",)]
         assert connection.execute("PRAGMA user_version").fetchone() == (0,)
 
@@ -216,6 +216,14 @@ async def test_a_recording_whose_caller_gave_up_goes_through_whole(store: Store,
 async def test_recordings_at_once_all_go_through(store: Store, file: Path) -> None:
     await asyncio.gather(*(store.record([a_session(number)]) for number in range(50)))
     assert on_disk(file) == 50
+
+
+async def test_one_that_no_database_can_hold_costs_those_it_comes_with_nothing(store: Store) -> None:
+    several = [a_session(1), a_session(2, connector=2**70), a_session(3)]
+    went = await asyncio.gather(*(store.record([session]) for session in several), return_exceptions=True)
+    assert [type(error) for error in went] == [type(None), Unwritable, type(None)]
+    assert set(await found(store)) == {"test-1", "test-3"}
+    assert store.faults() == []
 
 
 # Notes

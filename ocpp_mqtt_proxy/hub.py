@@ -258,7 +258,7 @@ class Hub:
         for station in self.stations.values():
             sessions = {session.session_id: session for session in station.book.by_transaction.values()}
             number = EventNumber(station.id, station.memory.seq_reserved)
-            known += [station.memory, number, *station.connectors.values(), *sessions.values()]
+            known += [station.memory, number, station.control, *station.connectors.values(), *sessions.values()]
         return known
 
 

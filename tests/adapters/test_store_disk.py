@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from ocpp_mqtt_proxy import adapters
-from ocpp_mqtt_proxy.adapters.store import Filter, Store
+from ocpp_mqtt_proxy.adapters.entities import OF_THE_STORE
+from ocpp_mqtt_proxy.adapters.store import Filter, Kind, Store
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.session import State
 from ocpp_mqtt_proxy.core.station import ChargerMemory
@@ -180,6 +181,10 @@ async def test_a_note_that_can_never_be_written_costs_the_others_nothing(
     assert "session test-2 cannot be written down" in caplog.text
     assert "session test-3 cannot be written down" in caplog.text
     assert store.faults() == []
+
+
+def test_home_assistant_knows_every_kind_of_incident() -> None:
+    assert set(get_args(Kind)) == set(OF_THE_STORE)
 
 
 # A start

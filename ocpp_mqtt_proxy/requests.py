@@ -263,15 +263,19 @@ def parse(verb: str, arguments: Mapping[str, object]) -> Request:
     try:
         return model.model_validate(arguments)
     except ValidationError as error:
-        raise BadRequest("; ".join(_faults(model, error))) from None
+        raise BadRequest("; ".join(faults(model, error))) from None
 
 
-def _faults(model: type[Request], error: ValidationError) -> list[str]:
-    faults = []
+def faults(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """What is wrong with something, each with where: for whoever sent it."""
+    told = []
     for fault in error.errors(include_url=False, include_input=False):
         where = ".".join(str(step) for step in fault["loc"])
         message = str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
         if fault["type"] == "extra_forbidden":
-            message = f"no such field; allowed: {', '.join(model.model_fields) or 'none'}"
-        faults.append(f"{where}: {message}" if where else message)
-    return faults
+            message = "no such field"
+            if len(fault["loc"]) == 1:
+                known = (field.alias or name for name, field in model.model_fields.items())
+                message += f"; allowed: {', '.join(known) or 'none'}"
+        told.append(f"{where}: {message}" if where else message)
+    return told

@@ -7,8 +7,9 @@ import io
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy import exports
+from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.exports import BadTime, MachineZone, when
 from tests.adapters.things import NOON, a_session, an_ended_session
@@ -152,6 +154,57 @@ async def test_sessions_are_a_list_in_their_order() -> None:
     assert [session["session_id"] for session in await as_json(a_session(2), a_session(1))] == ["test-2", "test-1"]
 
 
+# Totals
+
+NIGHT = Sum("night", 3, 5400, 6000, Counter({"EUR": 180}), Counter({"EUR": 120, "CHF": 5}))
+NO_CARD = Sum("", 1, 60, 500, Counter({"EUR": 15}), Counter({"EUR": 0}))
+
+
+def test_totals_as_csv_have_a_column_for_each_currency() -> None:
+    rows = list(csv.DictReader(exports.totals_as_csv("provider", [NIGHT, NO_CARD])))
+    assert rows[0] == {
+        "provider": "night",
+        "sessions": "3",
+        "duration_s": "5400",
+        "energy_kwh": "6.0",
+        "cost_EUR": "1.80",
+        "revenue_CHF": "0.05",
+        "revenue_EUR": "1.20",
+    }
+    assert (rows[1]["cost_EUR"], rows[1]["revenue_EUR"], rows[1]["revenue_CHF"]) == ("0.15", "0.00", "0.00")
+
+
+def test_totals_as_json_have_money_by_currency_and_no_revenue_of_nothing() -> None:
+    assert json.loads("".join(exports.totals_as_json("tag", [NIGHT, NO_CARD]))) == [
+        {
+            "tag": "night",
+            "sessions": 3,
+            "duration_s": 5400,
+            "energy_kwh": 6.0,
+            "cost": {"EUR": 1.8},
+            "revenue": {"CHF": 0.05, "EUR": 1.2},
+        },
+        {"tag": None, "sessions": 1, "duration_s": 60, "energy_kwh": 0.5, "cost": {"EUR": 0.15}, "revenue": {}},
+    ]
+
+
+def test_a_card_that_would_be_a_formula_is_none_in_totals() -> None:
+    assert "'=1+1" in "".join(exports.totals_as_csv("tag", [Sum("=1+1", 1)]))
+
+
+@pytest.mark.parametrize(
+    ("text", "month"), [("2026-01", "2026-01"), ("2026-01-31", "2026-01"), ("", None), (None, None)]
+)
+def test_a_day_stands_for_its_month(text: str | None, month: str | None) -> None:
+    assert exports.month(text) == month
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-13", "January", "2026-01-01T00:00", "٢٠٢٦-01"])
+def test_what_is_no_month_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(BadTime, match="is no month; allowed: 2026-01"):
+        exports.month(text)
+
+
 # Times
 
 
@@ -222,3 +275,13 @@ def test_the_machine_s_days_follow_its_summer_time(machine: str, day: str) -> No
 def test_a_zone_without_a_time_has_no_offset() -> None:
     assert MachineZone().utcoffset(None) is None
     assert "local time" in datetime(2026, 1, 31, tzinfo=MachineZone()).strftime("%Z")
+
+
+@pytest.mark.parametrize("machine", ["Europe/Amsterdam", "Asia/Kolkata", "America/New_York", "UTC"], indirect=True)
+def test_every_instant_is_shown_as_the_machine_s_clocks_show_it_and_is_still_that_instant(machine: str) -> None:
+    new_year = datetime(2026, 1, 1, tzinfo=UTC)
+    for half_hour in range(365 * 48):
+        at = new_year + timedelta(minutes=30 * half_hour)
+        local = at.astimezone(MachineZone())
+        assert local.replace(tzinfo=None) == at.astimezone(ZoneInfo(machine)).replace(tzinfo=None)
+        assert local.astimezone(UTC) == at

@@ -26,6 +26,7 @@ from ocpp_mqtt_proxy.core.model import (
     Status,
     Verdict,
 )
+from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
@@ -208,6 +209,55 @@ def test_a_session_is_in_parts_by_provider() -> None:
     ]
 
 
+def of_providers(**given: Any) -> Session:
+    """A session of 1.5 kWh that a Swiss provider had for the last hour of two, and a fleet for the first."""
+    half, end = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+    parts = [
+        Part("fleet", NOON, half, 1000.4, Decimal("0.3"), Decimal("0.504"), Decimal("1.20")),
+        Part("swiss", half, end, 499.6, Decimal("0.15"), Decimal("0.2"), currency="CHF"),
+    ]
+    return an_ended_session(started_at=NOON, ended_at=end, energy=1500.0, parts=parts, **given)
+
+
+def test_a_session_that_changed_hands_shows_what_each_had_and_owes() -> None:
+    session = shapes.session(of_providers(), NOON)
+    assert (session["provider"], session["cost"], session["revenue"], session["currency"]) == (
+        "swiss",
+        0.45,
+        1.7,
+        "EUR",
+    )
+    assert session["parts"] == [
+        {
+            "provider": "fleet",
+            "from": "2026-03-14T12:00:00.000Z",
+            "to": "2026-03-14T13:00:00.000Z",
+            "energy_kwh": 1.0,
+            "revenue": 1.7,
+        },
+        {
+            "provider": "swiss",
+            "from": "2026-03-14T13:00:00.000Z",
+            "to": "2026-03-14T14:00:00.000Z",
+            "energy_kwh": 0.5,
+            "revenue": 0.2,
+            "currency": "CHF",
+        },
+    ]
+
+
+def test_a_cost_in_another_currency_than_the_revenue_s_says_so() -> None:
+    assert "cost_currency" not in shapes.session(of_providers(), NOON)
+    session = shapes.session(of_providers(cost_currency="GBP"), NOON)
+    assert (session["currency"], session["cost_currency"]) == ("EUR", "GBP")
+
+
+def test_a_part_that_runs_owes_for_its_time_until_now() -> None:
+    session = a_session(started_at=NOON, parts=[Part("fleet", NOON, per_hour=Decimal("1.20"))])
+    shown = shapes.session(session, NOON + timedelta(minutes=15))
+    assert (shown["revenue"], shown["parts"][0]["revenue"], shown["parts"][0]["to"]) == (0.3, 0.3, None)
+
+
 def test_a_session_that_runs_has_no_end_and_lasts_until_now() -> None:
     session = shapes.session(a_session(), NOON + timedelta(minutes=11))
     assert (session["ended_at"], session["reason"], session["duration_s"]) == (None, None, 600)
@@ -340,8 +390,10 @@ def test_an_answer_says_what_became_of_a_request() -> None:
 
 
 def test_sessions_and_events_show_one_another_s_figures() -> None:
-    session: Session = an_ended_session()
+    session = of_providers()
     document = shapes.session(session, NOON)
     event = shapes.event(told(events.SessionEnded, session=session), show_tags=False)
-    for name in ("transaction_id", "session_id", "meter_stop", "energy_kwh", "duration_s", "reason", "revenue"):
+    assert event["revenue"] == 1.7
+    figures = ("transaction_id", "session_id", "meter_stop", "energy_kwh", "duration_s", "reason", "provider")
+    for name in (*figures, "revenue", "currency"):
         assert event[name] == document[name]

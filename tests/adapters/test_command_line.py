@@ -242,6 +242,26 @@ def test_a_reader_that_has_enough_is_no_failure(house: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_totals_are_exported_by_what_is_asked_for(capsys: pytest.CaptureFixture[str], house: Path) -> None:
+    def totals(*arguments: str) -> str:
+        assert main(["export", "--config", str(house), "--totals", *arguments]) == 0
+        return capsys.readouterr().out
+
+    rows = list(csv.DictReader(io.StringIO(totals("provider"))))
+    assert [(row["provider"], row["sessions"], row["cost_EUR"]) for row in rows] == [
+        ("night", "1", "0.60"),
+        ("owner", "2", "1.20"),
+    ]
+    found = json.loads(totals("month", "--provider", "night", "--from", "2026-03", "--format", "json"))
+    assert [(one["month"], one["energy_kwh"]) for one in found] == [("2026-03", 2.0)]
+    assert json.loads(totals("tag", "--to", "2026-02", "--format", "json")) == []
+
+
+def test_totals_of_what_is_no_month_are_a_bad_argument(capsys: pytest.CaptureFixture[str], house: Path) -> None:
+    assert main(["export", "--config", str(house), "--totals", "tag", "--from", "January"]) == 2
+    assert "is no month; allowed: 2026-01" in capsys.readouterr().err
+
+
 # login
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.adapters.mqtt.states import GROUP, STEP, States
+from ocpp_mqtt_proxy.core.events import MonthReported
 from ocpp_mqtt_proxy.core.model import POWER, Place, Reading, Sample, Status
 from ocpp_mqtt_proxy.core.reports import MeterReported, StatusReported
 from ocpp_mqtt_proxy.hub import Hub
@@ -169,3 +170,19 @@ async def test_a_forgotten_charger_that_comes_again_keeps_its_topics() -> None:
     scene.states.catch_up()
     assert scene.publisher.cleared == []
     assert scene.publisher.retained["ocpp/charger/CP1/availability"] == "online"
+
+
+async def test_a_month_s_report_is_an_event_of_the_bridge_s_and_of_no_charger() -> None:
+    scene = Scene()
+    scene.states.tell([MonthReported(charger="", at=NOON, document={"month": "2026-02", "sessions": 3})])
+    scene.states.tell([MonthReported(charger="", at=NOON, document={"month": "2026-02"}, corrected=True)])
+    told = [(topic, json.loads(payload)) for topic, payload in scene.publisher.sent if "month" in payload.decode()]
+    assert [topic for topic, _ in told] == ["ocpp/bridge/event"] * 2
+    assert told[0][1] == {
+        "event": "monthly_report",
+        "event_type": "monthly_report",
+        "at": "2026-03-14T12:00:00.000Z",
+        "month": "2026-02",
+        "sessions": 3,
+    }
+    assert told[1][1]["event"] == "monthly_report_corrected"

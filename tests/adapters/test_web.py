@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from ocpp_mqtt_proxy.adapters.web import pages
 from ocpp_mqtt_proxy.core.model import StopReason, WattHours
+from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.ports import LedgerFailed
@@ -234,6 +235,91 @@ async def test_more_sessions_than_fit_one_page_come_whole_as_csv(service: Runnin
     await service.app.store.record([session(0, session_id=f"n{number:05}") for number in range(1203)])
     answer = await api.get("/sessions.csv")
     assert len(answer.text.splitlines()) == 1204
+
+
+# Totals and reports
+
+
+async def test_totals_are_shown_by_what_is_asked_for(service: Running, api: httpx.AsyncClient) -> None:
+    await service.app.store.record([session(0), session(1, provider="fleet", revenue=Decimal("0.5")), session(40)])
+    by_month = (await api.get("/api/totals")).json()
+    assert by_month["by"] == "month"
+    assert [(one["month"], one["sessions"], one["energy_kwh"]) for one in by_month["totals"]] == [
+        ("2026-01", 2, 2.0),
+        ("2026-02", 1, 1.0),
+    ]
+    fleet, owner = (await api.get("/api/totals", params={"by": "provider"})).json()["totals"]
+    assert (fleet["provider"], fleet["cost"], fleet["revenue"]) == ("fleet", {"EUR": 0.3}, {"EUR": 0.5})
+    assert (owner["sessions"], owner["duration_s"], owner["revenue"]) == (2, 7200, {})
+
+
+@pytest.mark.parametrize(
+    ("query", "months"),
+    [
+        ({"from": "2026-02"}, ["2026-02", "2026-03"]),
+        ({"from": "2026-02-15", "to": "2026-02-20"}, ["2026-02"]),
+        ({"provider": "fleet"}, ["2026-01"]),
+        ({"from": "", "to": "", "provider": ""}, ["2026-01", "2026-02", "2026-03"]),
+        ({"from": "2027-01"}, []),
+    ],
+)
+async def test_totals_are_filtered(
+    service: Running, api: httpx.AsyncClient, query: dict[str, str], months: list[str]
+) -> None:
+    await service.app.store.record([session(0, provider="fleet"), session(40), session(70)])
+    totals = (await api.get("/api/totals", params=query)).json()["totals"]
+    assert [one["month"] for one in totals] == months
+
+
+async def test_totals_say_that_they_are_complete(service: Running, api: httpx.AsyncClient) -> None:
+    await service.app.store.totals.reckon()
+    assert (await api.get("/api/totals")).json()["complete"] is True
+
+
+async def test_a_month_s_report_is_json_csv_or_a_page(service: Running, api: httpx.AsyncClient) -> None:
+    await service.app.store.record([session(0), session(1, provider="fleet"), session(40)])
+    shown = (await api.get("/api/report", params={"month": "2026-01"})).json()
+    assert [provider["provider"] for provider in shown["providers"]] == ["fleet", "owner"]
+    for form in ("csv", "html"):
+        answer = await api.get("/api/report", params={"month": "2026-01", "format": form})
+        assert answer.headers["content-type"] == f"text/{form}; charset=utf-8"
+        assert f'filename="2026-01.{form}"' in answer.headers["content-disposition"]
+        assert "fleet" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/api/totals?by=charger", ["by", "charger", "provider, tag or month"]),
+        ("/api/totals?from=January", ["from", "January", "2026-01"]),
+        ("/api/totals?to=2026-13", ["to", "2026-13", "2026-01"]),
+        ("/api/totals?month=2026-01", ["month", "by, from, to, provider"]),
+        ("/api/report", ["month", "missing", "2026-01"]),
+        ("/api/report?month=2026-13", ["2026-13", "2026-01"]),
+        ("/api/report?month=2026-01&format=pdf", ["format", "pdf", "json, csv or html"]),
+        ("/api/report?month=2026-01&year=1", ["year", "month, format"]),
+    ],
+)
+async def test_what_cannot_be_reported_is_refused_with_where_what_and_what_is_allowed(
+    api: httpx.AsyncClient, path: str, told: list[str]
+) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 400
+    assert all(word in answer.json()["detail"] for word in told), answer.json()["detail"]
+
+
+async def test_sessions_of_a_provider_are_those_in_which_it_had_a_part(
+    service: Running, api: httpx.AsyncClient
+) -> None:
+    start = NEW_YEAR
+    half = start + timedelta(minutes=30)
+    parts = [Part("fleet", start, half, 500.0), Part("owner", half, start + timedelta(hours=1), 500.0)]
+    await service.app.store.record([session(0, parts=parts), session(1)])
+    assert await listed(api, provider="fleet") == ["s000"]
+    assert await listed(api, provider="owner") == ["s001", "s000"]
+    shown = (await api.get("/sessions", params={"provider": "fleet"})).json()["sessions"][0]
+    assert [(part["provider"], part["energy_kwh"]) for part in shown["parts"]] == [("fleet", 0.5), ("owner", 0.5)]
+    assert (shown["provider"], shown["parts"][0]["to"]) == ("owner", shown["parts"][1]["from"])
 
 
 # What else a client may try

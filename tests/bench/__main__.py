@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ocpp_mqtt_proxy.demo import broker as brokers
-from tests.bench import many, speed, starting, views
+from tests.bench import ledger, many, speed, starting, views
 from tests.bench.figures import Section, summary
 from tests.bench.frames import VERSIONS
 from tests.bench.loop import run
@@ -32,6 +32,7 @@ SECTIONS: dict[str, Callable[[Plan], Awaitable[Section]]] = {
     "memory": many.memory,
     "scale": many.scale,
     "start": starting.start,
+    "ledger": ledger.ledger,
 }
 
 
@@ -43,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=5000, help="of readings a round (default %(default)s)")
     parser.add_argument("--chargers", type=int, default=20, help="that send (default %(default)s)")
     parser.add_argument("--many", type=int, default=1000, help="that mostly idle (default %(default)s)")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="in the books (default %(default)s)")
     parser.add_argument("--version", choices=VERSIONS, default="1.6", help="of OCPP (default %(default)s)")
     return parser.parse_args()
 
@@ -76,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         broker = brokers.start(Path(folder))
         try:
-            sizes = (given.rounds, given.frames, given.chargers, given.many)
+            sizes = (given.rounds, given.frames, given.chargers, given.many, given.sessions)
             run(_bench(Plan(given.version, *sizes, Path(folder), broker), given.only))
         finally:
             broker.stop()

@@ -14,13 +14,17 @@ from tests.bench.processes import Program
 
 @dataclass(frozen=True)
 class Plan:
-    """`rounds` of each thing, interleaved; `frames` of readings a round; `chargers` that send; `many` that mostly idle."""
+    """`rounds` of each thing, interleaved; `frames` of readings a round; `chargers` that send; `many` that mostly idle.
+
+    `sessions` that are over in the books.
+    """
 
     version: str
     rounds: int
     frames: int
     chargers: int
     many: int
+    sessions: int
     folder: Path
     broker: Started
 

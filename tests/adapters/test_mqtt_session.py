@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -706,6 +707,24 @@ async def test_thousands_of_other_peoples_announcements_do_no_harm(own_broker: B
             await somebody.client.publish(f"{session.topics.base}/bridge/request/refresh", "{}", qos=1)
             await until(lambda: taken)
             assert session.counters.connects == 1
+
+
+async def test_once_all_was_seen_it_does_not_listen_to_itself(own_broker: Broker) -> None:
+    """What is said of a thousand chargers at the start would come back, and requests get lost among it."""
+    session = sweeping(own_broker, a_session(own_broker, replace(QUICK, sweep=3600)))
+    base, taken = session.topics.base, list[Incoming]()
+    session.subscriptions, session.take = [f"{base}/bridge/request/+"], taken.append
+    async with listening(own_broker) as somebody, asyncio.timeout(10):
+        await somebody.client.publish(f"{base}/charger/GONE/info", "ours", retain=True, qos=1)
+        async with running(session):
+            for number in itertools.count(1):
+                before = session.counters.received
+                session.retain(f"{base}/charger/CP1/info", str(number))
+                await session.idle()
+                await somebody.client.publish(f"{base}/bridge/request/refresh", "{}", qos=1)
+                await until(lambda: len(taken) == number)  # noqa: B023 (waited for here)
+                if session.counters.received == before + 1:
+                    break
 
 
 async def test_a_broker_that_never_shows_the_end_of_it_is_not_waited_for(own_broker: Broker) -> None:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 KEEPALIVE = 30
 """Seconds of silence that a broker hears of us at most."""
 
-MAX_INCOMING = 1_000
+MAX_INCOMING = 10_000
 _WRONG_PROTOCOL = frozenset({1, 132})
 """Answers of a broker that does not speak MQTT 5: 3.1.1's and 5's."""
 _SILENCE = "Operation timed out"
@@ -112,6 +112,7 @@ class MqttSession(Outbox):
     broker_name: str = ""
     protocol: ProtocolVersion = ProtocolVersion.V5
     _swept: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_order: bool = False
     _certain: bool = False
     _missed: bool = False
     _announced: bool = False
@@ -221,20 +222,22 @@ class MqttSession(Outbox):
     async def _look_round(self, client: aiomqtt.Client, tasks: asyncio.TaskGroup) -> None:
         """Have the broker show what it retains: what is of nothing any more is to be cleared.
 
-        A message of ours to ourselves comes behind the last of it; brokers that hand out retained messages by
-        and by have some more seconds.
+        A message of ours to ourselves comes behind the last of it. A broker of which none came before that may hand
+        them out by and by, and has some more seconds; no other, because we also hear all that we say meanwhile.
         """
         filters = [*self.sweep_filters, self._marker]
         self._swept.clear()
+        self._in_order = False
         await self._subscribe(client, filters, qos=0)
         await client.publish(self._marker, b"all seen")
         with suppress(TimeoutError):
             async with asyncio.timeout(self.pace.sweep):
                 await self._swept.wait()
-        tasks.create_task(self._end_sweep(client, filters))
+        seconds = 0.0 if self._in_order and self._swept.is_set() else self.pace.sweep
+        tasks.create_task(self._end_sweep(client, filters, seconds))
 
-    async def _end_sweep(self, client: aiomqtt.Client, filters: Iterable[str]) -> None:
-        await asyncio.sleep(self.pace.sweep)
+    async def _end_sweep(self, client: aiomqtt.Client, filters: Iterable[str], seconds: float) -> None:
+        await asyncio.sleep(seconds)
         for topic_filter in filters:
             await client.unsubscribe(topic_filter)
 
@@ -255,6 +258,7 @@ class MqttSession(Outbox):
         elif incoming.topic == self.config.status_topic:
             self._hear_home_assistant(incoming, tasks)
         elif incoming.retained and self._sweeps(incoming.topic):
+            self._in_order = True
             if incoming.payload and self.is_stale and self.is_stale(incoming.topic, incoming.payload):
                 self._forget(incoming.topic)
         elif self.take is not None:

@@ -14,9 +14,7 @@ from secrets import token_urlsafe
 from ocpp_mqtt_proxy import logs, shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.chargers.link import Timing
-from ocpp_mqtt_proxy.adapters.discovery import Discovery
-from ocpp_mqtt_proxy.adapters.mqtt.inbox import Inbox
-from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, MqttSession
+from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.server import Door, SocketRoute
 from ocpp_mqtt_proxy.adapters.store import Store
@@ -36,9 +34,9 @@ from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, prices_of, rules_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.mqtt_face import MqttFace
 from ocpp_mqtt_proxy.reporting import Reporting
 from ocpp_mqtt_proxy.topics import Topics
-from ocpp_mqtt_proxy.turns import in_turns
 from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,6 @@ log = logging.getLogger(__name__)
 HOUSE_SECONDS = 60
 RESTART_SECONDS = 5
 CANCEL_SECONDS = 0.5
-DEVICE_DISCOVERY_SINCE = (2024, 11)
 
 
 class SystemClock:
@@ -166,7 +163,8 @@ class App:
         self.commissioning = Commissioning(self.hub)
         self.dispatcher = Dispatcher(self.hub, self.commissioning)
         house = circumstances_of(config, await self.store.disabled())
-        self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house)
+        refusals = await self.store.refusals()
+        self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house, refusals)
 
     async def _restore(self) -> None:
         connectors: dict[str, list[Connector]] = defaultdict(list)
@@ -207,70 +205,14 @@ class App:
         if not config.host and not self.supervisor:
             log.warning("no MQTT broker is configured: chargers are served, nothing is published (set mqtt.host)")
             return
-        session = MqttSession(
-            config=config,
-            topics=self.topics,
-            client_id=config.client_id or f"ocpp-mqtt-proxy-{self.hub.numbers.instance}",
-            find_broker=self._find_broker,
-            clock=self.clock,
-        )
-        self.mqtt = session
-        states = States(self.hub, self.bus.mailbox("mqtt"), session, self.clock, self.topics, config.show_tags)
-        self.states = states
-        self.bridge.mqtt = session
-        inbox = Inbox(self.topics, self.dispatcher, session, config.discovery_prefix, self.bridge.verbs())
-        session.subscriptions = inbox.subscriptions()
-        session.take = inbox.take
-        stale = [self._is_stale_state]
-        discovery = await self._discovery(session)
-        if discovery is not None:
-            await in_turns(discovery.announce_all())
-            stale.append(discovery.is_stale)
-            self._room("discovery", discovery.run)
-        session.is_stale = lambda topic, payload: any(judge(topic, payload) for judge in stale)
-        base = self.topics.base
-        filters = [f"{base}/charger/+/+", f"{base}/charger/+/connector/+/+"]
-        session.sweep_filters = [*filters, *(discovery.filters() if discovery else [])]
-        await in_turns(states.publish_all())
-        session.retain(self.topics.bridge("info"), shapes.dump(self.bridge.info()))
-        self._room("states", states.run)
-        self._room("mqtt", session.run)
+        face = MqttFace(self.config, self.topics, self.arbitration, self.supervisor)
+        self.mqtt, self.states = face.session, face.states
+        self.bridge.mqtt = face.session
+        await face.open(self.bridge.verbs())
+        face.session.retain(self.topics.bridge("info"), shapes.dump(self.bridge.info()))
+        for name, work in face.rooms.items():
+            self._room(name, work)
         self._room("health", self.bridge.tell_health)
-
-    async def _discovery(self, session: MqttSession) -> Discovery | None:
-        config = self.config.mqtt
-        if config.discovery == "off":
-            return None
-        return Discovery(
-            hub=self.hub,
-            mailbox=self.bus.mailbox("discovery"),
-            publisher=session,
-            topics=self.topics,
-            instance=self.hub.numbers.instance,
-            prefix=config.discovery_prefix,
-            by_device=await self._by_device(),
-        )
-
-    async def _by_device(self) -> bool:
-        """Whether to announce whole devices; only the Supervisor can tell that Home Assistant is too old."""
-        if self.config.mqtt.discovery != "auto":
-            return self.config.mqtt.discovery == "device"
-        version = await self.supervisor.home_assistant_version() if self.supervisor else None
-        return version is None or version >= DEVICE_DISCOVERY_SINCE
-
-    async def _find_broker(self) -> Broker | None:
-        config = self.config.mqtt
-        if config.host:
-            password = config.password.get_secret_value()
-            return Broker(config.host, config.port, config.username, password, config.tls)
-        service = await self.supervisor.mqtt()
-        if service is None:
-            return None
-        return Broker(service.host, service.port, service.username, service.password, service.tls)
-
-    def _is_stale_state(self, topic: str, payload: bytes) -> bool:  # noqa: ARG002
-        """Whether a retained topic in our tree is of nothing any more."""
-        return topic.startswith(f"{self.topics.base}/charger/")
 
     async def _keep_house(self) -> None:
         """Now and then: tell how much was not told, drop what is kept too long, and make a backup."""

@@ -49,7 +49,7 @@ class Topics:
         return self.charger(charger_id, "connector", str(number), *path)
 
     def backend(self, provider_id: str, *path: str) -> str:
-        """A topic of a provider."""
+        """A topic of a provider, backend or service."""
         return "/".join((self.base, "backend", slug(provider_id), *path))
 
     @property

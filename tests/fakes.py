@@ -6,13 +6,18 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from ocpp_mqtt_proxy.arbitration import Arbitration, Memory
 from ocpp_mqtt_proxy.bus import Bus
+from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, done
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.sharing import Rules, Terms
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
+from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import ChargerLink, Clock, Ledger, LedgerFailed, Publisher
 
@@ -137,3 +142,26 @@ def a_charger(hub: Hub, link: ChargerLink, charger_id: str = "CP1") -> Station:
     station = hub.station(charger_id)
     station.sole()
     return station
+
+
+@dataclass
+class FakeMemory(Memory):
+    """Remembers whom the owner switched off. It fails while `broken`."""
+
+    disabled: list[str] = field(default_factory=list)
+    broken: bool = False
+
+    async def keep_disabled(self, providers: Iterable[str]) -> None:
+        if self.broken:
+            raise LedgerFailed("disk full")
+        self.disabled = list(providers)
+
+
+def an_arbitration(hub: Hub, rules: Rules | None = None) -> Arbitration:
+    """The arbiter at work for a hub on fakes."""
+    return Arbitration(hub, Dispatcher(hub, Commissioning(hub)), rules or Rules(), FakeMemory())
+
+
+def providers(*ids: str, **terms: Any) -> dict[str, Terms]:
+    """Providers that the configuration names, all on the same terms."""
+    return {provider: Terms(provider, **terms) for provider in ids}

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -28,6 +28,7 @@ from ocpp_mqtt_proxy.core.events import (
     Fact,
     InventoryRead,
     MeasurandsSeen,
+    ProviderChanged,
     StatusChanged,
 )
 from ocpp_mqtt_proxy.core.station import Station
@@ -87,7 +88,7 @@ class Announced:
 
 @dataclass
 class Discovery:
-    """Announces what there is, takes back what is gone."""
+    """Announces what there is, takes back what is gone. `providers` are those to show, by id, with their names."""
 
     hub: Stations
     mailbox: Mailbox
@@ -96,18 +97,20 @@ class Discovery:
     instance: str
     prefix: str = "homeassistant"
     by_device: bool = True
+    providers: Callable[[], Mapping[str, str]] = dict
     calm: float = CALM
     _announced: dict[str, Announced] = field(default_factory=dict)
     _sets: dict[tuple[tuple[str, str], ...], dict[str, str]] = field(default_factory=dict)
     _nodes: dict[str, set[str]] = field(default_factory=dict)
     _next: dict[str, Device] = field(default_factory=dict)
+    _shown: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Announce, for ever: what is gone at once, what is new once its charger has had its say."""
         while True:
             facts = await self.mailbox.take()
             self._take_back_forgotten(facts)
-            if self._next or any(isinstance(fact, _TELLS) for fact in facts):
+            if self._next or self._others_came(facts) or any(isinstance(fact, _TELLS) for fact in facts):
                 await asyncio.sleep(self.calm)
                 await in_turns(self._tell([*facts, *self.mailbox.take_now()]))
             if self._next:
@@ -127,10 +130,16 @@ class Discovery:
 
     def _tell(self, facts: list[Fact]) -> Iterator[None]:
         self._take_back_forgotten(facts)
+        if self._others_came(facts):
+            yield from self.announce_all()
         for charger_id in {fact.charger: None for fact in facts if isinstance(fact, _TELLS)}:
             if station := self.hub.stations.get(charger_id):
                 self._announce_charger(station)
                 yield
+
+    def _others_came(self, facts: Iterable[Fact]) -> bool:
+        """Whether there are other providers than were announced."""
+        return any(isinstance(fact, ProviderChanged) for fact in facts) and self._shown != self.providers()
 
     def finish(self) -> None:
         """The second half of an announcement that took something back: what could not be told in one."""
@@ -168,17 +177,27 @@ class Discovery:
         }
         device = Device(self._node(), about, [{"topic": self.topics.bridge_state}])
         for entity in entities.BRIDGE:
-            document = self._about_entity(device.node, entity.key, "ocpp_mqtt_proxy", entity)
-            document["state_topic"] = self.topics.bridge(entity.topic or "")
-            device.components[entity.key] = document | _resolved(entity, self.topics.bridge)
-            if entity.always:
-                document["availability"] = []
+            self._add_to_bridge(device, entity, self.topics.bridge)
+        self._add_to_bridge(device, entities.PRESENCE, lambda _: self.topics.presence)
+        self._shown = dict(self.providers())
+        for provider, name in self._shown.items():
+            for entity in entities.of_provider(provider, name):
+                self._add_to_bridge(device, entity, partial(self.topics.backend, provider))
         return device
+
+    def _add_to_bridge(self, device: Device, entity: Entity, at: Callable[[str], str]) -> None:
+        document = self._about_entity(device.node, entity.key, "ocpp_mqtt_proxy", entity)
+        document["state_topic"] = at(entity.topic or "")
+        if entity.command:
+            document["command_topic"] = at(entity.command)
+        if entity.always:
+            document["availability"] = []
+        device.components[entity.key] = document | _resolved(entity, at)
 
     def _devices(self, station: Station) -> Iterator[Device]:
         connectors = station.ordered()
         charger = Device(self._node(slug(station.id)), self._about_charger(station), self._availability(station))
-        self._add(charger, station, None, entities.of_charger(station))
+        self._add(charger, station, None, entities.of_charger(station, self.providers()))
         if len(connectors) == 1:
             self._add(charger, station, connectors[0], entities.of_connector(station, connectors[0]))
         yield charger
@@ -391,12 +410,7 @@ def _name(station: Station) -> str:
 
 def _entity_name(station: Station) -> str:
     """A charger's name as entity ids have it: lower case, digits and underscores."""
-    return _ascii(station.plan.name) or _ascii(station.id) or "charger"
-
-
-def _ascii(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    return entities.as_id(station.plan.name) or entities.as_id(station.id) or "charger"
 
 
 def _resolved(entity: Entity, topic: Callable[[str], str | None]) -> Document:

@@ -5,13 +5,18 @@ A row says what an entity is; `discovery.py` says it in MQTT. Keys become unique
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.model import Status
+from ocpp_mqtt_proxy.core.control import AUTO
+from ocpp_mqtt_proxy.core.model import OWNER, Status
+from ocpp_mqtt_proxy.core.sharing import Presence
 from ocpp_mqtt_proxy.core.station import REGISTER, Station
+from ocpp_mqtt_proxy.core.tariff import Prices
 
 DIAGNOSTIC = "diagnostic"
 CONFIG = "config"
@@ -69,8 +74,13 @@ def _button(key: str, name: str, verb: str, payload: str, **more: Any) -> Entity
     return Entity(key, "button", name, command=f"request/{verb}", options={"payload_press": payload}, **more)
 
 
-def _event(key: str, name: str, topic: str, types: list[str], icon: str) -> Entity:
-    return Entity(key, "event", name, topic=f"event/{topic}", icon=icon, options={"event_types": types})
+def _event(key: str, name: str, topic: str, types: list[str], icon: str, **more: Any) -> Entity:  # noqa: ANN401
+    return Entity(key, "event", name, topic=f"event/{topic}", icon=icon, options={"event_types": types}, **more)
+
+
+def _attributes(template: str) -> dict[str, str]:
+    """Attributes out of a charger's `control`: a Jinja expression that makes an object."""
+    return {"json_attributes_topic": "~control", "json_attributes_template": f"{{{{ ({template}) | tojson }}}}"}
 
 
 MEASURED: Mapping[str, Entity] = {
@@ -168,8 +178,40 @@ CHARGER: list[Entity] = [
     ),
 ]
 
+CONTROL: list[Entity] = [
+    Entity(
+        "override",
+        "switch",
+        "Override",
+        topic="override",
+        command="override/set",
+        icon="mdi:hand-back-right",
+        always=True,
+    ),
+    _sensor(
+        "control_owner",
+        "Control owner",
+        "owner",
+        icon="mdi:account-key",
+        always=True,
+        options=_attributes(
+            "{'holders': value_json.holders, 'limits': value_json.limits, 'presence': value_json.presence}"
+        ),
+    ),
+    _sensor(
+        "last_refusal",
+        "Last refusal",
+        icon="mdi:cancel",
+        always=True,
+        options=_attributes("value_json.last_refusal or {}"),
+    ),
+    _event("control_event", "Control", "control", ["granted", "refused", "revoked"], "mdi:account-switch", always=True),
+]
+"""Who controls a charger: that is decided, and can be, while the charger is away."""
+
 OF_CHARGERS = ("charger_connected", "charger_disconnected", "charger_forgotten")
 OF_THE_STORE = ("store_failed", "store_healed", "store_replaced")
+OF_THE_BOOKS = ("monthly_report", "monthly_report_corrected")
 """Kinds of events of the proxy itself."""
 
 BRIDGE: list[Entity] = [
@@ -199,7 +241,7 @@ BRIDGE: list[Entity] = [
         category=DIAGNOSTIC,
         icon="mdi:bell-outline",
         called="event",
-        options={"event_types": [*OF_CHARGERS, *OF_THE_STORE]},
+        options={"event_types": [*OF_CHARGERS, *OF_THE_STORE, *OF_THE_BOOKS]},
     ),
     Entity(
         "bridge_problem",
@@ -227,9 +269,61 @@ BRIDGE: list[Entity] = [
 """Of the proxy itself. Its queue depth is what waits anywhere in it: facts to be shown, messages for the broker."""
 
 
-def of_charger(station: Station) -> Iterator[Entity]:
-    """The entities of a charger as a whole."""
+PRESENCE = _sensor(
+    "presence",
+    "Presence",
+    device_class="enum",
+    category=DIAGNOSTIC,
+    icon="mdi:home-account",
+    options={"options": [*Presence]},
+)
+"""Who is at home, as the arbiter believes."""
+
+
+def of_provider(provider: str, name: str) -> Iterator[Entity]:
+    """The entities of a provider, below its topic."""
+    called = as_id(provider) or "provider"
+    yield Entity(
+        f"provider_{provider}_enabled",
+        "switch",
+        f"{name} enabled",
+        topic="enabled",
+        command="enabled/set",
+        category=CONFIG,
+        icon="mdi:account-check",
+        called=f"{called}_enabled",
+    )
+    yield Entity(
+        f"provider_{provider}_connected",
+        "binary_sensor",
+        f"{name} connected",
+        topic="connected",
+        device_class="connectivity",
+        category=DIAGNOSTIC,
+        called=f"{called}_connected",
+    )
+
+
+def as_id(name: str) -> str:
+    """A name as entity ids have it: lower case, digits and underscores; maybe nothing."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+
+
+def of_charger(station: Station, providers: Iterable[str] = ()) -> Iterator[Entity]:
+    """The entities of a charger as a whole, which these providers may be put in charge of."""
     yield from CHARGER
+    yield from CONTROL
+    yield Entity(
+        "mode",
+        "select",
+        "Mode",
+        topic="mode",
+        command="mode/set",
+        icon="mdi:account-cog",
+        always=True,
+        options={"options": [AUTO, OWNER, *providers]},
+    )
     yield Entity(
         "current_limit",
         "number",
@@ -263,6 +357,16 @@ def of_connector(station: Station, connector: Connector) -> Iterator[Entity]:
         unit=station.plan.prices.owner.currency,
         options={"suggested_display_precision": 2},
     )
+    if currency := _paid_in(station.plan.prices):
+        yield _sensor(
+            "session_revenue",
+            "Session revenue",
+            "session",
+            device_class="monetary",
+            unit=currency,
+            icon="mdi:cash-plus",
+            options={"suggested_display_precision": 2, **_from_json("revenue")},
+        )
     number = f'{{"connector": {connector.number}}}'
     yield _button("unlock", "Unlock", "unlock", number, category=CONFIG, icon="mdi:lock-open-variant")
     yield _button("close_session", "Close session", "close_session", number, category=CONFIG, icon="mdi:book-remove")
@@ -271,3 +375,9 @@ def of_connector(station: Station, connector: Connector) -> Iterator[Entity]:
     for metric in sorted(station.memory.measurands):
         if metric in MEASURED:
             yield MEASURED[metric]
+
+
+def _paid_in(prices: Prices) -> str | None:
+    """The currency of what providers owe; None where they owe nothing or in several, for which no one unit fits."""
+    currencies = {tariff.currency for tariff in prices.providers.values()}
+    return currencies.pop() if len(currencies) == 1 else None

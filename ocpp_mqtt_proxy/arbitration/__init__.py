@@ -16,15 +16,18 @@ from ocpp_mqtt_proxy.core.arbiter import Grant, Intent, Refusal, Request, World,
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.commands import Outcome, refused
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.control import AUTO, Control
+from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.events import ControlRefused, ProviderChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.model import OWNER
+from ocpp_mqtt_proxy.core.model import is_provider_id
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, Circumstances, ControlClass, Rules
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.world import world_of
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
+
+MOST_STRANGERS = 100
+"""Providers beside those of the configuration that are shown, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Arbitration:
     """The arbiter at work.
 
     `house` is what holds for all chargers now. `refusals` holds each provider's last one, `absent_since` when its
-    last link closed.
+    last link closed. `strangers` are providers that nobody configured, as far as they were met; `presence_by` is which
+    feed spoke last.
     """
 
     hub: Hub
@@ -66,6 +70,16 @@ class Arbitration:
     house: Circumstances = field(default_factory=Circumstances)
     refusals: dict[str, Decided] = field(default_factory=dict)
     absent_since: dict[str, datetime] = field(default_factory=dict)
+    strangers: dict[str, None] = field(default_factory=dict)
+    presence_by: str = ""
+
+    def __post_init__(self) -> None:
+        for provider in self.house.disabled:
+            self.meet(provider)
+        for station in self.hub.stations.values():
+            control = station.control
+            for provider in (control.mode, *(holding.provider for holding in control.holders.values())):
+                self.meet(provider)
 
     def judge(self, station: Station, wishes: Iterable[Wish]) -> Outcome | None:
         """Why a provider may not do what it wants; None where it may: then it holds what it needs for that.
@@ -145,15 +159,18 @@ class Arbitration:
     def providers(self) -> dict[str, str]:
         """Every provider there is to show, by id, with its name.
 
-        Those of the configuration; of strangers those that are here, hold or limit something, are in charge, or were
-        switched off.
+        Those of the configuration, and strangers that were here or are in charge. (A provider that was taken out of
+        the configuration is a stranger.)
         """
-        controls = [station.control for station in self.hub.stations.values()]
-        strangers = {*self.house.present, *self.house.disabled}
-        for control in controls:
-            strangers |= {control.mode, *control.limits, *(held.provider for held in control.holders.values())}
         named = {provider: terms.name or provider for provider, terms in self.rules.providers.items()}
-        return named | {provider: provider for provider in sorted(strangers - named.keys() - {AUTO, OWNER})}
+        return named | {provider: provider for provider in self.strangers if provider not in named}
+
+    def meet(self, provider: str) -> None:
+        """A provider has something to do with us: from now on it is shown."""
+        known = provider in self.rules.providers or provider in self.strangers
+        if not known and is_provider_id(provider) and len(self.strangers) < MOST_STRANGERS:
+            self.strangers[provider] = None
+            self.tell_of(provider)
 
     def held(self, provider: str) -> dict[str, list[ControlClass]]:
         """What a provider holds, by charger; a limit of its own is a share of smart charging."""
@@ -162,6 +179,7 @@ class Arbitration:
 
     def arrived(self, provider: str) -> None:
         """A provider opened a link."""
+        self.meet(provider)
         present = self.house.present
         present[provider] = present.get(provider, 0) + 1
         self.absent_since.pop(provider, None)

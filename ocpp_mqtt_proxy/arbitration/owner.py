@@ -9,7 +9,7 @@ from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
 from ocpp_mqtt_proxy.core.control import AUTO
 from ocpp_mqtt_proxy.core.events import PresenceChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.model import OWNER
+from ocpp_mqtt_proxy.core.model import OWNER, is_provider_id
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass, Presence
 from ocpp_mqtt_proxy.core.station import Station
 
@@ -19,6 +19,7 @@ async def set_mode(arbitration: Arbitration, charger_id: str, mode: str, by: str
     station = arbitration.hub.station(charger_id)
     if refusal := _may_not(arbitration, mode):
         return refusal
+    arbitration.meet(mode)
     await arbitration.hub.settle(station, lambda hearing: _set_mode(arbitration, hearing, mode, by))
     if mode == OWNER and arbitration.rules.override_stops:
         await _stop_providers(arbitration, station)
@@ -28,6 +29,8 @@ async def set_mode(arbitration: Arbitration, charger_id: str, mode: str, by: str
 def _may_not(arbitration: Arbitration, mode: str) -> Outcome | None:
     if mode in (AUTO, OWNER):
         return None
+    if not is_provider_id(mode):
+        return refused(Reason.INVALID, "allowed: auto, owner, or the id of a provider")
     if mode in arbitration.rules.blocked:
         return refused(Reason.BLOCKED, f"{mode} is blocked")
     if not arbitration.rules.may_come(mode):
@@ -58,19 +61,22 @@ async def _stop_providers(arbitration: Arbitration, station: Station) -> None:
 
 
 async def set_enabled(arbitration: Arbitration, provider: str, *, on: bool) -> Outcome:
-    """Switch a provider on or off. On disk before it is answered."""
-    if provider not in arbitration.rules.providers and arbitration.rules.strangers is None:
+    """Switch a provider on or off. On disk before it is answered. Raises LedgerFailed."""
+    if provider not in arbitration.providers():
         return refused(Reason.NOT_ALLOWED, f"no provider {provider!r}")
-    before = set(arbitration.house.disabled)
-    (arbitration.house.disabled.discard if on else arbitration.house.disabled.add)(provider)
-    if arbitration.house.disabled != before:
-        await arbitration.memory.keep_disabled(sorted(arbitration.house.disabled))
-        arbitration.tell_of(provider)
+    disabled = arbitration.house.disabled
+    if on == (provider in disabled):
+        (disabled.discard if on else disabled.add)(provider)
+        try:
+            await arbitration.memory.keep_disabled(sorted(disabled))
+        finally:  # it holds all the same
+            arbitration.tell_of(provider)
     return done()
 
 
-def set_presence(arbitration: Arbitration, presence: Presence | None) -> None:
-    """Somebody came home, left, or nobody can tell any more."""
+def set_presence(arbitration: Arbitration, presence: Presence | None, by: str = "") -> None:
+    """Somebody came home, left, or nobody can tell any more. `by` is the feed that says so."""
+    arbitration.presence_by = by
     if arbitration.house.presence is presence:
         return
     arbitration.house.presence = presence

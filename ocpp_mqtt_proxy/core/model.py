@@ -5,6 +5,7 @@ Enumerations carry the values that users see: snake_case, the same whatever the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +17,13 @@ WattHours = NewType("WattHours", float)
 OWNER = "owner"
 RESERVED_IDS = frozenset({"auto", OWNER, "none"})
 """Ids no charger and no provider may have (contract §1)."""
+
+_PROVIDER_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+def is_provider_id(text: str) -> bool:
+    """Whether a provider may be called so."""
+    return _PROVIDER_ID.fullmatch(text) is not None and text.lower() not in RESERVED_IDS
 
 
 class Place(NamedTuple):

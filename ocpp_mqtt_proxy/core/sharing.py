@@ -33,6 +33,17 @@ class Presence(StrEnum):
     UNKNOWN = "unknown"
 
 
+_SPELLINGS = {
+    **dict.fromkeys(("home", "on", "true", "1"), Presence.HOME),
+    **dict.fromkeys(("away", "not_home", "off", "false", "0"), Presence.AWAY),
+}
+
+
+def presence_told(word: str) -> Presence:
+    """What a feed's word means, in any case (contract §3); one that says neither is a feed that does not know."""
+    return _SPELLINGS.get(word.strip().lower(), Presence.UNKNOWN)
+
+
 class PresenceRule(StrEnum):
     """While whom a provider may act."""
 
@@ -89,9 +100,10 @@ class Rules:
 
     def outranks(self, provider: str, other: str) -> bool:
         """Whether a provider goes before another one: the preferred before all, then by priority."""
-        return self._rank(provider) > self._rank(other)
+        return self.rank(provider) > self.rank(other)
 
-    def _rank(self, provider: str) -> tuple[bool, int]:
+    def rank(self, provider: str) -> tuple[bool, int]:
+        """How a provider stands: what goes before is larger."""
         terms = self.terms(provider)
         return provider == self.preferred, terms.priority if terms else 0
 

@@ -71,6 +71,9 @@ PLATFORMS: Mapping[str, Platform] = {
         _words("step mode unit_of_measurement device_class payload_reset retain value_template command_template"),
         _words("current power energy duration"),
     ),
+    "select": Platform(
+        _words("command_topic state_topic options"), _words("retain optimistic value_template command_template")
+    ),
     "button": Platform(
         _words("command_topic"), _words("payload_press device_class retain"), _words("identify restart update")
     ),
@@ -262,7 +265,12 @@ def _of_event(entity: Document) -> Iterator[str]:
         yield "no event types"
 
 
-_OF_PLATFORM = {"sensor": _of_sensor, "number": _of_number, "event": _of_event}
+def _of_select(entity: Document) -> Iterator[str]:
+    if not entity.get("options") or len(set(entity["options"])) < len(entity["options"]):
+        yield "options must be some, each once"
+
+
+_OF_PLATFORM = {"sensor": _of_sensor, "select": _of_select, "number": _of_number, "event": _of_event}
 
 
 # States
@@ -330,6 +338,10 @@ def _state_of_number(entity: Document, value: str) -> str | None:
     return None if fits else f"{value!r} is not between {entity['min']} and {entity['max']}"
 
 
+def _state_of_select(entity: Document, value: str) -> str | None:
+    return None if value in (NONE, *entity["options"]) else f"{value!r} is not among the options"
+
+
 def _state_of_event(entity: Document, value: str) -> str | None:
     kind = json.loads(value).get("event_type")
     return None if kind in entity["event_types"] else f"event type {kind} is none of {entity['event_types']}"
@@ -344,6 +356,7 @@ _OF_STATE = {
     "binary_sensor": _state_of_binary_sensor,
     "switch": _state_of_switch,
     "number": _state_of_number,
+    "select": _state_of_select,
     "event": _state_of_event,
     "update": _state_of_update,
 }

@@ -14,16 +14,14 @@ from hypothesis import given, strategies as st
 from ocpp_mqtt_proxy.adapters.mqtt.asking import MAX_PAYLOAD, MAX_RUNNING
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
-from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.requests import REQUESTS
 from ocpp_mqtt_proxy.topics import Topics, slug
 from tests.adapters.chargers_of_all_kinds import charging
-from tests.fakes import FakeLink, a_charger, a_hub
+from tests.fakes import FakeLink, a_charger, a_hub, an_arbitration
 
 Json = dict[str, Any]
 
@@ -58,9 +56,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         a_charger(self.hub, self.link)
-        dispatcher = Dispatcher(self.hub, Commissioning(self.hub))
         verbs: dict[str, BridgeVerb] = {"refresh": self._refresh, "break": self._break}
-        self.inbox = Inbox(Topics(), dispatcher, self, "homeassistant", verbs)
+        self.inbox = Inbox(Topics(), an_arbitration(self.hub), self, "homeassistant", verbs)
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
         self.answers.append(Answer(topic, json.loads(payload), correlation))

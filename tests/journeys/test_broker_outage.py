@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ocpp_mqtt_proxy.adapters.discovery import Discovery
+from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.session import Broker as Address, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.bus import Mailbox
@@ -97,6 +98,7 @@ def without(info: str, found: dict[str, str]) -> Tree:
 def fresh(house: House) -> Tree:
     """What a fresh look at the chargers says that there should be."""
     app, service, publisher = house.service.app, house.service, FakePublisher()
+    Household(app.arbitration, publisher, app.topics).publish_all()
     at_once(States(app.hub, Mailbox("", 1), publisher, app.clock, app.topics).publish_all())
     instance = app.hub.numbers.instance
     at_once(Discovery(app.hub, Mailbox("", 1), publisher, app.topics, instance, service.prefix).announce_all())

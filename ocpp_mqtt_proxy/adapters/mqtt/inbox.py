@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.adapters.mqtt.asking import Answers, Arguments, Clerk, Command
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.owner import set_enabled, set_mode
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, failed
+from ocpp_mqtt_proxy.core.control import AUTO
+from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.requests import BadRequest
 from ocpp_mqtt_proxy.topics import Topics, slug
@@ -19,6 +23,12 @@ log = logging.getLogger(__name__)
 
 MAX_SETTING = 100
 SWITCHES = {"ON": True, "OFF": False}
+NO_SWITCH = failed(Reason.INVALID, "allowed: ON, OFF")
+BY = "mqtt"
+
+AT_ONCE = frozenset({"override", "mode", "enabled"})
+"""Settings that wait for no charger, and so not behind commands that do."""
+
 _NUMBER = re.compile(r"[0-9]{1,6}")
 
 BridgeVerb = Callable[[Arguments], Awaitable[Outcome]]
@@ -29,13 +39,19 @@ class Inbox:
     """Takes messages, has them carried out, sends the answers: one for each request, whatever it is like."""
 
     topics: Topics
-    dispatcher: Dispatcher
+    arbitration: Arbitration
     answers: Answers
     discovery_prefix: str
     bridge_verbs: dict[str, BridgeVerb] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clerk = Clerk(self.topics.base, self.answers, self.discovery_prefix)
+        self.at_once = Clerk(self.topics.base, self.answers, self.discovery_prefix)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """Who carries out what is asked of chargers."""
+        return self.arbitration.dispatcher
 
     def subscriptions(self) -> Iterable[str]:
         """What to listen to."""
@@ -45,6 +61,7 @@ class Inbox:
             f"{base}/charger/+/request/+",
             f"{base}/charger/+/+/set",
             f"{base}/charger/+/connector/+/+/set",
+            f"{base}/backend/+/+/set",
         )
 
     def take(self, incoming: Incoming) -> None:
@@ -61,7 +78,9 @@ class Inbox:
             case ["charger", charger, "request", verb]:
                 self._take_request(self._command(incoming, "charger", charger, verb), self._request)
             case ["charger", charger, name, "set"] | ["charger", charger, "connector", _, name, "set"]:
-                self._take_setting(self._command(incoming, "charger", charger, name))
+                self._take_setting(self._command(incoming, "charger", charger, name), name)
+            case ["backend", provider, name, "set"]:
+                self._take_setting(self._command(incoming, "backend", provider, name), name)
 
     def _command(self, incoming: Incoming, *path: str) -> Command:
         *where, verb = path
@@ -74,11 +93,12 @@ class Inbox:
         else:
             self.clerk.start(command, lambda: work(command, arguments))
 
-    def _take_setting(self, command: Command) -> None:
+    def _take_setting(self, command: Command, name: str) -> None:
         if command.incoming.retained:
             log.warning("%s: a retained command is ignored; clear it at the broker", command.incoming.topic)
         else:
-            self.clerk.start(command, lambda: self._set(command))
+            clerk = self.at_once if name in AT_ONCE else self.clerk
+            clerk.start(command, lambda: self._set(command))
 
     # Requests
 
@@ -108,7 +128,10 @@ class Inbox:
     async def _set(self, command: Command) -> Outcome:
         path = command.incoming.topic[len(self.topics.base) + 1 :].split("/")
         payload = command.incoming.payload[:MAX_SETTING].decode("utf-8", "replace").strip()
-        outcome = await self._settle(self._charger(path[1]), path[2:-1], payload)
+        if path[0] == "backend":
+            outcome = await self._of_provider(path[1], path[2], payload)
+        else:
+            outcome = await self._settle(self._charger(path[1]), path[2:-1], payload)
         if not outcome.ok:
             log.warning("%s %s: %s %s", command.incoming.topic, outcome.status, outcome.reason, outcome.message)
         return outcome
@@ -121,18 +144,39 @@ class Inbox:
                 return await self._available(charger, payload)
             case ["current_limit"]:
                 return await self._current_limit(charger, payload)
+            case ["override"]:
+                return await self._override(charger, payload)
+            case ["mode"]:
+                return await self._mode(charger, payload)
         return failed(Reason.INVALID, f"{path[-1]} cannot be set")
+
+    async def _override(self, charger: str, payload: str) -> Outcome:
+        on = SWITCHES.get(payload.upper())
+        return NO_SWITCH if on is None else await self._mode(charger, OWNER if on else AUTO)
+
+    async def _mode(self, charger: str, mode: str) -> Outcome:
+        return await self.dispatcher.carry_out(lambda: set_mode(self.arbitration, charger, mode, BY))
+
+    async def _of_provider(self, topic_id: str, name: str, payload: str) -> Outcome:
+        on = SWITCHES.get(payload.upper())
+        if name != "enabled":
+            return failed(Reason.INVALID, f"{name} cannot be set")
+        if on is None:
+            return NO_SWITCH
+        known = self.arbitration.providers()
+        provider = next((one for one in known if slug(one) == topic_id), topic_id)
+        return await self.dispatcher.carry_out(lambda: set_enabled(self.arbitration, provider, on=on))
 
     async def _charging(self, charger: str, number: int, payload: str) -> Outcome:
         on = SWITCHES.get(payload.upper())
         if on is None:
-            return failed(Reason.INVALID, "allowed: ON, OFF")
+            return NO_SWITCH
         return await self.dispatcher.set_charging(charger, number, on=on)
 
     async def _available(self, charger: str, payload: str) -> Outcome:
         on = SWITCHES.get(payload.upper())
         if on is None:
-            return failed(Reason.INVALID, "allowed: ON, OFF")
+            return NO_SWITCH
         return await self.dispatcher.submit(charger, requests.Availability(operative=on))
 
     async def _current_limit(self, charger: str, payload: str) -> Outcome:

@@ -11,7 +11,9 @@ from datetime import datetime
 
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.model import Status
+from ocpp_mqtt_proxy.core.control import Control
+from ocpp_mqtt_proxy.core.model import OWNER, Status
+from ocpp_mqtt_proxy.core.sharing import Presence
 from ocpp_mqtt_proxy.core.station import REGISTER, Station
 from ocpp_mqtt_proxy.topics import Topics
 
@@ -36,15 +38,23 @@ def text(value: str | None) -> str:
     return (value or UNKNOWN)[:LONGEST]
 
 
-def of_charger(station: Station, topics: Topics) -> Published:
-    """What is retained of a charger as a whole."""
+def of_charger(station: Station, topics: Topics, presence: Presence | None = None) -> Published:
+    """What is retained of a charger as a whole; `presence` as the arbiter believes."""
     at = topics.charger
     yield at(station.id, "info"), shapes.dump(shapes.nameplate(station))
     yield at(station.id, "current_limit"), shapes.number(station.limit, 1)
     yield at(station.id, "available"), switch(station.memory.operative)
-    for name, value in _diagnostics(station):
+    yield at(station.id, "control"), shapes.dump(shapes.control(station.control, presence))
+    for name, value in [*_control(station.control), *_diagnostics(station)]:
         yield at(station.id, name), value
     yield at(station.id, "availability"), "online" if station.connected else "offline"
+
+
+def _control(control: Control) -> Iterator[tuple[str, str]]:
+    yield "owner", control.owner or "none"
+    yield "override", switch(control.mode == OWNER)
+    yield "mode", control.mode
+    yield "last_refusal", text(control.refusal.reason if control.refusal else None)
 
 
 def _diagnostics(station: Station) -> Iterator[tuple[str, str]]:

@@ -95,7 +95,8 @@ Take = Callable[[Incoming], None]
 class MqttSession(Outbox):
     """An outbox with a broker at its other end. `find_broker` is asked before each connect: it may change.
 
-    `take` gets what arrives on `subscriptions`. What is retained on `sweep_filters` and `is_stale` is cleared.
+    `take` gets what arrives on `subscriptions`; `lost` is called when there is nobody to hear. What is retained on
+    `sweep_filters` and `is_stale` is cleared.
     """
 
     config: Mqtt
@@ -106,6 +107,7 @@ class MqttSession(Outbox):
     pace: Pace = Pace()
     subscriptions: Iterable[str] = ()
     take: Take | None = None
+    lost: Callable[[], None] = nobody
     is_stale: Callable[[str, bytes], bool] | None = None
     sweep_filters: Iterable[str] = ()
     lost_since: datetime | None = None
@@ -134,6 +136,7 @@ class MqttSession(Outbox):
         """Keep a session open, for ever. A broker that is away or refuses is asked again, ever more slowly."""
         delay, longest = self.pace.retry
         self.lost_since = self.clock.now()
+        self.lost()
         while True:
             broker = await self._broker()
             protocol = self.protocol
@@ -168,6 +171,7 @@ class MqttSession(Outbox):
         if (task := asyncio.current_task()) and task.cancelling():
             # Before Python 3.13 a task group that fails while it is cancelled tells only of its failure.
             raise asyncio.CancelledError
+        self.lost()
         return told
 
     def _choose_version(self, error: BaseException, *, answered: bool) -> None:

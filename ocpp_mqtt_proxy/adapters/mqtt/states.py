@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy import shapes
@@ -15,20 +15,31 @@ from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
     ChargerDisconnected,
     ChargerForgotten,
+    ControlGranted,
+    ControlRefused,
+    ControlRevoked,
     Fact,
     HeartbeatHeard,
     MeterRead,
     MonthReported,
     NoticeHeard,
+    PresenceChanged,
     SessionEnded,
     SessionStarted,
 )
+from ocpp_mqtt_proxy.core.sharing import Circumstances
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Clock, Publisher, Stations
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.turns import at_once, in_turns
 
-GROUPED = {SessionStarted: ("session", "started"), SessionEnded: ("session", "ended")}
+GROUPED: dict[type[Fact], tuple[str, str]] = {
+    SessionStarted: ("session", "started"),
+    SessionEnded: ("session", "ended"),
+    ControlGranted: ("control", "granted"),
+    ControlRefused: ("control", "refused"),
+    ControlRevoked: ("control", "revoked"),
+}
 """Events that are also sent on a topic of their group, under the type that Home Assistant shows."""
 
 OF_THE_BRIDGE: dict[type[Fact], str] = {
@@ -61,7 +72,10 @@ _READINGS = (MeterRead, HeartbeatHeard, NoticeHeard)
 
 @dataclass
 class States:
-    """Publishes what facts change. `calm` is how often readings alone are shown, in seconds."""
+    """Publishes what facts change. `calm` is how often readings alone are shown, in seconds.
+
+    `house` is what holds for all chargers; `also` shows what facts change beside them.
+    """
 
     hub: Stations
     mailbox: Mailbox
@@ -69,6 +83,8 @@ class States:
     clock: Clock
     topics: Topics
     show_tags: bool = False
+    house: Circumstances = field(default_factory=Circumstances)
+    also: Callable[[Sequence[Fact]], None] = lambda _: None
     calm: float = READINGS_SECONDS
     _topics_of: dict[str, set[str]] = field(default_factory=dict)
     _touched: dict[str, set[int]] = field(default_factory=dict)
@@ -125,6 +141,7 @@ class States:
 
     def _take(self, facts: Sequence[Fact]) -> Iterator[None]:
         """Send the events and show at once what more than readings changed; in steps, where they are many."""
+        self.also(facts)
         for first in range(0, len(facts), STEP):
             if first:
                 yield
@@ -136,9 +153,8 @@ class States:
         for fact in facts:
             if kind := OF_THE_BRIDGE.get(type(fact)):
                 self._emit_of_bridge(kind, {"charger": fact.charger, "at": shapes.time(fact.at)})
-            if isinstance(fact, MonthReported):
-                kind = "monthly_report_corrected" if fact.corrected else "monthly_report"
-                self._emit_of_bridge(kind, {"at": shapes.time(fact.at), **fact.document})
+            if not fact.charger:
+                self._take_of_house(fact)
                 continue
             if isinstance(fact, ChargerForgotten):
                 self._forgotten[fact.charger] = None
@@ -155,6 +171,15 @@ class States:
             self._show_touched(charger_id)
         if any(type(fact) in OF_THE_BRIDGE for fact in facts):
             self._count()
+
+    def _take_of_house(self, fact: Fact) -> None:
+        """A fact of no charger. Who is at home shows at every charger, with their readings: they may be many."""
+        if isinstance(fact, MonthReported):
+            kind = "monthly_report_corrected" if fact.corrected else "monthly_report"
+            self._emit_of_bridge(kind, {"at": shapes.time(fact.at), **fact.document})
+        elif isinstance(fact, PresenceChanged):
+            for charger_id in self.hub.stations:
+                self._touched.setdefault(charger_id, set()).add(0)
 
     def _show_touched(self, charger_id: str) -> None:
         connectors = self._touched.pop(charger_id, None)
@@ -189,7 +214,7 @@ class States:
                     known.add(topic)
                     self.publisher.retain(topic, payload)
         if connectors is None or 0 in connectors:
-            for topic, payload in of_charger(station, self.topics):
+            for topic, payload in of_charger(station, self.topics, self.house.presence):
                 known.add(topic)
                 self.publisher.retain(topic, payload)
 

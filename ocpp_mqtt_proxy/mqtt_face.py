@@ -1,0 +1,123 @@
+"""The MQTT face, wired: what is published, what is announced to Home Assistant, and what is listened to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from ocpp_mqtt_proxy.adapters.discovery import Discovery
+from ocpp_mqtt_proxy.adapters.mqtt.household import Household
+from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
+from ocpp_mqtt_proxy.adapters.mqtt.presence import PresenceFeed
+from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, Incoming, MqttSession
+from ocpp_mqtt_proxy.adapters.mqtt.states import States
+from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.topics import Topics
+from ocpp_mqtt_proxy.turns import in_turns
+
+DEVICE_DISCOVERY_SINCE = (2024, 11)
+
+Take = Callable[[Incoming], None]
+
+
+class MqttFace:
+    """Everything about MQTT. `rooms` are to be run once it is open."""
+
+    def __init__(self, config: Config, topics: Topics, arbitration: Arbitration, supervisor: Supervisor | None) -> None:
+        hub = arbitration.hub
+        self.config = config
+        self.topics = topics
+        self.arbitration = arbitration
+        self.supervisor = supervisor
+        self.session = MqttSession(
+            config=config.mqtt,
+            topics=topics,
+            client_id=config.mqtt.client_id or f"ocpp-mqtt-proxy-{hub.numbers.instance}",
+            find_broker=self._find_broker,
+            clock=hub.clock,
+        )
+        self.household = Household(arbitration, self.session, topics)
+        self.states = States(
+            hub=hub,
+            mailbox=hub.bus.mailbox("mqtt"),
+            publisher=self.session,
+            clock=hub.clock,
+            topics=topics,
+            show_tags=config.mqtt.show_tags,
+            house=arbitration.house,
+            also=self.household.hear,
+        )
+        self.rooms: dict[str, Callable[[], Awaitable[None]]] = {
+            "states": self.states.run,
+            "mqtt": self.session.run,
+        }
+
+    async def open(self, verbs: Mapping[str, BridgeVerb]) -> None:
+        """Publish all there is, as far as there is a broker; `verbs` are what may be asked of the proxy itself."""
+        self._listen(dict(verbs))
+        stale, base = [self._is_stale_state], self.topics.base
+        filters = [f"{base}/charger/+/+", f"{base}/charger/+/connector/+/+", f"{base}/backend/+/+"]
+        if discovery := await self._discovery():
+            await in_turns(discovery.announce_all())
+            stale.append(discovery.is_stale)
+            filters += discovery.filters()
+            self.rooms["discovery"] = discovery.run
+        self.session.is_stale = lambda topic, payload: any(judge(topic, payload) for judge in stale)
+        self.session.sweep_filters = filters
+        self.household.publish_all()
+        await in_turns(self.states.publish_all())
+
+    def _listen(self, verbs: dict[str, BridgeVerb]) -> None:
+        config = self.config
+        inbox = Inbox(self.topics, self.arbitration, self.session, config.mqtt.discovery_prefix, verbs)
+        alone = not config.presence_sensor
+        feed = PresenceFeed(self.arbitration, self.topics, config.presence_topic, alone=alone)
+        takers: list[Take] = [inbox.take, feed.take]
+        self.session.subscriptions = [*inbox.subscriptions(), *feed.subscriptions()]
+        self.session.take = lambda incoming: _give(takers, incoming)
+        self.session.lost = feed.lost
+
+    async def _discovery(self) -> Discovery | None:
+        config = self.config.mqtt
+        if config.discovery == "off":
+            return None
+        hub = self.arbitration.hub
+        return Discovery(
+            hub=hub,
+            mailbox=hub.bus.mailbox("discovery"),
+            publisher=self.session,
+            topics=self.topics,
+            instance=hub.numbers.instance,
+            prefix=config.discovery_prefix,
+            by_device=await self._by_device(),
+            providers=self.arbitration.providers,
+        )
+
+    async def _by_device(self) -> bool:
+        """Whether to announce whole devices; only the Supervisor can tell that Home Assistant is too old."""
+        if self.config.mqtt.discovery != "auto":
+            return self.config.mqtt.discovery == "device"
+        version = await self.supervisor.home_assistant_version() if self.supervisor else None
+        return version is None or version >= DEVICE_DISCOVERY_SINCE
+
+    async def _find_broker(self) -> Broker | None:
+        config = self.config.mqtt
+        if config.host:
+            password = config.password.get_secret_value()
+            return Broker(config.host, config.port, config.username, password, config.tls)
+        service = await self.supervisor.mqtt() if self.supervisor else None
+        if service is None:
+            return None
+        return Broker(service.host, service.port, service.username, service.password, service.tls)
+
+    def _is_stale_state(self, topic: str, payload: bytes) -> bool:  # noqa: ARG002
+        """Whether a retained topic in our tree is of nothing any more."""
+        base = self.topics.base
+        return topic.startswith((f"{base}/charger/", f"{base}/backend/"))
+
+
+def _give(takers: list[Take], incoming: Incoming) -> None:
+    """Give a message to each; they know by its topic whether it is theirs."""
+    for take in takers:
+        take(incoming)

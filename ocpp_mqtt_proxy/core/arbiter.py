@@ -21,11 +21,13 @@ class Intent(StrEnum):
     """What kind of thing is asked.
 
     `HOLD` asks for the class itself. `ACT` does something with it. `EASE` lowers power, stops or gives back.
+    `ANSWER` says whether a card may charge: we asked, so it is not limited how often.
     """
 
     HOLD = "hold"
     ACT = "act"
     EASE = "ease"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +237,7 @@ def note(control: Control, request: Request, answer: Grant | Refusal, rules: Rul
     refusal = answer if isinstance(answer, Refusal) else None
     why = (refusal.reason, refusal.message) if refusal else ("", "")
     past = refusal is None or refusal.reason is Reason.HELD_BY_OTHER
-    counts = past and request.intent is not Intent.EASE
+    counts = past and request.intent not in (Intent.EASE, Intent.ANSWER)
     verdict = Verdict(now, request.provider, request.control_class, refusal is None, *why)
     control.note(verdict, request.asking if counts else None, rules.rate_limit)
 
@@ -248,6 +250,8 @@ def _binding(case: Case) -> Iterator[tuple[Reason, Check]]:
             binds = reason in FOR_EASING
         else:
             managed = request.control_class is ControlClass.MANAGEMENT and reason in NOT_FOR_MANAGEMENT
-            binds = not managed and not (case.control.forced(request.provider) and reason in OVERRULED)
+            asked = request.intent is Intent.ANSWER and reason is Reason.RATE_LIMITED
+            overruled = case.control.forced(request.provider) and reason in OVERRULED
+            binds = not (managed or asked or overruled)
         if binds:
             yield reason, check

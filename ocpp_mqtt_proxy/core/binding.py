@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
 from ocpp_mqtt_proxy.core.commands import ClearLimit, ProfileForm, SetLimit, StartCharging, Target
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
 from ocpp_mqtt_proxy.core.events import LimitChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.model import OWNER, Amps
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 
@@ -109,11 +110,27 @@ def cleared(hearing: Hearing, order: ClearLimit) -> None:
 
 
 def promised(hearing: Hearing, order: StartCharging) -> None:
-    """The charger will start a session for somebody; its card tells which it is."""
+    """The charger may start a session for somebody; its card tells which it is.
+
+    The card is good until then, whatever anybody says (contract §8): many chargers ask (1.6 §5.11, F01.FR.01).
+    """
     connector = hearing.station.connectors.get(order.at.connector)
     if connector is not None:
-        connector.promised = Promise(order.id_tag.lower(), order.provider, order.limit)
+        until = hearing.now + ACCEPTANCE_KEPT
+        connector.promised = Promise(order.id_tag.lower(), until, order.provider, order.limit)
+        decision = Decision(ACCEPTED, order.provider, of_provider=order.provider != OWNER)
+        hearing.station.remember(order.id_tag, decision, hearing.now)
+        hearing.keep(hearing.station.control)
         begun(hearing, connector)
+
+
+def withdrawn(hearing: Hearing, order: StartCharging) -> None:
+    """The charger will not start it."""
+    connector = hearing.station.connectors.get(order.at.connector)
+    if connector is not None:
+        connector.promised = None
+        hearing.station.control.cards.forget(order.id_tag)
+        hearing.keep(hearing.station.control)
 
 
 def begun(hearing: Hearing, connector: Connector) -> None:
@@ -122,7 +139,8 @@ def begun(hearing: Hearing, connector: Connector) -> None:
     if session is None or connector.promised is None:
         return
     promise, connector.promised = connector.promised, None
-    if promise.limit is not None and session.id_tag is not None and session.id_tag.lower() == promise.tag:
+    its = session.id_tag is not None and promise.meant_for(IdToken(session.id_tag), hearing.now)
+    if its and promise.limit is not None:
         session.limit = promise.limit
         hearing.keep(session)
         _bind(hearing, connector, hearing.station.bound)

@@ -35,15 +35,16 @@ _form = itemgetter(0, 3, 4, 5)
 
 
 class Promise(NamedTuple):
-    """A session to come: for which card (in lower case), of which provider, with which limit of its own."""
+    """A session to come, until a time: for which card (in lower case), of which provider, with which own limit."""
 
     tag: str
+    until: datetime
     provider: str = OWNER
     limit: Amps | None = None
 
-    def meant_for(self, token: IdToken | None) -> bool:
+    def meant_for(self, token: IdToken | None, now: datetime) -> bool:
         """Whether a session is the one, by its card; one without a card may be."""
-        return token is None or token.tag.lower() == self.tag
+        return now < self.until and (token is None or token.tag.lower() == self.tag)
 
 
 class Problem(NamedTuple):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ocpp_mqtt_proxy.core.authorization import Cards
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.profile import Profile
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
@@ -107,7 +108,7 @@ class Control:
     """Who controls one charger. Written down with every change.
 
     `asked` is when somebody last asked what counts for the rate limit, `last` what was decided last, `refusal` the
-    last no.
+    last no. `cards` are providers' verdicts on cards.
     """
 
     charger: str
@@ -119,6 +120,7 @@ class Control:
     asked: dict[Asking, datetime] = field(default_factory=dict)
     last: Verdict | None = None
     refusal: Verdict | None = None
+    cards: Cards = field(default_factory=Cards)
 
     def holder(self, control_class: ControlClass) -> str | None:
         """Who holds a class."""

@@ -6,8 +6,9 @@ The owner holds `transactions` while a session of the owner's runs, as anybody w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
-from ocpp_mqtt_proxy.core.authorization import Decision
+from ocpp_mqtt_proxy.core.authorization import ANYONE
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Ending, Taken
 from ocpp_mqtt_proxy.core.events import ControlGranted, ControlRevoked, ModeChanged
@@ -61,28 +62,32 @@ def set_mode(hearing: Hearing, mode: str, by: str) -> None:
 
 
 def provider_of(hearing: Hearing, connector: Connector, token: IdToken | None) -> str:
-    """Whose a session is that begins: who started it from afar, whose card it is, else who holds the class."""
-    control, decision = hearing.station.control, hearing.decision
-    if connector.promised is not None and connector.promised.meant_for(token):
+    """Whose a session is that begins: who started it from afar, whose card it is, else who holds the class.
+
+    One that began though its card was refused is nobody's but the owner's.
+    """
+    if connector.promised is not None and connector.promised.meant_for(token, hearing.now):
         return connector.promised.provider
-    if decision is not None and decision.by in _HOUSEHOLD:
-        return OWNER
-    if decision is not None and _is_providers(decision):
-        return decision.by
-    return control.holder(TRANSACTIONS) or OWNER
-
-
-_HOUSEHOLD = frozenset({"owner", "house"})
-_NOBODYS = frozenset({"anyone"}) | _HOUSEHOLD
-
-
-def _is_providers(decision: Decision) -> bool:
-    return decision.by not in _NOBODYS
+    decision = hearing.decision
+    if decision is None or (decision.accepted and decision.by == ANYONE and not decision.of_provider):
+        return hearing.station.control.holder(TRANSACTIONS) or OWNER
+    return (decision.provider if decision.accepted else None) or OWNER
 
 
 def begun(hearing: Hearing, session: Session) -> None:
-    """A session runs: who started it holds `transactions`."""
-    grant(hearing, session.provider, TRANSACTIONS)
+    """A session runs: who started it holds `transactions`; not the owner for a card refused, or not shown yet."""
+    if session.provider != OWNER or (hearing.decision is not None and hearing.decision.accepted):
+        grant(hearing, session.provider, TRANSACTIONS)
+
+
+def claimed(hearing: Hearing, session: Session, connector: Connector, token: IdToken) -> None:
+    """The card of a session that began without one was shown: it is its provider's, from the start."""
+    if not session.running:
+        return
+    provider = provider_of(hearing, connector, token)
+    if provider != session.provider:
+        session.claim(provider, hearing.now, hearing.station.plan.prices)
+    begun(hearing, session)
 
 
 def ended(hearing: Hearing, session: Session) -> None:

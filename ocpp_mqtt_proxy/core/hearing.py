@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ocpp_mqtt_proxy.core import instants
 from ocpp_mqtt_proxy.core.audit import Decided
-from ocpp_mqtt_proxy.core.authorization import Decision
+from ocpp_mqtt_proxy.core.authorization import Decision, for_a_card_alone
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector, Problem
 from ocpp_mqtt_proxy.core.control import Control
@@ -273,7 +273,7 @@ def authorization(hearing: Hearing, report: AuthorizationRequested) -> Answer:
     """A card was shown; the verdict came with the hearing."""
     decision = decided(hearing)
     tell_decision(hearing, report.token, decision)
-    return AuthorizationAnswer(decision.authorization)
+    return AuthorizationAnswer(for_a_card_alone(decision.authorization))
 
 
 def decided(hearing: Hearing) -> Decision:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, ChargingState, StopReason, WattHours
-from ocpp_mqtt_proxy.core.parts import Part, following, shares
+from ocpp_mqtt_proxy.core.parts import Part, following, opening, shares
 from ocpp_mqtt_proxy.core.register import NOISE_WH, Register, most_energy, session_register
 from ocpp_mqtt_proxy.core.tariff import Prices
 
@@ -166,6 +166,13 @@ class Session:
             at = max(at, self.parts[-1].started_at)
             self.parts[-1].ended_at = at
             self.parts.append(following(provider, at, prices))
+
+    def claim(self, provider: str, now: datetime, prices: Prices) -> None:
+        """It turns out whose it is: from the start, where nothing has flowed; else from now on."""
+        if self.energy or len(self.parts) > 1:
+            self.hand_over(provider, now, prices)
+        else:
+            self.parts = [opening(provider, self.started_at, prices)]
 
     def end(self, meter_stop: WattHours | None, at: datetime, reason: StopReason | None, prices: Prices) -> None:
         """The charger says that it is over. `meter_stop` None: the last reading stands."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ocpp_mqtt_proxy.core.authorization import Decision, key_of
 from ocpp_mqtt_proxy.core.book import Book
 from ocpp_mqtt_proxy.core.commands import Order, ProfileForm
 from ocpp_mqtt_proxy.core.connector import Connector
@@ -173,6 +174,17 @@ class Station:
     def sessions(self) -> Iterator[Session]:
         """The sessions that run."""
         return (c.session for c in self.connectors.values() if c.session is not None)
+
+    def recall(self, tag: str, now: datetime) -> Decision | None:
+        """What was decided on a card here, while that stands."""
+        return self.control.cards.recall(tag, now, self._charging())
+
+    def remember(self, tag: str, decision: Decision, now: datetime) -> None:
+        """A card was decided on here."""
+        self.control.cards.remember(tag, decision, now, self._charging())
+
+    def _charging(self) -> set[str]:
+        return {key_of(session.id_tag) for session in self.sessions() if session.id_tag is not None}
 
     def connector(self, number: int) -> Connector:
         """The connector of a number. Raises UnknownConnector."""

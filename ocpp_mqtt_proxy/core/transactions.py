@@ -13,9 +13,9 @@ from ocpp_mqtt_proxy.core import binding, controlling, instants
 from ocpp_mqtt_proxy.core.book import names_nothing
 from ocpp_mqtt_proxy.core.connector import BACKLOG, Connector
 from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpdated
-from ocpp_mqtt_proxy.core.hearing import Hear, Hearing, decided, fall_silent, tell_decision, tell_status
+from ocpp_mqtt_proxy.core.hearing import Hear, Hearing, fall_silent, tell_decision, tell_status
 from ocpp_mqtt_proxy.core.metering import first_energy, last_energy, take
-from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Status, StopReason, Verdict, Version, WattHours
+from ocpp_mqtt_proxy.core.model import OWNER, ChargingState, IdToken, Status, StopReason, Version, WattHours
 from ocpp_mqtt_proxy.core.parts import opening
 from ocpp_mqtt_proxy.core.register import credible
 from ocpp_mqtt_proxy.core.reports import (
@@ -49,10 +49,15 @@ def transaction(hearing: Hearing, report: TransactionReported) -> Answer:
     return TransactionAnswer(known or "0", authorization)
 
 
-def _verdict(hearing: Hearing, token: IdToken) -> Authorization:
-    """The verdict on a transaction's card; told only where it is a no, because a yes was told before."""
-    decision = decided(hearing)
-    if decision.authorization.verdict is not Verdict.ACCEPTED:
+def _verdict(hearing: Hearing, token: IdToken) -> Authorization | None:
+    """The verdict on a transaction's card, where there is one: an end waits for nobody's.
+
+    Told only where it is a no or was just asked for, because any other yes was told before.
+    """
+    decision = hearing.decision
+    if decision is None:
+        return None
+    if decision.asked or not decision.accepted:
         tell_decision(hearing, token, decision)
     return decision.authorization
 
@@ -74,10 +79,18 @@ def _started(hearing: Hearing, report: TransactionReported) -> Session | None:
     if missed := _missed_start(hearing, known or connector.session, report):
         return _complete(hearing, missed, report)
     if known is not None:
+        _accepted_after_all(hearing, connector, known, report)
         hearing.keep(known, hearing.numbers, durable=True)
         return known
     _close_for(hearing, connector, report)
     return _open(hearing, connector, report)
+
+
+def _accepted_after_all(hearing: Hearing, connector: Connector, session: Session, report: TransactionReported) -> None:
+    """A start is repeated, and by now a provider takes its card."""
+    decision = hearing.decision
+    if report.token is not None and session.provider == OWNER and decision is not None and decision.of_provider:
+        controlling.claimed(hearing, session, connector, report.token)
 
 
 def _connector(hearing: Hearing, report: TransactionReported) -> Connector | None:
@@ -199,7 +212,9 @@ def _complete(hearing: Hearing, session: Session, report: TransactionReported) -
     connector = hearing.station.connectors[session.connector]
     session.adopted = False
     session.began(min(session.started_at, hearing.settle(report.at)))
-    session.id_tag = report.token.tag if report.token else session.id_tag
+    if report.token is not None:
+        session.id_tag = report.token.tag
+        controlling.claimed(hearing, session, connector, report.token)
     session.start_key = _start_key(connector, report)
     counted = session.register.raw if session.register else None
     _begin_counting(connector, session, report, session.started_at)
@@ -246,12 +261,13 @@ def _go_on(hearing: Hearing, session: Session, report: TransactionReported) -> N
     """What every event of a transaction may bring: its number, card, order, charging state and readings."""
     if report.seq_no is not None:
         session.sequence.take(report.seq_no)
+    connector = hearing.station.connectors[session.connector]
     if report.token is not None and session.id_tag is None:
         session.id_tag = report.token.tag
+        controlling.claimed(hearing, session, connector, report.token)
     # The first event with one may be a later one: a remote start of a transaction that had begun (F02.FR.01).
     session.remote_start_id = session.remote_start_id or report.remote_start_id
     session.reservation_id = session.reservation_id or report.reservation_id
-    connector = hearing.station.connectors[session.connector]
     if connector.session is session and report.charging_state is not None:
         _charging_state(hearing, connector, session, report.charging_state, hearing.settle(report.at))
     take(hearing, connector, session, report.samples)

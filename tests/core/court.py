@@ -25,7 +25,7 @@ SECOND = timedelta(seconds=1)
 HOUSE = Rules()
 
 TRANSACTIONS, SMART_CHARGING, MANAGEMENT = ControlClass
-HOLD, ACT, EASE = Intent
+HOLD, ACT, EASE, ANSWER = Intent
 
 
 @dataclass(frozen=True)

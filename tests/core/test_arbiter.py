@@ -14,6 +14,7 @@ from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.core.sharing import ControlClass, Presence, PresenceRule, Terms
 from tests.core.court import (
     ACT,
+    ANSWER,
     EASE,
     HOLD,
     HOUR,
@@ -73,6 +74,7 @@ def binding(control_class: ControlClass, intent: Intent) -> list[Reason]:
     if intent is EASE:
         return [reason for reason in ORDER if reason in FOR_EASING]
     never = {MANAGEMENT: OF_THE_HOUSE, SMART_CHARGING: SHARED, TRANSACTIONS: set[Reason]()}[control_class]
+    never = never | ({Reason.RATE_LIMITED} if intent is ANSWER else set())
     return [reason for reason in possible(intent) if reason not in never]
 
 
@@ -253,7 +255,7 @@ def test_even_whom_the_owner_put_in_charge_meets(control_class: ControlClass, in
 
 @pytest.mark.parametrize("mode", [OWNER, OTHER])
 @pytest.mark.parametrize("control_class", ControlClass)
-@pytest.mark.parametrize("intent", [HOLD, ACT])
+@pytest.mark.parametrize("intent", [HOLD, ACT, ANSWER])
 def test_while_another_is_in_charge_it_is_the_override(mode: str, control_class: ControlClass, intent: Intent) -> None:
     assert Scene(control_class=control_class, intent=intent, mode=mode).reason() is Reason.OVERRIDE
 
@@ -292,7 +294,7 @@ RANKS: list[tuple[str, dict[str, Any], Reason | None]] = [
 
 
 @pytest.mark.parametrize("control_class", [TRANSACTIONS, MANAGEMENT])
-@pytest.mark.parametrize("intent", [HOLD, ACT])
+@pytest.mark.parametrize("intent", [HOLD, ACT, ANSWER])
 @pytest.mark.parametrize(("changes", "reason"), [rank[1:] for rank in RANKS], ids=[rank[0] for rank in RANKS])
 def test_before_an_idle_holder(
     control_class: ControlClass, intent: Intent, changes: dict[str, Any], reason: Reason | None
@@ -304,7 +306,7 @@ STRONG = {"house_preferred": ME, "priority": 9}
 
 
 @pytest.mark.parametrize("control_class", [TRANSACTIONS, MANAGEMENT])
-@pytest.mark.parametrize("intent", [HOLD, ACT])
+@pytest.mark.parametrize("intent", [HOLD, ACT, ANSWER])
 def test_nobody_goes_before_a_holder_whose_transaction_runs(control_class: ControlClass, intent: Intent) -> None:
     scene = Scene(control_class=control_class, intent=intent, holder=OTHER, busy=frozenset({OTHER})).but(**STRONG)
     assert scene.reason() is Reason.HELD_BY_OTHER

@@ -32,11 +32,11 @@ def test_the_house_s_own_cards_are_always_accepted(unknown: UnknownTag, tag: str
     ("unknown", "answer"),
     [
         (UnknownTag.REJECT, (Verdict.INVALID, "house")),
-        (UnknownTag.ASK_PROVIDERS, (Verdict.INVALID, "house")),  # there is none to ask yet
+        (UnknownTag.ASK_PROVIDERS, (Verdict.INVALID, "nobody")),  # where there is none to ask
         (UnknownTag.ACCEPT, (Verdict.ACCEPTED, "anyone")),
     ],
 )
-@pytest.mark.parametrize("tag", ["STRANGER", ""])
+@pytest.mark.parametrize("tag", ["STRANGER", "HOMER"])
 def test_a_stranger_s_card_is_up_to_the_rule(unknown: UnknownTag, answer: tuple[Verdict, str], tag: str) -> None:
     assert verdict(House("HOME", CARDS, unknown, open_to_all=False), tag) == answer
 

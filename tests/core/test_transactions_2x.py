@@ -128,7 +128,7 @@ class TestUpdated:
     def test_is_written_down_whatever_it_brings(self, yard: Yard) -> None:
         session = begin(yard)
         heard = yard.hear(event(UPDATED, token=IdToken("CARD")))
-        assert heard.changes == [session]
+        assert session in heard.changes
 
     def test_never_changes_the_card(self, yard: Yard) -> None:
         yard.hear(event(STARTED, token=IdToken("CARD")))

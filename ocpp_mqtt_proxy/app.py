@@ -24,6 +24,8 @@ from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.watch import Watch
+from ocpp_mqtt_proxy.backend_face import BackendFace
+from ocpp_mqtt_proxy.backends.desk import NobodyAsked
 from ocpp_mqtt_proxy.books import Books
 from ocpp_mqtt_proxy.bridge import Bridge
 from ocpp_mqtt_proxy.budget import Budget
@@ -91,6 +93,7 @@ class App:
         await self.store.open()
         await self._build_hub()
         await self.hub.wake()
+        self.backends = BackendFace(self.config, self.arbitration, self.books, NobodyAsked(), self.budget)
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
         self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.started_at)
         await self._open_doors()
@@ -99,6 +102,7 @@ class App:
         self._room("housekeeping", self._keep_house)
         self._room("reports", Reporting(self.store, self.books, self.bus).run)
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter")).run)
+        self._room("backends", self.backends.fanout.run)
         self._room("incidents", self.bridge.attend_store)
         self._say_what_next()
 
@@ -196,7 +200,7 @@ class App:
         )
         app = web.app()
         chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)
-        door = self.bridge.door = Door(app, [chargers], self.budget)
+        door = self.bridge.door = Door(app, [chargers, self.backends.route()], self.budget)
         self.port = await door.open(config.http.host, config.http.port)
         self._doors.append(door)
         if ingress_port:
@@ -209,7 +213,7 @@ class App:
         if not config.host and not self.supervisor:
             log.warning("no MQTT broker is configured: chargers are served, nothing is published (set mqtt.host)")
             return
-        face = MqttFace(self.config, self.topics, self.arbitration, self.supervisor)
+        face = MqttFace(self.config, self.topics, self.arbitration, self.supervisor, self.backends)
         self.mqtt, self.states = face.session, face.states
         self.bridge.mqtt = face.session
         await face.open(self.bridge.verbs())

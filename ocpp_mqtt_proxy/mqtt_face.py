@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from ocpp_mqtt_proxy.adapters.discovery import Discovery
+from ocpp_mqtt_proxy.adapters.mqtt.backends import MqttBackends
 from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.presence import PresenceFeed
@@ -12,6 +13,7 @@ from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, Incoming, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.backend_face import BackendFace
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.turns import in_turns
@@ -24,7 +26,14 @@ Take = Callable[[Incoming], None]
 class MqttFace:
     """Everything about MQTT. `rooms` are to be run once it is open."""
 
-    def __init__(self, config: Config, topics: Topics, arbitration: Arbitration, supervisor: Supervisor | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        topics: Topics,
+        arbitration: Arbitration,
+        supervisor: Supervisor | None,
+        backends: BackendFace,
+    ) -> None:
         hub = arbitration.hub
         self.config = config
         self.topics = topics
@@ -36,6 +45,15 @@ class MqttFace:
             client_id=config.mqtt.client_id or f"ocpp-mqtt-proxy-{hub.numbers.instance}",
             find_broker=self._find_broker,
             clock=hub.clock,
+        )
+        self.backends = MqttBackends(
+            topics=topics,
+            desk=backends.desk,
+            tokens=backends.tokens,
+            fanout=backends.fanout,
+            publisher=self.session,
+            answers=self.session,
+            discovery_prefix=config.mqtt.discovery_prefix,
         )
         self.household = Household(arbitration, self.session, topics)
         self.states = States(
@@ -73,8 +91,9 @@ class MqttFace:
         inbox = Inbox(self.topics, self.arbitration, self.session, config.mqtt.discovery_prefix, verbs)
         alone = not config.presence_sensor
         feed = PresenceFeed(self.arbitration, self.topics, config.presence_topic, alone=alone)
-        takers: list[Take] = [inbox.take, feed.take]
-        self.session.subscriptions = [*inbox.subscriptions(), *feed.subscriptions()]
+        takers: list[Take] = [inbox.take, feed.take, self.backends.take]
+        self.session.subscriptions = [*inbox.subscriptions(), *feed.subscriptions(), self.backends.subscription()]
+        self.session.attended = self.backends.attend
         self.session.take = lambda incoming: _give(takers, incoming)
         self.session.lost = feed.lost
 

@@ -394,3 +394,8 @@ def answer(request_id: object, outcome: Outcome) -> Json:
         "message": outcome.message,
         "result": dict(outcome.result),
     }
+
+
+def response(request_id: object, action: object, outcome: Outcome) -> Json:
+    """The answer to a backend (contract §7)."""
+    return {"type": "response", "action": action, **answer(request_id, outcome)}

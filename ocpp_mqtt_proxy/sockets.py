@@ -36,6 +36,7 @@ class Connection(ServerConnection):
     """A connection with a listener instead of `recv`."""
 
     _take: Take | None = None
+    _drained: Callable[[], None] | None = None
     _taken = 0
     _held = False
     _resting = False
@@ -58,12 +59,12 @@ class Connection(ServerConnection):
 
     # For its user
 
-    def listen(self, take: Take) -> None:
+    def listen(self, take: Take, drained: Callable[[], None] | None = None) -> None:
         """Hand every whole message, text or binary, to `take`, in order, those that arrived before first.
 
-        Of one that was too long to hold it gets a `Beginning`.
+        Of one that was too long to hold it gets a `Beginning`. `drained` is called whenever the peer reads again.
         """
-        self._take = take
+        self._take, self._drained = take, drained
         self._go_on()
 
     def put(self, message: bytes) -> bool:
@@ -72,6 +73,16 @@ class Connection(ServerConnection):
             return False
         self.transport.write(text_frame(message))
         return True
+
+    def put_frames(self, frames: bytes) -> None:
+        """Write frames that are made already, to an open connection; do not wait."""
+        if self.protocol.state is State.OPEN:
+            self.transport.write(frames)
+
+    @property
+    def takes(self) -> bool:
+        """Whether the peer reads what we write, as far as one can tell."""
+        return self.protocol.state is State.OPEN and not self.paused
 
     def hold(self) -> None:
         """Hand on nothing more until `release`."""
@@ -97,14 +108,14 @@ class Connection(ServerConnection):
             return self.state is State.OPEN and self._came_since(before)
         return True
 
-    def part(self, reason: str) -> None:
+    def part(self, reason: str, code: int = CloseCode.GOING_AWAY, seconds: float | None = None) -> None:
         """Close, for a reason, and do not wait. Nothing is handed on any more; who does not close in time is cut."""
         if self.protocol.state is State.CLOSED:
             return
         if self.protocol.state is State.OPEN:
-            self.protocol.send_close(CloseCode.GOING_AWAY, reason[:100])
+            self.protocol.send_close(code, reason[:100])
             self.send_data()
-        self._in(self.budget.close_seconds, "part", self.cut, reason)
+        self._in(self.budget.close_seconds if seconds is None else seconds, "part", self.cut, reason)
         self._waiting.clear()
         self._take, self._held = _ignore, False
         self._go_on()
@@ -166,6 +177,8 @@ class Connection(ServerConnection):
         super().resume_writing()
         self._stop_timer("unread")
         self._go_on()
+        if self._drained is not None:
+            self._drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The TCP connection is gone.

@@ -43,6 +43,11 @@ class Subscription:
     of: dict[str, Kinds] = field(default_factory=dict)
     begun: bool = False
 
+    @property
+    def listening(self) -> bool:
+        """Whether the reader wants to hear of anything."""
+        return bool(self.of_all or any(self.of.values()))
+
     def wants(self, charger: str, kind: str) -> bool:
         """Whether the reader wants to hear of an event."""
         return kind in self.of.get(charger, self.of_all)

@@ -39,11 +39,18 @@ Work = Callable[[], Awaitable[Outcome]]
 
 @dataclass(slots=True)
 class Command:
-    """A command as it came: where its answer goes by default, its id once it is known."""
+    """A command as it came: where its answer goes by default, its id once it is known; of a backend's its action."""
 
     incoming: Incoming
     reply_to: str
     id: object = None
+    action: str | None = None
+
+    def response(self, outcome: Outcome) -> bytes:
+        """The answer, encoded."""
+        if self.action is not None:
+            return shapes.dump(shapes.response(self.id, self.action, outcome))
+        return shapes.dump(shapes.answer(self.id, outcome))
 
 
 @dataclass
@@ -100,9 +107,9 @@ class Clerk:
     def answer(self, command: Command, outcome: Outcome) -> None:
         """Send the answer to a command."""
         try:
-            payload = shapes.dump(shapes.answer(command.id, outcome))
+            payload = command.response(outcome)
         except TypeError:  # what a charger answered may be too deep for our JSON
-            payload = shapes.dump(shapes.answer(command.id, replace(outcome, result={})))
+            payload = command.response(replace(outcome, result={}))
         asked, topic = command.incoming.response_topic, command.reply_to
         if asked is not None and self._may_answer_on(asked):
             topic = asked

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import zlib
 from collections import OrderedDict, deque
@@ -24,7 +25,8 @@ MAX_TRIES = 3
 QUIET_SECONDS = 60.0
 """How often messages dropped for the same reason are told of in the log, at most."""
 
-LOSSY_SUFFIXES = ("/event/meter", "/event/heartbeat")
+LOSSY = re.compile(r".*/event/([^/]+/)?(meter|heartbeat)")
+"""Topics of events that the next of their kind makes up for: a charger's, and a backend's of a charger."""
 
 
 @dataclass(slots=True, eq=False)
@@ -166,7 +168,7 @@ class Outbox:
 
     def emit(self, topic: str, payload: bytes) -> None:
         """Send a message that is not kept."""
-        self._queue(Outgoing(topic, payload, lossy=topic.endswith(LOSSY_SUFFIXES)))
+        self._queue(Outgoing(topic, payload, lossy=LOSSY.fullmatch(topic) is not None))
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
         """Send an answer, with the correlation data of its request."""

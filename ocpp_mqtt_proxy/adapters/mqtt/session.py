@@ -95,8 +95,8 @@ Take = Callable[[Incoming], None]
 class MqttSession(Outbox):
     """An outbox with a broker at its other end. `find_broker` is asked before each connect: it may change.
 
-    `take` gets what arrives on `subscriptions`; `lost` is called when there is nobody to hear. What is retained on
-    `sweep_filters` and `is_stale` is cleared.
+    `take` gets what arrives on `subscriptions`; `lost` is called when there is nobody to hear, `attended` when there
+    is somebody who takes what we publish, or no more. What is retained on `sweep_filters` and `is_stale` is cleared.
     """
 
     config: Mqtt
@@ -107,6 +107,7 @@ class MqttSession(Outbox):
     pace: Pace = Pace()
     subscriptions: Iterable[str] = ()
     take: Take | None = None
+    attended: Callable[[bool], None] = lambda _: None
     lost: Callable[[], None] = nobody
     is_stale: Callable[[str, bytes], bool] | None = None
     sweep_filters: Iterable[str] = ()
@@ -314,6 +315,7 @@ class MqttSession(Outbox):
         finally:
             self.rouse = nobody
             self.connected.clear()
+            self.attended(self.connected.is_set())
             await lane.close()
 
     async def _announce(self) -> None:
@@ -324,6 +326,7 @@ class MqttSession(Outbox):
             await asyncio.sleep(self.pace.letting_go)
         self.clearing = False
         self.connected.set()
+        self.attended(self.connected.is_set())
         self.lost_since = None
         log.info("MQTT connected to %s (MQTT %s)", self.broker_name, self.version)
         self._withhold(self.topics.bridge_state)

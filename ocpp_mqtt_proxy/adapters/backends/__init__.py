@@ -1,0 +1,1 @@
+"""Backends by WebSocket (contract §4, §7)."""

@@ -6,7 +6,6 @@ The owner holds `transactions` while a session of the owner's runs, as anybody w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from ocpp_mqtt_proxy.core.authorization import ANYONE
 from ocpp_mqtt_proxy.core.connector import Connector
@@ -86,7 +85,7 @@ def claimed(hearing: Hearing, session: Session, connector: Connector, token: IdT
         return
     provider = provider_of(hearing, connector, token)
     if provider != session.provider:
-        session.claim(provider, hearing.now, hearing.station.plan.prices)
+        session.claim(provider, hearing.there, hearing.station.plan.prices)
     begun(hearing, session)
 
 
@@ -103,5 +102,5 @@ def hand_over(hearing: Hearing, provider: str) -> None:
     """Move what runs to a provider: from now on its part and its price."""
     for session in list(hearing.station.sessions()):
         if session.provider != provider:
-            session.hand_over(provider, hearing.now, hearing.station.plan.prices)
+            session.hand_over(provider, hearing.there, hearing.station.plan.prices)
             hearing.keep(session, durable=True)

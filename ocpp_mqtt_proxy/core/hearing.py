@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from ocpp_mqtt_proxy.core import instants
@@ -97,9 +97,18 @@ class Hearing:
         self.changes.extend(changes)
         self.durable = self.durable or durable
 
+    @property
+    def there(self) -> datetime:
+        """What the charger's own clock shows now, where that is slow: what it tells is by it."""
+        return self.now - (self.station.behind or timedelta(0))
+
     def settle(self, at: datetime | None) -> datetime:
         """The instant the charger meant."""
-        return instants.settle(at, self.now)
+        settled = instants.settle(at, self.now)
+        if instants.tells(at):
+            late, known = self.now - settled, self.station.behind
+            self.station.behind = late if known is None else min(known, late)
+        return settled
 
 
 def boot(hearing: Hearing, report: BootReported) -> Answer:

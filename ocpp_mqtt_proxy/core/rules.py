@@ -56,6 +56,7 @@ def connect(station: Station, version: Version, address: str, now: datetime, num
     station.address = address
     station.connected_since = station.last_heard = now
     station.connects += 1
+    station.behind = None
     station.memory.version = version
     station.memory.first_seen = station.memory.first_seen or now
     station.memory.last_seen = now

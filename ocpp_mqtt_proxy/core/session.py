@@ -161,9 +161,10 @@ class Session:
             self._count(self.register.total, since, at, prices)
 
     def hand_over(self, provider: str, at: datetime, prices: Prices) -> None:
-        """What flows from now on is another provider's, while it runs (contract §8)."""
+        """What flows from then on is another provider's, while it runs (contract §8). What was counted stays."""
         if self.running and provider != self.provider:
-            at = max(at, self.parts[-1].started_at)
+            counted = self.register.at if self.register is not None else None
+            at = max(at, counted or at, self.parts[-1].started_at)
             self.parts[-1].ended_at = at
             self.parts.append(following(provider, at, prices))
 

@@ -107,7 +107,8 @@ class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
 
     `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put to the charger
-    after what was just heard. `clock_ahead` by how much its clock is ahead of ours, as it last told a state.
+    after what was just heard. `clock_ahead` by how much its clock is ahead of ours, as it last told a state;
+    `behind` the least that what it told was late by our clock, since it connected: its clock's error, where it is slow.
     """
 
     memory: ChargerMemory
@@ -132,6 +133,7 @@ class Station:
     collecting: Inventory | None = None
     due: list[Order] = field(default_factory=list)
     clock_ahead: timedelta = timedelta(0)
+    behind: timedelta | None = None
 
     def __post_init__(self) -> None:
         self.control = Control(self.memory.id)

@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
+from ocpp_mqtt_proxy.core import controlling, rules
 from ocpp_mqtt_proxy.core.bill import Line, cents, lines, month_of
-from ocpp_mqtt_proxy.core.model import OWNER, StopReason, WattHours
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.model import OWNER, StopReason, Version, WattHours
 from ocpp_mqtt_proxy.core.parts import Part, opening
 from ocpp_mqtt_proxy.core.schedule import Window
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.tariff import Period, Prices, Tariff
-from tests.core.yard import NOON
+from tests.core.yard import NOON, Yard, energy, meter, start, stop
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -192,6 +194,75 @@ def test_a_session_that_is_over_is_handed_to_nobody() -> None:
     assert session.provider == "fleet"
 
 
+@pytest.mark.parametrize("slow", [timedelta(0), HOUR, timedelta(hours=9)])
+def test_a_hand_over_is_where_it_was_by_the_charger_s_own_clock(slow: timedelta) -> None:
+    yard = Yard()
+    yard.station.plan.prices = PRICES
+    session = begin_by(yard, slow)
+    yard.pass_(hours=1)
+    yard.hear(meter(energy(2000), at=yard.now - slow))
+    yard.pass_(minutes=15)
+    yard.note(to(yard, "fleet"))
+    yard.pass_(minutes=45)
+    yard.hear(meter(energy(3000), at=yard.now - slow))
+    assert energies(session) == [(OWNER, 1250), ("fleet", 750)]
+    yard.pass_(hours=1)
+    yard.hear(stop(session.transaction_id, 4000, at=yard.now - slow))
+    assert energies(session) == [(OWNER, 1250), ("fleet", 1750)]
+    assert [line.seconds for line in lines(session, yard.now)] == [75 * 60, 105 * 60]
+
+
+def test_a_charger_that_tells_what_was_long_ago_is_not_slow() -> None:
+    """It was away, and tells that first; what it tells then is of now."""
+    yard = Yard()
+    yard.station.plan.prices = PRICES
+    session = begin_by(yard, timedelta(0))
+    yard.note(rules.connect(yard.station, Version.V16, "192.0.2.7", yard.pass_(hours=2), yard.numbers))
+    yard.hear(meter(energy(1500), at=yard.ago(hours=1)))
+    yard.hear(meter(energy(2000), at=yard.now))
+    yard.note(to(yard, "fleet"))
+    yard.pass_(hours=1)
+    yard.hear(meter(energy(3000), at=yard.now))
+    assert energies(session) == [(OWNER, 1000), ("fleet", 1000)]
+
+
+def test_what_was_counted_before_a_hand_over_stays_whose_it_was() -> None:
+    session = of("fleet")
+    read(session, 2000, HOUR)
+    hand_over(session, "night", 30 * MINUTE)
+    read(session, 3000, 2 * HOUR)
+    assert energies(session) == [("fleet", 1000), ("night", 1000)]
+    assert session.parts[1].started_at == NOON + HOUR
+
+
+def begin_by(yard: Yard, slow: timedelta) -> Session:
+    """A session that a charger begins, by a clock that is slow by so much."""
+    return yard.started(start(1000, at=yard.now - slow))
+
+
+def to(yard: Yard, provider: str) -> rules.Heard:
+    """The owner hands what runs over."""
+    hearing = Hearing(yard.station, yard.now, yard.numbers)
+    controlling.hand_over(hearing, provider)
+    return rules.Heard(None, hearing.facts, hearing.changes)
+
+
+def test_a_session_that_nothing_flowed_in_is_whose_card_was_shown_from_the_start() -> None:
+    session = of(OWNER)
+    session.claim("fleet", NOON + HOUR, PRICES)
+    end(session, 2000, 2 * HOUR)
+    assert energies(session) == [("fleet", 1000)]
+    assert session.revenue(NOON) == Decimal("0.75") + Decimal("0.50") + Decimal("2.40")
+
+
+def test_a_session_that_charged_before_its_card_was_shown_is_its_provider_s_from_then_on() -> None:
+    session = of(OWNER)
+    read(session, 2000, HOUR)
+    session.claim("fleet", NOON + HOUR, PRICES)
+    end(session, 3000, 2 * HOUR)
+    assert energies(session) == [(OWNER, 1000), ("fleet", 1000)]
+
+
 # The end
 
 
@@ -243,6 +314,7 @@ MINUTES = st.integers(0, 300)
 STEPS = st.one_of(
     st.tuples(st.just("read"), MINUTES, st.floats(0, 20_000)),
     st.tuples(st.just("hand_over"), MINUTES, PROVIDERS),
+    st.tuples(st.just("claim"), MINUTES, PROVIDERS),
     st.tuples(st.just("close"), MINUTES, st.none()),
     st.tuples(st.just("end"), MINUTES, st.none() | st.floats(0, 30_000)),
 )
@@ -256,6 +328,8 @@ def take(session: Session, step: tuple[str, int, object]) -> None:
         read(session, detail, after)
     elif what == "hand_over":
         hand_over(session, str(detail), after)
+    elif what == "claim" and session.running:
+        session.claim(str(detail), NOON + after, PRICES)
     elif what == "close" and session.running:
         session.close(NOON + after, StopReason.OTHER)
     elif what == "end":

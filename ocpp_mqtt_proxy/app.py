@@ -24,8 +24,8 @@ from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.watch import Watch
+from ocpp_mqtt_proxy.authority import Authority
 from ocpp_mqtt_proxy.backend_face import BackendFace
-from ocpp_mqtt_proxy.backends.desk import NobodyAsked
 from ocpp_mqtt_proxy.books import Books
 from ocpp_mqtt_proxy.bridge import Bridge
 from ocpp_mqtt_proxy.budget import Budget
@@ -93,7 +93,7 @@ class App:
         await self.store.open()
         await self._build_hub()
         await self.hub.wake()
-        self.backends = BackendFace(self.config, self.arbitration, self.books, NobodyAsked(), self.budget)
+        self.backends = BackendFace(self.config, self.arbitration, self.books, self.authority, self.budget)
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
         self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.started_at)
         await self._open_doors()
@@ -173,6 +173,7 @@ class App:
         house = circumstances_of(config, await self.store.disabled())
         refusals = await self.store.refusals()
         self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house, refusals)
+        self.authority = self.hub.authority = Authority(self.arbitration)
 
     async def _restore(self) -> None:
         connectors: dict[str, list[Connector]] = defaultdict(list)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ocpp_mqtt_proxy.core.events import Fact, HeartbeatHeard, MeterRead, NoticeHeard
 
@@ -67,6 +69,15 @@ class Bus:
         mailbox = Mailbox(name, size)
         self.mailboxes.append(mailbox)
         return mailbox
+
+    @contextmanager
+    def listening(self, name: str) -> Iterator[Mailbox]:
+        """A mailbox for a while."""
+        mailbox = self.mailbox(name)
+        try:
+            yield mailbox
+        finally:
+            self.mailboxes.remove(mailbox)
 
     def publish(self, fact: Fact) -> None:
         """Tell everybody; never waits."""

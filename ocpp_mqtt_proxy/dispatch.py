@@ -11,7 +11,7 @@ from typing import Any
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import ceiling_order, session_order, shaped
+from ocpp_mqtt_proxy.core.binding import ceiling_order, promised, session_order, shaped, withdrawn
 from ocpp_mqtt_proxy.core.commands import (
     Message,
     Order,
@@ -179,7 +179,12 @@ async def _start(desk: Dispatcher, station: Station, request: requests.Start, pr
     limit = None if request.limit_amps is None else _within_what_cars_take(min(request.limit_amps, station.bound))
     tag = request.id_tag or desk.hub.house.owner_tag
     order = commands.StartCharging(_at(connector), tag, desk.next_id(), limit, provider)
-    return await desk.send(station, order)
+    # Before it is asked: the charger may ask about the card before we see that it agreed.
+    desk.hub.apply(station, lambda hearing: promised(hearing, order))
+    outcome = await desk.send(station, order)
+    if outcome.status is commands.Result.REFUSED:
+        desk.hub.apply(station, lambda hearing: withdrawn(hearing, order))
+    return outcome
 
 
 def _not_startable(desk: Dispatcher, station: Station, connector: Connector) -> Outcome | None:

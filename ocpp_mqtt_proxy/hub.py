@@ -7,7 +7,7 @@ bus. It holds every station and every open link, and nothing else does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -23,13 +23,15 @@ from ocpp_mqtt_proxy.core.hearing import Change, Hearing
 from ocpp_mqtt_proxy.core.reports import (
     Answer,
     AuthorizationRequested,
+    HeartbeatReported,
     Phase,
     Report,
     TransactionReported,
+    card_of,
 )
 from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
-from ocpp_mqtt_proxy.ports import ChargerLink, Clock, Ledger, LedgerFailed
+from ocpp_mqtt_proxy.ports import Authority, ChargerLink, Clock, Ledger, LedgerFailed
 from ocpp_mqtt_proxy.telling import Teller
 
 PATIENCE_SECONDS = 30.0
@@ -41,12 +43,13 @@ be full in the morning. The session is written as soon as it can be.
 """
 
 
-_WITH_CARD = (AuthorizationRequested, TransactionReported)
+_AT_ANY_TIME = (AuthorizationRequested, HeartbeatReported)
+"""What need not wait for the reports before it: it changes nothing that they change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """An answer that waits for the disk.
+    """An answer that waits: for the disk, for a verdict on a card, or for reports before it that wait for one.
 
     Awaiting raises LedgerFailed where that fails: the charger gets an error, keeps its message and sends it
     again. The writing goes on whether or not somebody still waits for the answer.
@@ -65,9 +68,11 @@ class Hub:
     numbers: Numbers
     house: House = field(default_factory=House)
     plan_for: Callable[[str], Plan] = lambda _: Plan()
+    authority: Authority | None = None
     stations: dict[str, Station] = field(default_factory=dict)
     links: dict[str, ChargerLink] = field(default_factory=dict)
     _recording: set[asyncio.Task[Answer]] = field(default_factory=set)
+    _turns: dict[str, asyncio.Event] = field(default_factory=dict)
     _on_disk: set[str] = field(default_factory=set)
     _errands: set[asyncio.Task[None]] = field(default_factory=set)
     _teller: Teller = field(init=False)
@@ -113,31 +118,78 @@ class Hub:
     def hear(self, charger_id: str, report: Report) -> Answer | Delayed:
         """Apply a report; the answer at once, or delayed where something must be on disk before it.
 
-        Reports of one charger must be heard in order. Raises UnknownCharger for one that was forgotten.
+        Reports of one charger must be heard in order, and are; where the verdict on a transaction's card has yet to
+        come, those after it wait too. Raises UnknownCharger for one that was forgotten.
         """
         station = self.station(charger_id)
         if self.ledger.full and isinstance(report, TransactionReported):
             return _too_much()
-        decision = self._decision(report)
+        if charger_id in self._turns and not isinstance(report, _AT_ANY_TIME):
+            return self._hear_later(station, report)
+        decision = self._decision(station, report)
+        if isinstance(decision, asyncio.Future):
+            return self._hear_later(station, report, decision)
+        return self._hear(station, report, decision)
+
+    def _hear(self, station: Station, report: Report, decision: Decision | None) -> Answer | Delayed:
         heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
         assert heard.answer is not None
         if heard.durable:
-            recording = asyncio.create_task(self._record_then_answer(station, report, heard, heard.answer))
-            self._recording.add(recording)
-            recording.add_done_callback(self._recording.discard)
-            return Delayed(asyncio.shield(recording))
+            return self._delayed(self._record_then_answer(station, report, heard, heard.answer))
         self._conclude(station, heard)
         return heard.answer
+
+    def _delayed(self, work: Coroutine[None, None, Answer]) -> Delayed:
+        task = asyncio.create_task(work)
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+        return Delayed(asyncio.shield(task))
+
+    def _hear_later(self, station: Station, report: Report, asked: asyncio.Future[Decision] | None = None) -> Delayed:
+        """Hear a report once the verdict on its card is there, whether or not its charger still is."""
+        if isinstance(report, _AT_ANY_TIME):
+            assert asked is not None
+            return self._delayed(self._hear_decided(station, report, asked))
+        before, turn = self._turns.get(station.id), asyncio.Event()
+        self._turns[station.id] = turn
+        return self._delayed(self._hear_in_turn(station, report, before, turn))
+
+    async def _hear_decided(self, station: Station, report: Report, asked: asyncio.Future[Decision]) -> Answer:
+        return await _answered(self._hear(self._still(station), report, await asked))
+
+    async def _hear_in_turn(
+        self, station: Station, report: Report, before: asyncio.Event | None, turn: asyncio.Event
+    ) -> Answer:
+        try:
+            if before is not None:
+                await before.wait()
+            decision = self._decision(station, report)
+            if isinstance(decision, asyncio.Future):
+                decision = await decision
+            answer = self._hear(self._still(station), report, decision)
+        finally:
+            turn.set()
+            if self._turns.get(station.id) is turn:
+                del self._turns[station.id]
+        return await _answered(answer)
+
+    def _still(self, station: Station) -> Station:
+        """A station, unless it was forgotten meanwhile. Raises UnknownCharger."""
+        if self.stations.get(station.id) is not station:
+            raise UnknownCharger(f"{station.id} was forgotten")
+        return station
 
     def goes_on(self, charger_id: str, transaction_id: str) -> bool:
         """Whether a transaction of a charger is known and runs. Raises UnknownCharger."""
         session = self.station(charger_id).book.find(transaction_id)
         return session is not None and session.running
 
-    def _decision(self, report: Report) -> Decision | None:
-        if isinstance(report, _WITH_CARD) and report.token is not None:
-            return self.house.decide(report.token)
-        return None
+    def _decision(self, station: Station, report: Report) -> Decision | asyncio.Future[Decision] | None:
+        """The verdict on a report's card; the house's alone while nobody else is to be asked."""
+        if self.authority is not None:
+            return self.authority.decide(station, report)
+        token = card_of(report)
+        return None if token is None else self.house.decide(token)
 
     async def _record_then_answer(self, station: Station, report: Report, heard: Heard, answer: Answer) -> Answer:
         """Acknowledge only what is on disk, or the charger forgets what we do not know.
@@ -268,6 +320,10 @@ def _too_much() -> Delayed:
     answer.set_exception(LedgerFailed("too much waits for the disk"))
     answer.exception()  # nobody may ask for it
     return Delayed(answer)
+
+
+async def _answered(answer: Answer | Delayed) -> Answer:
+    return await answer.answer if isinstance(answer, Delayed) else answer
 
 
 def _begins(report: Report) -> bool:

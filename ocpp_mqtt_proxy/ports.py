@@ -5,14 +5,17 @@ Adapters fulfil them; tests have fakes of them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.commands import Order, Outcome
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.reports import Report
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
 
 
@@ -29,6 +32,13 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, UTC, aware."""
+
+
+class Authority(Protocol):
+    """Who decides on cards."""
+
+    def decide(self, station: Station, report: Report) -> Decision | asyncio.Future[Decision] | None:
+        """The verdict on a report's card, or one to come; None where there is no card, or none is needed."""
 
 
 class ChargerLink(Protocol):

@@ -20,7 +20,7 @@ FLOORS = [
     {"commissioning", "household", "monthly"},
     {"dispatch"},
     {"arbitration"},
-    {"backends"},
+    {"authority", "backends"},
     {"adapters"},
     {"backend_face", "books"},
     {"bridge", "mqtt_face", "reporting"},

@@ -97,6 +97,14 @@ class Arbitration:
             self._grant(station, wish)
         return None
 
+    def consider(self, station: Station, wish: Wish) -> Grant | Refusal:
+        """Whether a provider would be let do what we offer it. A no is in the audit log; nothing else follows."""
+        world = world_of(station, self.house, wish.connector)
+        verdict = decide(station.control, wish.request, world, self.rules, self.hub.clock.now())
+        if isinstance(verdict, Refusal):
+            self.hub.apply(station, lambda hearing: hearing.keep(self._decided(hearing, wish, verdict, world)))
+        return verdict
+
     def _grant(self, station: Station, wish: Wish) -> None:
         world = world_of(station, self.house, wish.connector)
 
@@ -126,10 +134,15 @@ class Arbitration:
         """Remember a decision and what it was made by."""
         control = hearing.station.control
         note(control, wish.request, answer, self.rules, hearing.now)
+        decided = self._decided(hearing, wish, answer, world)
+        hearing.keep(control, decided)
+        return decided
+
+    def _decided(self, hearing: Hearing, wish: Wish, answer: Grant | Refusal, world: World) -> Decided:
         no = answer if isinstance(answer, Refusal) else None
-        decided = Decided(
+        return Decided(
             at=hearing.now,
-            charger=control.charger,
+            charger=hearing.station.id,
             provider=wish.provider,
             control_class=wish.control_class,
             subject=wish.subject,
@@ -138,8 +151,6 @@ class Arbitration:
             message=no.message if no else "",
             inputs=self._inputs(hearing, wish, world),
         )
-        hearing.keep(control, decided)
-        return decided
 
     def _inputs(self, hearing: Hearing, wish: Wish, world: World) -> Mapping[str, object]:
         control = hearing.station.control

@@ -215,6 +215,9 @@ OVERRULED = frozenset(
 )
 """What does not stop a provider that the owner has put in charge."""
 
+NOT_FOR_ANSWERS = frozenset({Reason.CHARGER_OFFLINE, Reason.RATE_LIMITED})
+"""What does not stop one who is asked about a card: the charger wants to know, and so do we."""
+
 FOR_EASING = frozenset({Reason.BLOCKED, Reason.CHARGER_OFFLINE, Reason.NOT_YOURS})
 """All that stops one who lowers, stops or gives back what is its own."""
 
@@ -250,7 +253,7 @@ def _binding(case: Case) -> Iterator[tuple[Reason, Check]]:
             binds = reason in FOR_EASING
         else:
             managed = request.control_class is ControlClass.MANAGEMENT and reason in NOT_FOR_MANAGEMENT
-            asked = request.intent is Intent.ANSWER and reason is Reason.RATE_LIMITED
+            asked = request.intent is Intent.ANSWER and reason in NOT_FOR_ANSWERS
             overruled = case.control.forced(request.provider) and reason in OVERRULED
             binds = not (managed or asked or overruled)
         if binds:

@@ -207,6 +207,11 @@ Report = (
 )
 
 
+def card_of(report: Report) -> IdToken | None:
+    """The card that a report shows."""
+    return report.token if isinstance(report, AuthorizationRequested | TransactionReported) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Authorization:
     """The answer to a card. `expires` bounds how long the charger may remember it (cache)."""

@@ -74,7 +74,7 @@ def binding(control_class: ControlClass, intent: Intent) -> list[Reason]:
     if intent is EASE:
         return [reason for reason in ORDER if reason in FOR_EASING]
     never = {MANAGEMENT: OF_THE_HOUSE, SMART_CHARGING: SHARED, TRANSACTIONS: set[Reason]()}[control_class]
-    never = never | ({Reason.RATE_LIMITED} if intent is ANSWER else set())
+    never = never | ({Reason.CHARGER_OFFLINE, Reason.RATE_LIMITED} if intent is ANSWER else set())
     return [reason for reason in possible(intent) if reason not in never]
 
 

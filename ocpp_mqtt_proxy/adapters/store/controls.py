@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from ocpp_mqtt_proxy.adapters.store.cards import cards_document, cards_of
 from ocpp_mqtt_proxy.adapters.store.plans import plan_document, plan_of
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.control import Control, Holding, Limit, Reservation, Verdict
@@ -47,6 +48,7 @@ def control_row(control: Control) -> tuple[object, ...]:
             str(number): {"provider": one.provider, "until": one.until.isoformat()}
             for number, one in control.reservations.items()
         },
+        "cards": cards_document(control.cards),
         "last": control.last and _verdict_document(control.last),
         "refusal": control.refusal and _verdict_document(control.refusal),
     }
@@ -77,6 +79,7 @@ def control(row: Row) -> Control:
             int(number): Reservation(one["provider"], _time(one["until"]))
             for number, one in document["reservations"].items()
         },
+        cards=cards_of(document.get("cards", [])),
         last=_verdict(document["last"]) if document["last"] else None,
         refusal=_verdict(document["refusal"]) if document.get("refusal") else None,
     )

@@ -157,9 +157,9 @@ class FakeMemory(Memory):
         self.disabled = list(providers)
 
 
-def an_arbitration(hub: Hub, rules: Rules | None = None) -> Arbitration:
+def an_arbitration(hub: Hub, rules: Rules | None = None, memory: Memory | None = None) -> Arbitration:
     """The arbiter at work for a hub on fakes."""
-    return Arbitration(hub, Dispatcher(hub, Commissioning(hub)), rules or Rules(), FakeMemory())
+    return Arbitration(hub, Dispatcher(hub, Commissioning(hub)), rules or Rules(), memory or FakeMemory())
 
 
 def providers(*ids: str, **terms: Any) -> dict[str, Terms]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,9 +15,17 @@ from ocpp_mqtt_proxy.adapters.discovery import Discovery
 from ocpp_mqtt_proxy.adapters.entities import MEASURED
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.bus import Mailbox
-from ocpp_mqtt_proxy.core.events import ChargerForgotten, Fact, HeartbeatHeard, MeasurandsSeen, StatusChanged
+from ocpp_mqtt_proxy.core.events import (
+    ChargerForgotten,
+    Fact,
+    HeartbeatHeard,
+    MeasurandsSeen,
+    ProviderChanged,
+    StatusChanged,
+)
 from ocpp_mqtt_proxy.core.model import Place, Status
 from ocpp_mqtt_proxy.core.station import Plan
+from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.turns import at_once
@@ -28,11 +37,13 @@ STYLES = {"device": True, "component": False}
 PREFIX = "homeassistant"
 
 
-def discovery(hub: Hub, style: str = "device") -> tuple[Discovery, FakePublisher]:
+def discovery(
+    hub: Hub, style: str = "device", providers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Discovery, FakePublisher]:
     """Discovery that has announced what there is, and where it did."""
     publisher = FakePublisher()
     mailbox = Mailbox("discovery", 100)
-    made = Discovery(hub, mailbox, publisher, Topics(), "7f3a", PREFIX, STYLES[style], calm=0)
+    made = Discovery(hub, mailbox, publisher, Topics(), "7f3a", PREFIX, STYLES[style], lambda: providers, calm=0)
     at_once(made.announce_all())
     return made, publisher
 
@@ -105,6 +116,12 @@ ALWAYS = [
     "event.cp1_session_event",
     "event.cp1_authorization_event",
     "event.cp1_fault_event",
+    "event.cp1_control_event",
+    "select.cp1_mode",
+    "switch.cp1_override",
+    "sensor.cp1_control_owner",
+    "sensor.cp1_last_refusal",
+    "sensor.cp1_session_provider",
     "sensor.cp1_firmware",
     "sensor.cp1_last_heartbeat",
     "sensor.cp1_reconnects",
@@ -133,6 +150,7 @@ OF_THE_BRIDGE = [
     "sensor.ocpp_mqtt_proxy_chargers_connected",
     "sensor.ocpp_mqtt_proxy_queue_depth",
     "event.ocpp_mqtt_proxy_event",
+    "sensor.ocpp_mqtt_proxy_presence",
 ]
 
 
@@ -201,6 +219,100 @@ def test_the_current_limit_begins_at_nothing() -> None:
     charging(hub)
     limit = announced(discovery(hub)[1])["components"]["current_limit"]
     assert (limit["min"], limit["max"]) == (0, 32)
+
+
+# Who controls
+
+PROVIDERS = {"night": "Cheap Night", "Fleet-1": "Fleet-1", "__": "__"}
+
+
+def selectable(publisher: FakePublisher) -> list[str]:
+    return list(announced(publisher)["components"]["mode"]["options"])
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_provider_can_be_switched_off_and_seen(style: str) -> None:
+    _, publisher = discovery(a_hub(), style, PROVIDERS)
+    assert judged(publisher).faults == []
+    entities = {entity["default_entity_id"]: entity for entity in judged(publisher).entities.values()}
+    switch = entities["switch.ocpp_mqtt_proxy_night_enabled"]
+    assert (switch["state_topic"], switch["command_topic"], switch["name"]) == (
+        "ocpp/backend/night/enabled", "ocpp/backend/night/enabled/set", "Cheap Night enabled",
+    )  # fmt: skip
+    assert entities["binary_sensor.ocpp_mqtt_proxy_fleet_1_connected"]["state_topic"] == (
+        "ocpp/backend/Fleet-1/connected"
+    )
+    assert "switch.ocpp_mqtt_proxy_provider_enabled" in entities
+
+
+def test_the_select_offers_the_rules_the_owner_and_every_provider() -> None:
+    hub = a_hub()
+    idle(hub)
+    assert selectable(discovery(hub, providers=PROVIDERS)[1]) == ["auto", "owner", *PROVIDERS]
+
+
+def test_who_controls_can_be_seen_and_said_while_the_charger_is_away() -> None:
+    hub = a_hub()
+    idle(hub)
+    there = announced(discovery(hub)[1])["components"]
+    for key in ("mode", "override", "control_owner", "last_refusal", "control_event"):
+        assert there[key]["availability"] == [{"topic": "ocpp/bridge/state"}]
+
+
+def test_a_provider_that_comes_by_can_be_put_in_charge_from_then_on() -> None:
+    hub, known = a_hub(), dict(PROVIDERS)
+    idle(hub)
+    announcer, publisher = discovery(hub, providers=known)
+    known["guest"] = "guest"
+    announcer.tell([ProviderChanged(charger="", at=NOON, provider="guest")])
+    assert selectable(publisher)[-1] == "guest"
+    assert "switch.ocpp_mqtt_proxy_guest_enabled" in entity_ids(publisher)
+
+
+async def test_a_provider_that_comes_by_is_announced_without_waiting_for_a_charger() -> None:
+    hub, known = a_hub(), dict(PROVIDERS)
+    announcer, publisher = discovery(hub, providers=known)
+    known["guest"] = "guest"
+    facts: list[Fact] = [ProviderChanged(charger="", at=NOON, provider="guest")]
+    await running(announcer, facts, lambda: "switch.ocpp_mqtt_proxy_guest_enabled" in entity_ids(publisher))
+
+
+def test_what_a_known_provider_does_announces_nothing() -> None:
+    hub = a_hub()
+    idle(hub)
+    announcer, publisher = discovery(hub, providers=PROVIDERS)
+    publisher.retained.clear()
+    announcer.tell([ProviderChanged(charger="", at=NOON, provider="night")])
+    assert publisher.retained == {}
+
+
+def test_a_provider_that_an_earlier_run_knew_is_taken_back() -> None:
+    hub = a_hub()
+    _, publisher = discovery(hub, providers=PROVIDERS)
+    topic = f"{PREFIX}/device/ocppproxy_7f3a/config"
+    left = publisher.retained[topic]
+    announcer, publisher = discovery(hub, providers={"night": "Cheap Night"})
+    assert not announcer.is_stale(topic, left if isinstance(left, bytes) else left.encode())
+    assert announced(publisher, "ocppproxy_7f3a")["components"]["provider_Fleet-1_enabled"] == {"platform": "switch"}
+    announcer.finish()
+    assert "provider_Fleet-1_enabled" not in announced(publisher, "ocppproxy_7f3a")["components"]
+
+
+PAYING = {
+    "nobody": ([], None),
+    "in one currency": (["EUR", "EUR"], "EUR"),
+    "in several": (["EUR", "CHF"], None),
+}
+
+
+@pytest.mark.parametrize("who", PAYING)
+def test_revenue_is_shown_where_providers_pay_in_one_currency(who: str) -> None:
+    currencies, unit = PAYING[who]
+    hub = a_hub()
+    tariffs = {f"p{number}": Tariff(currency) for number, currency in enumerate(currencies)}
+    charging(hub).plan.prices = Prices(Tariff("EUR"), tariffs)
+    revenue = announced(discovery(hub)[1])["components"].get("c1_session_revenue", {})
+    assert revenue.get("unit_of_measurement") == unit
 
 
 # Ids

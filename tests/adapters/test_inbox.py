@@ -16,12 +16,14 @@ from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.events import ModeChanged
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.sharing import Rules
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.requests import REQUESTS
 from ocpp_mqtt_proxy.topics import Topics, slug
 from tests.adapters.chargers_of_all_kinds import charging
-from tests.fakes import FakeLink, a_charger, a_hub, an_arbitration
+from tests.fakes import FakeLink, FakeMemory, a_charger, a_hub, an_arbitration, providers
 
 Json = dict[str, Any]
 
@@ -52,12 +54,15 @@ class Desk:
     link: FakeLink = field(default_factory=FakeLink)
     answers: list[Answer] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    memory: FakeMemory = field(default_factory=FakeMemory)
     inbox: Inbox = field(init=False)
 
     def __post_init__(self) -> None:
         a_charger(self.hub, self.link)
+        rules = Rules(providers=providers("night"), override_stops=True)
+        self.arbitration = an_arbitration(self.hub, rules, self.memory)
         verbs: dict[str, BridgeVerb] = {"refresh": self._refresh, "break": self._break}
-        self.inbox = Inbox(Topics(), an_arbitration(self.hub), self, "homeassistant", verbs)
+        self.inbox = Inbox(Topics(), self.arbitration, self, "homeassistant", verbs)
 
     def answer(self, topic: str, payload: bytes, correlation: bytes | None) -> None:
         self.answers.append(Answer(topic, json.loads(payload), correlation))
@@ -79,7 +84,7 @@ class Desk:
         return self.answers[before:]
 
     async def done(self) -> None:
-        await asyncio.gather(*self.inbox.clerk.running)
+        await asyncio.gather(*self.inbox.clerk.running, *self.inbox.at_once.running)
 
     async def ask(self, topic: str, payload: bytes | Json | str = b"{}", **more: Any) -> Json:
         """Send a message that has one answer; the answer."""
@@ -406,3 +411,117 @@ async def test_a_refused_setting_is_logged_and_changes_nothing(desk: Desk, caplo
     assert answer["status"] == "refused"
     assert desk.hub.station("CP1").limit == Amps(32)
     assert "charger_rejected" in caplog.text
+
+
+# Who controls
+
+
+def mode(desk: Desk) -> str:
+    return desk.hub.station("CP1").control.mode
+
+
+SAID = {
+    "override": {"ON": "owner", "OFF": "auto", " on\n": "owner"},
+    "mode": {"auto": "auto", "owner": "owner", "night": "night"},
+}
+
+
+@pytest.mark.parametrize(("name", "word"), [(name, word) for name, words in SAID.items() for word in words])
+async def test_the_owner_says_who_is_in_charge(desk: Desk, name: str, word: str) -> None:
+    answer = await desk.ask(f"charger/CP1/{name}/set", word)
+    assert answer["status"] == "ok"
+    assert mode(desk) == SAID[name][word]
+
+
+async def test_switching_the_override_off_takes_a_provider_out_of_charge(desk: Desk) -> None:
+    await desk.ask("charger/CP1/mode/set", "night")
+    await desk.ask("charger/CP1/override/set", "OFF")
+    assert mode(desk) == "auto"
+
+
+async def test_who_takes_control_is_told(desk: Desk) -> None:
+    facts = desk.hub.bus.mailbox("facts")
+    await desk.ask("charger/CP1/override/set", "ON")
+    assert [fact.by for fact in facts.take_now() if isinstance(fact, ModeChanged)] == ["mqtt"]
+
+
+NOT_SAID = {
+    "a provider that nobody knows": ("charger/CP1/mode", "stranger", "not_allowed"),
+    "an id that nobody may have": ("charger/CP1/mode", "none", "invalid"),
+    "no id": ("charger/CP1/mode", "a b", "invalid"),
+    "no switch": ("charger/CP1/override", "maybe", "invalid"),
+    "a charger that nobody knows": ("charger/CP9/override", "ON", "unknown_charger"),
+    "a switch of nobody": ("backend/stranger/enabled", "OFF", "not_allowed"),
+    "no switch of a provider": ("backend/night/enabled", "perhaps", "invalid"),
+    "what cannot be set": ("backend/night/state", "ON", "invalid"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_SAID)
+async def test_what_cannot_be_is_refused_logged_and_changes_nothing(
+    desk: Desk, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic, word, reason = NOT_SAID[what]
+    answer = await desk.ask(f"{topic}/set", word)
+    assert answer["reason"] == reason
+    assert (mode(desk), desk.arbitration.house.disabled) == ("auto", set())
+    assert reason in caplog.text
+
+
+@pytest.mark.parametrize("topic", ["charger/CP1/override", "charger/CP1/mode", "backend/night/enabled"])
+async def test_what_was_said_long_ago_is_not_said_again(
+    desk: Desk, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await desk.send(f"{topic}/set", "ON" if "mode" not in topic else "owner", retained=True) == []
+    assert mode(desk) == "auto"
+    assert topic in caplog.text
+
+
+async def test_a_provider_is_switched_off_and_on(desk: Desk) -> None:
+    for word, disabled in {"OFF": {"night"}, "ON": set[str]()}.items():
+        assert (await desk.ask("backend/night/enabled/set", word))["status"] == "ok"
+        assert desk.arbitration.house.disabled == disabled
+
+
+async def test_a_provider_is_found_by_its_id_in_topics() -> None:
+    desk = Desk()
+    desk.arbitration.rules = Rules(providers=providers("a--b"))
+    assert (await desk.ask(f"backend/{slug('a--b')}/enabled/set", "OFF"))["status"] == "ok"
+    assert desk.arbitration.house.disabled == {"a--b"}
+
+
+async def test_a_disk_that_fails_is_told_and_the_switch_holds(desk: Desk) -> None:
+    desk.memory.broken = True
+    assert (await desk.ask("backend/night/enabled/set", "OFF"))["status"] == "error"
+    assert desk.arbitration.house.disabled == {"night"}
+
+
+async def test_the_owner_takes_control_however_many_commands_wait_for_the_charger() -> None:
+    link = SlowLink()
+    desk = Desk(link=link)
+    for _ in range(MAX_RUNNING):
+        desk.inbox.take(Incoming("ocpp/charger/CP1/request/reset", b"{}", retained=False))
+    desk.inbox.take(Incoming("ocpp/charger/CP1/override/set", b"ON", retained=False))
+    await desk.news.wait()
+    assert mode(desk) == "owner"
+    assert [answer.topic for answer in desk.answers] == ["ocpp/charger/CP1/response/override"]
+    link.may.set()
+    await desk.done()
+
+
+async def test_the_owner_takes_control_before_a_session_is_stopped_for_it() -> None:
+    """`on_override: stop`: a charger that answers late, or never, holds up no switch."""
+    link = SlowLink()
+    desk = Desk(link=link)
+    station = charging(desk.hub, "CP2")
+    (session,) = station.sessions()
+    session.hand_over("night", desk.hub.clock.now(), station.plan.prices)
+    station.book.add(session)
+    desk.hub.links["CP2"] = link
+    facts = desk.hub.bus.mailbox("facts")
+    desk.inbox.take(Incoming("ocpp/charger/CP2/override/set", b"ON", retained=False))
+    assert isinstance((await facts.take())[0], ModeChanged)
+    assert (station.control.mode, desk.answers) == ("owner", [])
+    link.may.set()
+    await desk.done()
+    assert isinstance(last(desk), commands.StopCharging)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from ocpp_mqtt_proxy.adapters.mqtt.projection import of_charger, of_connector
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
+from ocpp_mqtt_proxy.arbitration import Arbitration, wishes
+from ocpp_mqtt_proxy.arbitration.owner import set_mode
 from ocpp_mqtt_proxy.bus import Mailbox
+from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.events import ChargerConnected, ChargerDisconnected, ChargerForgotten
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.sharing import ControlClass, Presence, PresenceRule, Rules
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.topics import Topics
 from tests.adapters.chargers_of_all_kinds import KINDS, charging, idle, made, over
-from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub
+from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub, an_arbitration, providers
 
-OF_A_CHARGER = {"availability", "info", "current_limit", "available", "firmware", "last_heartbeat", "reconnects"}
+OF_A_CHARGER = {
+    "availability", "info", "current_limit", "available", "firmware", "last_heartbeat", "reconnects", "control", "owner",
+    "override", "mode", "last_refusal",
+}  # fmt: skip
 OF_A_CONNECTOR = {
     "status", "error", "plugged_in", "power", "energy", "session_energy", "session_time", "session_cost",
     "session_provider", "current", "voltage", "soc", "temperature", "frequency", "current_offered",
@@ -114,6 +123,78 @@ def test_what_is_not_known_is_none() -> None:
     station.connector(1).plugged_in = None
     there = shown(station)
     assert (there["connector/1/plugged_in"], there["connector/1/effective_limit"]) == ("None", "None")
+
+
+# Who controls
+
+SHARED = Rules(providers=providers("night", "fleet", presence=PresenceRule.ANY))
+
+
+async def controlled(*work: Callable[[Arbitration], Awaitable[Outcome]]) -> dict[str, str]:
+    """What is shown of a charger after work of the arbiter's."""
+    hub = a_hub()
+    station = idle(hub)
+    arbitration = an_arbitration(hub, SHARED)
+    for step in work:
+        await step(arbitration)
+    return shown(station)
+
+
+def asking(provider: str) -> Callable[[Arbitration], Awaitable[Outcome]]:
+    return lambda at: wishes.request_control(at, provider, "CP1", [ControlClass.TRANSACTIONS])
+
+
+def limiting(provider: str, amps: float) -> Callable[[Arbitration], Awaitable[Outcome]]:
+    return lambda at: wishes.set_limit(at, provider, "CP1", Amps(amps))
+
+
+def putting(mode: str) -> Callable[[Arbitration], Awaitable[Outcome]]:
+    return lambda at: set_mode(at, "CP1", mode, "mqtt")
+
+
+MODES = {
+    "auto": {"mode": "auto", "owner": "none", "override": "OFF"},
+    "owner": {"mode": "owner", "owner": "owner", "override": "ON"},
+    "night": {"mode": "night", "owner": "night", "override": "OFF"},
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_mode_owner_and_override_tell_who_is_in_charge(mode: str) -> None:
+    there = await controlled(putting(mode))
+    assert {name: there[name] for name in MODES[mode]} == MODES[mode]
+    control = json.loads(there["control"])
+    assert (control["mode"], control["override"]) == (mode, mode == "owner")
+
+
+async def test_control_is_told_whole() -> None:
+    there = await controlled(asking("night"), limiting("fleet", 10), asking("fleet"), limiting("night", 8))
+    control = json.loads(there["control"])
+    assert control["holders"] == {"transactions": "night", "management": None}
+    assert control["limits"] == {"fleet": 10, "night": 8}
+    assert control["presence"] == "unknown"
+    assert control["last"] == {
+        "at": "2026-03-14T12:00:00.000Z",
+        "provider": "night",
+        "class": "smart_charging",
+        "verdict": "granted",
+        "reason": None,
+        "message": "",
+    }
+    refusal = control["last_refusal"]
+    assert (refusal["provider"], refusal["verdict"], refusal["reason"]) == ("fleet", "refused", "held_by_other")
+
+
+async def test_the_last_refusal_outlasts_what_was_granted_since() -> None:
+    assert (await controlled())["last_refusal"] == "None"
+    assert (await controlled(putting("owner"), asking("night"), putting("auto"), asking("night")))[
+        "last_refusal"
+    ] == "override"
+
+
+def test_presence_is_told_with_control() -> None:
+    topics = dict(of_charger(made("idle")[1], Topics(), Presence.HOME))
+    assert json.loads(topics["ocpp/charger/CP1/control"])["presence"] == "home"
 
 
 # Events of the proxy

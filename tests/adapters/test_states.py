@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.adapters.mqtt.states import GROUP, STEP, States
-from ocpp_mqtt_proxy.core.events import MonthReported
+from ocpp_mqtt_proxy.arbitration import Wish
+from ocpp_mqtt_proxy.core.arbiter import Intent
+from ocpp_mqtt_proxy.core.controlling import set_mode
+from ocpp_mqtt_proxy.core.events import AuthorizationAsked, MonthReported, PresenceChanged
 from ocpp_mqtt_proxy.core.model import POWER, Place, Reading, Sample, Status
 from ocpp_mqtt_proxy.core.reports import MeterReported, StatusReported
+from ocpp_mqtt_proxy.core.sharing import ControlClass, Presence, Rules
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.topics import Topics
-from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub
+from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub, an_arbitration, providers
 
 A_DAY = 86_400.0
 POWER_TOPIC = "ocpp/charger/CP1/connector/1/power"
@@ -186,3 +190,44 @@ async def test_a_month_s_report_is_an_event_of_the_bridge_s_and_of_no_charger() 
         "sessions": 3,
     }
     assert told[1][1]["event"] == "monthly_report_corrected"
+
+
+# Who controls
+
+
+def test_what_is_decided_is_an_event_of_its_own_and_one_of_its_group() -> None:
+    scene = Scene()
+    rules = Rules(providers=providers("night", "fleet"))
+    arbitration = an_arbitration(scene.hub, rules)
+    for provider in ("night", "fleet"):
+        wish = Wish(provider, ControlClass.TRANSACTIONS, "request_control", Intent.HOLD)
+        arbitration.judge(scene.hub.station("CP1"), [wish])
+    scene.hub.apply(scene.hub.station("CP1"), lambda hearing: set_mode(hearing, "owner", "mqtt"))
+    scene.states.catch_up()
+    told = [(event["event"], event["event_type"], event["provider"]) for event in scene.events("control")]
+    assert told == [
+        ("control_granted", "granted", "night"),
+        ("control_refused", "refused", "fleet"),
+        ("control_revoked", "revoked", "night"),
+    ]
+    for kind in ("control_granted", "control_refused", "control_revoked", "override"):
+        assert [event["event_type"] for event in scene.events(kind)] == [kind]
+
+
+def test_who_is_at_home_shows_at_every_charger() -> None:
+    scene = Scene()
+    a_charger(scene.hub, FakeLink(), "CP2")
+    scene.states.house.presence = Presence.AWAY
+    scene.hub.bus.publish(PresenceChanged(charger="", at=NOON, presence=Presence.AWAY))
+    scene.states.catch_up()
+    for charger_id in ("CP1", "CP2"):
+        control = json.loads(scene.publisher.retained[f"ocpp/charger/{charger_id}/control"])
+        assert control["presence"] == "away"
+
+
+def test_a_card_that_is_asked_about_is_told_to_nobody_here() -> None:
+    scene = Scene()
+    asked = AuthorizationAsked(charger="CP1", at=NOON, provider="night", request_id="1", id_tag="04A1", until=NOON)
+    scene.hub.bus.publish(asked)
+    scene.states.catch_up()
+    assert scene.events("authorization_request") == []

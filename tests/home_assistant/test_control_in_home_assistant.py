@@ -35,7 +35,12 @@ async def shared(rig: Rig, books: Path) -> AsyncIterator[Running]:
         "status_topic": "homeassistant/status",
         "discovery": rig.discovery,
     }
-    given = {"mqtt": topics, "providers": PROVIDERS, "presence_topic": "house/presence", "rate_limit_seconds": 0}
+    given: dict[str, Any] = {
+        "mqtt": topics,
+        "providers": PROVIDERS,
+        "presence_topic": "house/presence",
+        "rate_limit_seconds": 0,
+    }
     async with running(books, rig.broker, **given) as service:
         yield service
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import json
 import logging
@@ -68,7 +69,7 @@ class Fuzzer:
     faults: dict[str, int] = field(default_factory=dict)
     _open: dict[Version, House] = field(default_factory=dict)
     _past: dict[Version, Batches] = field(default_factory=dict)
-    _at_start: int = 0
+    _at_start: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -86,8 +87,8 @@ class Fuzzer:
         except Exception as fault:  # noqa: BLE001 (whatever it is, it is what we look for)
             self._note(version, fault)
         self.frames += sum(not str(step).startswith("!") for batch in batches for step in batch)
-        if not self._at_start and self.frames > self.most // 20:
-            self._at_start = resident()
+        if self._at_start is None and self.frames > self.most // 20:
+            self._at_start = _memory()
         if self.frames >= self.most:
             self._end()
 
@@ -164,11 +165,15 @@ class Fuzzer:
         print(f"faults        {sum(self.faults.values())}, {len(self.faults)} kinds")
         for name, count in self.faults.items():
             print(f"              {count} x {name}")
-        print(
-            f"memory        {self._at_start / 2**20:.1f} MiB at the start, {resident() / 2**20:.1f} MiB at the end",
-            flush=True,
-        )
+        for when, (held, objects) in (("start", self._at_start or _memory()), ("end", _memory())):
+            print(f"memory        {held / 2**20:.1f} MiB, {objects:,} of Python's blocks, at the {when}", flush=True)
         os._exit(1 if self.faults else 0)
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes resident, libFuzzer's own inputs among them, and blocks that Python has in use."""
+    gc.collect()
+    return resident(), sys.getallocatedblocks()
 
 
 async def _outcome(version: Version, batches: Batches) -> str:

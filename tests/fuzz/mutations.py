@@ -162,7 +162,7 @@ def a_batch(random: Random, version: Version) -> list[Step]:
         verb = random.choice(list(ASKED))
         return [f"!ask {verb} {ASKED[verb]}"]
     if chance == 3:
-        return random.choice((["!reconnect"], ["!reconnect"], ["!deaf", a_frame(random, version), "!reconnect"]))
+        return ["!deaf", a_frame(random, version), "!reconnect"] if random.randrange(3) == 0 else ["!reconnect"]
     if chance == 4:
         return [random.choice(("!disk fails", "!disk works", "!disk works"))]
     if chance == 5:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from ocpp_mqtt_proxy.core import rules
-from ocpp_mqtt_proxy.core.authorization import House
+from ocpp_mqtt_proxy.core.authorization import Decision, House
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import Fact
@@ -27,13 +27,13 @@ from ocpp_mqtt_proxy.core.model import (
     WattHours,
 )
 from ocpp_mqtt_proxy.core.reports import (
-    AuthorizationRequested,
     MeterReported,
     Phase,
     Report,
     StatusReported,
     TransactionAnswer,
     TransactionReported,
+    card_of,
 )
 from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.session import Session
@@ -50,7 +50,10 @@ F = TypeVar("F", bound=Fact)
 
 @dataclass
 class Yard:
-    """One charger, what followed from all it said, and what was to be written down."""
+    """One charger, what followed from all it said, and what was to be written down.
+
+    `verdicts` are those that others give on cards; the rest is the house's.
+    """
 
     version: Version = Version.V16
     house: House = field(default_factory=House)
@@ -58,6 +61,7 @@ class Yard:
     numbers: Numbers = field(default_factory=lambda: Numbers("test", 100))
     facts: list[Fact] = field(default_factory=list)
     kept: list[Change] = field(default_factory=list)
+    verdicts: dict[str, Decision | None] = field(default_factory=dict)
     station: Station = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,8 +69,8 @@ class Yard:
 
     def hear(self, report: Report) -> Heard:
         """What follows from a report, heard now."""
-        shows_card = isinstance(report, AuthorizationRequested | TransactionReported) and report.token is not None
-        decision = self.house.decide(report.token) if shows_card and report.token else None  # type: ignore[union-attr]
+        token = card_of(report)
+        decision = self.verdicts.get(token.tag, self.house.decide(token)) if token is not None else None
         return self.note(rules.hear(self.station, report, self.now, self.numbers, decision))
 
     def note(self, heard: Heard) -> Heard:

@@ -336,13 +336,19 @@ def test_cards_are_shown_to_the_owner_alone() -> None:
     assert "HOME" not in shown.values()
 
 
+def test_the_topic_that_tells_what_is_believed_is_no_feed() -> None:
+    with pytest.raises(ValidationError, match="presence_topic: must not be home/presence"):
+        config_of(presence_topic="home/presence", mqtt={"base_topic": "home"})
+    assert config_of(presence_topic="ocpp/presence/set").presence_topic == "ocpp/presence/set"
+
+
 # What comes later
 
 
 def test_what_is_set_and_not_acted_upon_yet_is_told() -> None:
     assert not_acted_upon(Config()) == []
-    config = config_of(providers=[{"id": "night"}], chargers=[ONE | {"safe_current": 8}])
-    assert not_acted_upon(config) == ["providers (providers)", "chargers.safe_current (limits without a connection)"]
+    config = config_of(groups=[{"id": "house", "chargers": ["CP1"], "max_current": 25}], chargers=[ONE | {"safe_current": 8}])
+    assert not_acted_upon(config) == ["groups (groups)", "chargers.safe_current (limits without a connection)"]
 
 
 @pytest.mark.parametrize("key", LATER)

@@ -111,6 +111,13 @@ class Config(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _foreign_presence(self) -> Self:
+        ours = f"{self.mqtt.base_topic}/presence"
+        if self.presence_topic == ours:
+            raise ValueError(f"presence_topic: must not be {ours}, which tells what is believed; feeds use {ours}/set")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-_OF_PROVIDERS = (
-    *("providers", "allowed_providers", "blocked_providers", "preferred_provider", "allow_shared_charging"),
-    *("rate_limit_seconds", "control_timeout_seconds", "accept_unknown_backends", "default_presence"),
-)
-_OF_PRESENCE = ("presence_sensor", "presence_topic", "presence_unknown")
-
 LATER: dict[str, str] = {
-    **dict.fromkeys(_OF_PROVIDERS, "providers"),
-    **dict.fromkeys(_OF_PRESENCE, "presence"),
-    **dict.fromkeys(("override_input_boolean", "on_override"), "the override"),
+    "presence_sensor": "presence",
+    "override_input_boolean": "the override",
     "ocpp_services": "services",
     "groups": "groups",
     "home_assistant": "Home Assistant's own API",

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -22,7 +23,9 @@ from ocpp_mqtt_proxy.adapters.store import Store
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
+from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.owner import override
 from ocpp_mqtt_proxy.arbitration.watch import Watch
 from ocpp_mqtt_proxy.authority import Authority
 from ocpp_mqtt_proxy.backend_face import BackendFace
@@ -198,6 +201,7 @@ class App:
             status=self.bridge.status,
             faults=self.bridge.faults,
             accept_charger=self.gate.accept,
+            control=ControlApi(partial(override, self.arbitration, by="api"), self.store),
         )
         app = web.app()
         chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.core import controlling
@@ -24,6 +26,15 @@ async def set_mode(arbitration: Arbitration, charger_id: str, mode: str, by: str
     if mode == OWNER and arbitration.rules.override_stops:
         await _stop_providers(arbitration, station)
     return done(owner=station.control.owner or "none", mode=mode)
+
+
+async def override(arbitration: Arbitration, charger_id: str | None, mode: str, by: str) -> Outcome:
+    """The same for one charger, or for all; then the first that is refused is the answer."""
+    chargers = [charger_id] if charger_id is not None else list(arbitration.hub.stations)
+    if not chargers:
+        return refused(Reason.UNKNOWN_CHARGER, "there is no charger yet")
+    outcomes = [await arbitration.dispatcher.carry_out(partial(set_mode, arbitration, c, mode, by)) for c in chargers]
+    return next((outcome for outcome in outcomes if not outcome.ok), outcomes[0])
 
 
 def _may_not(arbitration: Arbitration, mode: str) -> Outcome | None:

@@ -14,9 +14,12 @@ import httpx
 import pytest
 
 from ocpp_mqtt_proxy.__main__ import main
-from ocpp_mqtt_proxy.adapters.web import Web, api
+from ocpp_mqtt_proxy.adapters.web import Web, bodies
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, MAX_ADDRESSES, Access, Attempts
+from ocpp_mqtt_proxy.adapters.web.control import ControlApi
+from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.bill import Sum
+from ocpp_mqtt_proxy.core.commands import Outcome, done
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.monthly import Month
@@ -67,6 +70,7 @@ class House:
     faults: list[str] = field(default_factory=list)
     ingress_port: int = 0
     welcomed: list[str] = field(default_factory=list)
+    modes: list[tuple[str | None, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.access = Access(TOKEN, self.ingress_port, ["172.30.32.2"], self.clock.now)
@@ -78,7 +82,19 @@ class House:
             status=lambda: {"version": "test"},
             faults=lambda: self.faults,
             accept_charger=self.welcomed.append,
+            control=ControlApi(self.set_mode, self),
         )
+
+    async def set_mode(self, charger: str | None, mode: str) -> Outcome:
+        """The owner's word, taken down."""
+        self.modes.append((charger, mode))
+        return done(owner=mode)
+
+    async def decisions(
+        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100
+    ) -> list[tuple[int, Decided]]:
+        """Nothing was decided."""
+        return []
 
     @contextlib.asynccontextmanager
     async def visited_from(
@@ -475,6 +491,6 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         await asyncio.Event().wait()
         yield b""
 
-    monkeypatch.setattr(api, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.01)
     answer = await stranger.post("/login", content=never())
     assert (answer.status_code, answer.json()["detail"]) == (408, "the body did not come within 0.01 s")

@@ -362,10 +362,10 @@ class Store:
 
     async def decisions(
         self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100
-    ) -> list[Decided]:
-        """What the arbiter decided, newest first; `before` the number of the oldest that is known."""
+    ) -> list[tuple[int, Decided]]:
+        """What the arbiter decided, by numbers, newest first; `before` the number of the oldest that is known."""
         sql, values = controls.select_decisions(charger, provider, before, limit)
-        return await self._read(controls.decision, sql, *values)
+        return await self._read(controls.numbered_decision, sql, *values)
 
     async def refusals(self) -> dict[str, Decided]:
         """The last refusal of each provider, as far back as decisions are kept."""

@@ -126,6 +126,11 @@ def decision_row(decided: Decided, at: str) -> tuple[object, ...]:
     )
 
 
+def numbered_decision(row: Row) -> tuple[int, Decided]:
+    """A decision that was remembered, with its number."""
+    return int(row["number"]), decision(row)
+
+
 def decision(row: Row) -> Decided:
     """A decision that was remembered."""
     return Decided(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any, Protocol
 from urllib.parse import parse_qsl
 
-import orjson
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
@@ -18,6 +16,8 @@ from starlette.types import ASGIApp
 from ocpp_mqtt_proxy import __version__, exports, monthly, shapes
 from ocpp_mqtt_proxy.adapters.web import pages
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access
+from ocpp_mqtt_proxy.adapters.web.bodies import body_of, field_of, json
+from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked, faults_of
 from ocpp_mqtt_proxy.adapters.web.guard import WAIT, Guard, refused
 from ocpp_mqtt_proxy.core.bill import Sum
@@ -28,11 +28,6 @@ from ocpp_mqtt_proxy.ports import Clock, LedgerFailed
 
 PAGE = 100
 """Sessions on a page where nobody says how many."""
-
-MAX_BODY = 4096
-"""Bytes of a request's body; nothing that is asked for here is longer."""
-
-BODY_SECONDS = 10.0
 
 
 class Page(Protocol):
@@ -77,6 +72,7 @@ class Web:
     status: Callable[[], shapes.Json]
     faults: Callable[[], list[str]]
     accept_charger: Callable[[str], None]
+    control: ControlApi
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
@@ -103,6 +99,7 @@ class Web:
             app.add_api_route(path, show, methods=["GET", "HEAD"])
         app.post("/login")(self._login_by_token)
         app.post("/api/chargers/accept")(self._accept)
+        self.control.mount(app)
         _explain_errors(app)
         return Guard(app, self.access)
 
@@ -117,7 +114,7 @@ class Web:
         return Response(pages.file(name), media_type=pages.MEDIA_TYPES[name])
 
     async def _status(self) -> Response:
-        return _json(self.status())
+        return json(self.status())
 
     async def _health(self) -> Response:
         faults = self.faults()
@@ -126,7 +123,7 @@ class Web:
     async def _sessions(self, asked: Annotated[Filters, Query()]) -> Response:
         page = await self.books.page(**asked.wanted(self.zone), limit=asked.limit or PAGE)
         now = self.clock.now()
-        return _json({"sessions": [shapes.session(s, now) for s in page.sessions], "next": page.cursor})
+        return json({"sessions": [shapes.session(s, now) for s in page.sessions], "next": page.cursor})
 
     async def _sessions_csv(self, asked: Annotated[Filters, Query()]) -> Response:
         found = self.books.every(**asked.wanted(self.zone))
@@ -136,12 +133,12 @@ class Web:
 
     async def _totals(self, asked: Annotated[TotalsAsked, Query()]) -> Response:
         sums, complete = await self.books.totals(asked.by, **asked.wanted())
-        return _json({"by": asked.by, "totals": exports.totals(asked.by, sums), "complete": complete})
+        return json({"by": asked.by, "totals": exports.totals(asked.by, sums), "complete": complete})
 
     async def _report(self, asked: Annotated[MonthAsked, Query()]) -> Response:
         report = await self.books.month(asked.month)
         if asked.format == "json":
-            return _json(monthly.as_json(report))
+            return json(monthly.as_json(report))
         lines = monthly.as_csv(report) if asked.format == "csv" else monthly.as_html(report)
         headers = {"Content-Disposition": f'attachment; filename="{report.month}.{asked.format}"'}
         return Response("".join(lines), media_type=f"text/{asked.format}; charset=utf-8", headers=headers)
@@ -157,7 +154,7 @@ class Web:
         return self._logged_in(request)
 
     async def _login_by_token(self, request: Request) -> Response:
-        fields = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+        fields = dict(parse_qsl((await body_of(request)).decode("utf-8", "replace")))
         if self.access.is_token(request, fields.get("token", "")):
             return self._logged_in(request)
         if self.access.must_wait(request):
@@ -181,7 +178,7 @@ class Web:
 
     async def _accept(self, request: Request) -> Response:
         """The click that an unknown charger waits for."""
-        charger = _field(await _body(request), "charger")
+        charger = field_of(await body_of(request), "charger")
         self.accept_charger(charger)
         return JSONResponse({"success": True})
 
@@ -194,36 +191,6 @@ async def _first(sessions: AsyncIterator[Session], limit: int | None) -> AsyncIt
         taken += 1
         if taken == limit:
             return
-
-
-def _json(document: shapes.Json) -> Response:
-    return Response(shapes.dump(document), media_type="application/json")
-
-
-async def _body(request: Request) -> bytes:
-    """A request's body, which is small and comes soon."""
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise HTTPException(413, f"the body is longer than {MAX_BODY} bytes")
-    except TimeoutError:
-        raise HTTPException(408, f"the body did not come within {BODY_SECONDS:g} s") from None
-    return body
-
-
-def _field(body: bytes, name: str) -> str:
-    """A text of a JSON object."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        document = None
-    value = document.get(name) if isinstance(document, Mapping) else None
-    if not isinstance(value, str) or not value:
-        raise HTTPException(400, f'the body must be {{"{name}": "<its id>"}}')
-    return value
 
 
 def _explain_errors(app: FastAPI) -> None:

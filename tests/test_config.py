@@ -105,11 +105,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"auto_detect_ocpp_version": "perhaps"}, "auto_detect_ocpp_version: must be true or false"),
     (
         {"chargers": [ONE | {"quirks": ["stray_commas", "no_ping"]}]},
-        "chargers.0.quirks.1: no_ping is no quirk; must be one of byte_order_mark, control_characters, "
+        ("chargers.0.quirks.1: no_ping is no quirk; must be one of byte_order_mark, control_characters, "
         "counts_phases, endless_numbers, few_measurands, forgets_first_limit, fractions, frames_not_closed, "
         "half_characters, keys_without_values, lists_not_begun, must_ping, no_offers_no_soc, not_a_number, nulls, "
         "numbers_for_text, objects_for_lists, relative_profiles, speaks_16_on_2x, spellings, stack_level_0, "
-        "stop_is_final, stray_commas, text_for_numbers, times_as_numbers, watts_only; or no_… to switch one off",
+        "stop_is_final, stray_commas, text_for_numbers, times_as_numbers, watts_only; or no_… to switch one off"),
     ),
     ({"rate_limit_seconds": -1}, "rate_limit_seconds: must be greater than or equal to 0"),
     ({"allowed_providers": "all"}, "allowed_providers: must be a list"),
@@ -347,7 +347,9 @@ def test_the_topic_that_tells_what_is_believed_is_no_feed() -> None:
 
 def test_what_is_set_and_not_acted_upon_yet_is_told() -> None:
     assert not_acted_upon(Config()) == []
-    config = config_of(groups=[{"id": "house", "chargers": ["CP1"], "max_current": 25}], chargers=[ONE | {"safe_current": 8}])
+    config = config_of(
+        groups=[{"id": "house", "chargers": ["CP1"], "max_current": 25}], chargers=[ONE | {"safe_current": 8}]
+    )
     assert not_acted_upon(config) == ["groups (groups)", "chargers.safe_current (limits without a connection)"]
 
 

@@ -52,9 +52,9 @@ async def fill(file: Path, sessions: int) -> None:
     """Write a past: every tenth session changed hands."""
     store = Store(file)
     await store.open()
+    await store.totals.reckon()
     for first in range(0, sessions, BATCH):
         await store.record([_session(number) for number in range(first, min(first + BATCH, sessions))])
-    await store.totals.reckon()
     await store.close()
 
 

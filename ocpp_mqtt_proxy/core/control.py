@@ -152,7 +152,8 @@ class Control:
         if self.holder(control_class) == provider:
             self.use(provider, control_class, now)
             return None
-        taken = self.take(Ending.PREEMPTED, (control_class,))
+        ending = Ending.HANDED_OVER if self.forced(provider) else Ending.PREEMPTED
+        taken = self.take(ending, (control_class,))
         self.holders[control_class] = Holding(provider, now, now)
         return taken[0] if taken else None
 
@@ -176,9 +177,12 @@ class Control:
                 yield Taken(holding.provider, control_class, ending)
 
     def set_mode(self, mode: str) -> list[Taken]:
-        """Put somebody in charge, or the rules. Whoever is not in charge then loses what it holds."""
+        """Put somebody in charge, or the rules. Whoever is not in charge then loses what it holds.
+
+        But the owner, whose session runs: it stays the owner's, or is handed over by a grant.
+        """
         self.mode = mode
-        others = [one for one in EXCLUSIVE if self.holder(one) != mode]
+        others = [one for one in EXCLUSIVE if self.holder(one) not in (mode, OWNER)]
         return self.take(Ending.OVERRIDE, others) if mode != AUTO else []
 
     def note(self, verdict: Verdict, asked: Asking | None, rate_limit: timedelta) -> None:

@@ -147,6 +147,13 @@ def test_the_owner_s_session_goes_on_when_the_owner_takes_charge(control: Contro
     assert control.owner == OWNER
 
 
+def test_the_owner_s_session_is_taken_from_the_owner_by_a_grant_only(control: Control) -> None:
+    control.grant(OWNER, TRANSACTIONS, NOON)
+    assert control.set_mode(ME) == []
+    assert control.owner == OWNER
+    assert control.grant(ME, TRANSACTIONS, NOON) == Taken(OWNER, TRANSACTIONS, Ending.HANDED_OVER)
+
+
 def test_only_who_was_put_in_charge_is_forced(control: Control) -> None:
     assert not control.forced(ME)
     control.set_mode(ME)

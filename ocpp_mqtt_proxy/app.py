@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
 
-from ocpp_mqtt_proxy import logs, shapes
+from ocpp_mqtt_proxy import logs, metrics, shapes
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.chargers.link import Timing
 from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.owner import override
-from ocpp_mqtt_proxy.arbitration.watch import Watch
+from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch
 from ocpp_mqtt_proxy.authority import Authority
 from ocpp_mqtt_proxy.backend_face import BackendFace
 from ocpp_mqtt_proxy.books import Books
@@ -98,13 +98,13 @@ class App:
         await self.hub.wake()
         self.backends = BackendFace(self.config, self.arbitration, self.books, self.authority, self.budget)
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
-        self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.started_at)
+        self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.arbitration, self.started_at)
         await self._open_doors()
         await self._start_mqtt()
         self._room("store", self.store.run)
         self._room("housekeeping", self._keep_house)
         self._room("reports", Reporting(self.store, self.books, self.bus).run)
-        self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter")).run)
+        self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
         self._room("backends", self.backends.fanout.run)
         self._room("incidents", self.bridge.attend_store)
         self._say_what_next()
@@ -202,6 +202,7 @@ class App:
             faults=self.bridge.faults,
             accept_charger=self.gate.accept,
             control=ControlApi(partial(override, self.arbitration, by="api"), self.store),
+            metrics=lambda: metrics.text(self.bridge),
         )
         app = web.app()
         chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)

@@ -12,10 +12,12 @@ from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
 from ocpp_mqtt_proxy.adapters.server import Door
 from ocpp_mqtt_proxy.adapters.store import Incident, Store
+from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
+from ocpp_mqtt_proxy.core.sharing import Presence
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 
@@ -31,6 +33,7 @@ class Bridge:
     hub: Hub
     store: Store
     gate: ChargerGate
+    arbitration: Arbitration
     started_at: datetime
     mqtt: MqttSession | None = None
     door: Door | None = None
@@ -83,7 +86,7 @@ class Bridge:
 
     def status(self) -> shapes.Json:
         """Everything live (`GET /status`)."""
-        now = self.hub.clock.now()
+        now, house = self.hub.clock.now(), self.arbitration.house
         return {
             "version": __version__,
             "started_at": shapes.time(self.started_at),
@@ -92,12 +95,21 @@ class Bridge:
                 {"charger": s.charger_id, "address": s.address, "at": shapes.time(s.at)}
                 for s in self.gate.strangers.values()
             ],
-            "control": {},
-            "providers": {},
+            "control": {s.id: shapes.control(s.control, house.presence) for s in self.hub.stations.values()},
+            "providers": {provider: self._provider(provider) for provider in self.arbitration.providers()},
             "services": {},
-            "presence": "unknown",
+            "presence": house.presence or Presence.UNKNOWN,
             "mqtt": self._mqtt_status(),
         }
+
+    def _provider(self, provider: str) -> shapes.Json:
+        house, arbitration = self.arbitration.house, self.arbitration
+        shown = shapes.provider(
+            connected=provider in house.present,
+            classes=arbitration.held(provider),
+            refusal=arbitration.refusals.get(provider),
+        )
+        return shown | {"enabled": provider not in house.disabled}
 
     def _traffic(self, charger_id: str) -> shapes.Json:
         return {"traffic": self.gate.counted(charger_id).shown()}

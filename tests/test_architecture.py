@@ -24,6 +24,7 @@ FLOORS = [
     {"adapters"},
     {"backend_face", "books"},
     {"bridge", "mqtt_face", "reporting"},
+    {"metrics"},
     {"app"},
     {"__main__"},
     {"demo"},

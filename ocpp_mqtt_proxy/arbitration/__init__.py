@@ -6,6 +6,7 @@ Everything that anybody but the owner wants of a charger goes through here, howe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,7 +61,7 @@ class Arbitration:
 
     `house` is what holds for all chargers now. `refusals` holds each provider's last one, `absent_since` when its
     last link closed. `strangers` are providers that nobody configured, as far as they were met; `presence_by` is which
-    feed spoke last.
+    feed spoke last, `decided` counts decisions by reason (empty for a yes).
     """
 
     hub: Hub
@@ -72,6 +73,7 @@ class Arbitration:
     absent_since: dict[str, datetime] = field(default_factory=dict)
     strangers: dict[str, None] = field(default_factory=dict)
     presence_by: str = ""
+    decided: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         for provider in self.house.disabled:
@@ -135,6 +137,7 @@ class Arbitration:
         control = hearing.station.control
         note(control, wish.request, answer, self.rules, hearing.now)
         decided = self._decided(hearing, wish, answer, world)
+        self.decided[decided.reason] += 1
         hearing.keep(control, decided)
         return decided
 

@@ -83,6 +83,7 @@ class House:
             faults=lambda: self.faults,
             accept_charger=self.welcomed.append,
             control=ControlApi(self.set_mode, self),
+            metrics=lambda: "",
         )
 
     async def set_mode(self, charger: str | None, mode: str) -> Outcome:

@@ -73,6 +73,7 @@ class Web:
     faults: Callable[[], list[str]]
     accept_charger: Callable[[str], None]
     control: ControlApi
+    metrics: Callable[[], str]
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
@@ -92,6 +93,7 @@ class Web:
             "/api/totals": self._totals,
             "/api/report": self._report,
             "/health": self._health,
+            "/metrics": self._metrics,
             "/login": self._login,
             "/static/{name}": self._static,
         }
@@ -115,6 +117,9 @@ class Web:
 
     async def _status(self) -> Response:
         return json(self.status())
+
+    async def _metrics(self) -> Response:
+        return Response(self.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _health(self) -> Response:
         faults = self.faults()

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from ocpp_mqtt_proxy.core.commands import Message
 from ocpp_mqtt_proxy.core.errors import ProxyError
@@ -30,9 +31,16 @@ class BadRequest(ProxyError):
 
 def _aware(value: object) -> object:
     """A time without a zone is UTC, as every time on our topics."""
-    if isinstance(value, str):
-        at = datetime.fromisoformat(value)
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not isinstance(value, str):
+        raise PydanticCustomError("time", "must be a time as text, such as 2026-01-31T18:00:00Z")
+    at = datetime.fromisoformat(value)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _no_boolean(value: object) -> object:
+    """True is no number, though Python takes it for 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "must be a number")
     return value
 
 
@@ -61,9 +69,13 @@ def _is_deep(value: object, levels: int) -> bool:
 
 Instant = Annotated[datetime, BeforeValidator(_aware)]
 Text = Annotated[str, Field(max_length=2500), BeforeValidator(_as_text)]
-ConnectorNumber = Annotated[int, Field(ge=1, le=1000)]
+NoBoolean = BeforeValidator(_no_boolean)
+ConnectorNumber = Annotated[int, Field(ge=1, le=1000), NoBoolean]
+Amount = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False), NoBoolean]
+"""A current in A."""
+
 Json = Annotated[Any, AfterValidator(_writable)]
-Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Number = Annotated[int, Field(ge=-(2**31), lt=2**31), NoBoolean]
 """A number that chargers gave or take: 32 bits (1.6 §4.8)."""
 
 Tag = Annotated[str, Field(min_length=1, max_length=36), BeforeValidator(_as_text)]
@@ -83,7 +95,7 @@ class Start(Request):
     VERB = "start"
     connector: ConnectorNumber | None = None
     id_tag: Tag | None = None
-    limit_amps: float | None = Field(default=None, ge=0, le=1000)
+    limit_amps: Amount | None = None
 
 
 class Stop(Request):
@@ -112,7 +124,7 @@ class Limit(Request):
     """The owner's ceiling in A per phase; 0 pauses."""
 
     VERB = "limit"
-    amps: float = Field(ge=0, le=1000)
+    amps: Amount
 
 
 class Unlock(Request):

@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.backends.profiles import ChargingProfile
 from ocpp_mqtt_proxy.backends.subscription import EVERY_KIND, KINDS
 from ocpp_mqtt_proxy.core.sharing import ControlClass
-from ocpp_mqtt_proxy.requests import BadRequest, ConnectorNumber, Request, Text
+from ocpp_mqtt_proxy.requests import Amount, BadRequest, ConnectorNumber, NoBoolean, Request, Text
 
 MAX_NAMES = 1000
 """Kinds, or chargers, in one message."""
@@ -40,7 +40,8 @@ def _known(kinds: list[str]) -> list[str]:
 Names = Annotated[list[ChargerName], Field(max_length=MAX_NAMES), BeforeValidator(_listed)]
 Kinds = Annotated[Names, AfterValidator(_known)]
 Classes = Annotated[list[ControlClass], Field(min_length=1, max_length=len(ControlClass))]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Moment = Annotated[str, Field(max_length=100)]
+"""A date or a time, as text."""
 
 
 class Message(BaseModel):
@@ -81,9 +82,9 @@ class Sessions(OfCharger):
     """The backend's own sessions, newest first."""
 
     ACTION = "sessions"
-    since: Annotated[Text | None, Field(alias="from")] = None
-    until: Annotated[Text | None, Field(alias="to")] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    since: Annotated[Moment | None, Field(alias="from")] = None
+    until: Annotated[Moment | None, Field(alias="to")] = None
+    limit: Annotated[int, Field(ge=1, le=1000), NoBoolean] = 100
     cursor: Text | None = None
 
 
@@ -114,10 +115,10 @@ class SetLimit(OfCharger):
     """Limit the current per phase, or the power of all phases together; for good where no duration is given."""
 
     ACTION = "set_limit"
-    amps: Annotated[Amount, Field(le=1000)] | None = None
-    watts: Annotated[Amount, Field(le=1_000_000)] | None = None
+    amps: Amount | None = None
+    watts: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), NoBoolean] | None = None
     connector: ConnectorNumber | None = None
-    duration_s: Annotated[float, Field(gt=0, le=366 * 86400)] | None = None
+    duration_s: Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False), NoBoolean] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> SetLimit:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ocpp_mqtt_proxy.core.profile import Kind, Profile, Schedule, Step
-from ocpp_mqtt_proxy.requests import Instant
+from ocpp_mqtt_proxy.requests import Instant, NoBoolean, Number
 
 MAX_STEPS = 1024
 """Periods in one schedule (SetChargingProfileRequest.json)."""
@@ -21,8 +21,7 @@ EVERY = {"Daily": timedelta(days=1), "Weekly": timedelta(days=7)}
 LONGEST = 366 * 86400
 """Seconds that a schedule may last, or a period begin after its start."""
 
-Seconds = Annotated[int, Field(ge=0, le=LONGEST)]
-Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Seconds = Annotated[int, Field(ge=0, le=LONGEST), NoBoolean]
 
 
 class Part(BaseModel):
@@ -37,7 +36,7 @@ class SchedulePeriod(Part):
     """ChargingSchedulePeriod: seconds from the start, and the limit in the schedule's unit."""
 
     start: Seconds = Field(alias="startPeriod")
-    limit: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
+    limit: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), NoBoolean]
     phases: Literal[1, 2, 3] | None = Field(default=None, alias="numberPhases")
     phase_to_use: Literal[1, 2, 3] | None = Field(default=None, alias="phaseToUse")
 
@@ -52,7 +51,7 @@ class ChargingSchedule(Part):
 
     id: Number = 0
     start: Instant | None = Field(default=None, alias="startSchedule")
-    duration: Annotated[int, Field(ge=1, le=LONGEST)] | None = None
+    duration: Annotated[int, Field(ge=1, le=LONGEST), NoBoolean] | None = None
     unit: Literal["A", "W"] = Field(alias="chargingRateUnit")
     least: float | None = Field(default=None, ge=0, alias="minChargingRate")
     periods: list[SchedulePeriod] = Field(min_length=1, max_length=MAX_STEPS, alias="chargingSchedulePeriod")
@@ -79,7 +78,7 @@ class ChargingProfile(Part):
     """ChargingProfile. Whatever its purpose, it limits what its provider lets the charger have."""
 
     id: Number = 0
-    stack_level: Annotated[int, Field(ge=0)] = Field(default=0, alias="stackLevel")
+    stack_level: Annotated[int, Field(ge=0), NoBoolean] = Field(default=0, alias="stackLevel")
     purpose: Literal["ChargingStationMaxProfile", "TxDefaultProfile", "TxProfile"] = Field(
         default="TxDefaultProfile", alias="chargingProfilePurpose"
     )

@@ -34,8 +34,8 @@ MAX_BACKENDS = 1000
 
 PING_INTERVAL, PONG_SECONDS = 30.0, 20.0
 
-REQUESTS_PER_SECOND, BURST = 20.0, 200
-"""Requests of one backend over all its sockets; who sends more is read more slowly."""
+REQUESTS_PER_SECOND, BURST = 100.0, 1000
+"""Requests of one backend over all its sockets, each judged and written down; who asks more is read more slowly."""
 
 Refusal = tuple[HTTPStatus, str]
 

@@ -15,7 +15,7 @@ from ocpp_mqtt_proxy.backends.desk import Backend, Desk
 from ocpp_mqtt_proxy.backends.fanout import Event
 from ocpp_mqtt_proxy.backends.frames import MAX_MESSAGE, Frame
 from ocpp_mqtt_proxy.budget import Bucket
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason, failed, refused
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, Result, failed, refused
 from ocpp_mqtt_proxy.sockets import Beginning, Connection
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,6 @@ class Link:
     def take(self, message: bytes) -> None:
         """Take a message; it is answered once, whatever it is like."""
         self.counters.requests += 1
-        self._slow_down()
         if isinstance(message, Beginning) or len(message) > MAX_MESSAGE:
             self._complain(Frame(), f"a message must be at most {MAX_MESSAGE} bytes")
             return
@@ -97,7 +96,7 @@ class Link:
             task.add_done_callback(self._running.discard)
 
     def _slow_down(self) -> None:
-        """Who asks faster than it may waits in its own network."""
+        """Who asks faster than it may waits in its own network. Nonsense is only read, and that has its own budget."""
         loop = asyncio.get_running_loop()
         if wait := self.pace.take(1, loop.time()):
             self.connection.hold()
@@ -109,6 +108,10 @@ class Link:
         except Exception:  # a fault of ours costs one answer its sense, not the asker its answer
             log.exception("backend %s: a request failed", self.backend.provider)
             outcome = failed(Reason.INVALID, "it failed by a fault of ours; the log says more")
+        if outcome.status is Result.ERROR:
+            self.counters.bad_requests += 1
+        else:
+            self._slow_down()
         self._answer(frame, outcome)
 
     def _complain(self, frame: Frame, fault: str) -> None:

@@ -215,5 +215,5 @@ class Arbitration:
 
 def _held(control: Control, provider: str) -> list[ControlClass]:
     holds = {one: control.holder(one) == provider for one in EXCLUSIVE}
-    holds[ControlClass.SMART_CHARGING] = provider in control.limits
+    holds[ControlClass.SMART_CHARGING] = provider in control.limiting
     return [one for one in ControlClass if holds[one]]

@@ -17,15 +17,16 @@ LOSSY: tuple[type[Fact], ...] = (MeterRead, HeartbeatHeard, NoticeHeard)
 
 
 class Mailbox:
-    """Facts waiting for one reader.
+    """Facts waiting for one reader, who wants `only` some kinds: to be woken for others would cost it all the same.
 
     The rule when it is full: beyond `size` the lossy facts are not taken any more; beyond twice that the
     oldest goes for the newest. Every loss is counted in `dropped`.
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, only: tuple[type[Fact], ...] = (Fact,)) -> None:
         self.name = name
         self.size = size
+        self.only = only
         self.dropped = 0
         self._facts: deque[Fact] = deque()
         self._arrived = asyncio.Event()
@@ -35,6 +36,8 @@ class Mailbox:
 
     def put(self, fact: Fact) -> None:
         """Leave a fact; never waits."""
+        if not isinstance(fact, self.only):
+            return
         waiting = len(self._facts)
         if waiting >= self.size and isinstance(fact, LOSSY):
             self.dropped += 1
@@ -64,9 +67,9 @@ class Bus:
     def __init__(self) -> None:
         self.mailboxes: list[Mailbox] = []
 
-    def mailbox(self, name: str, size: int = 10_000) -> Mailbox:
-        """A mailbox for a new reader."""
-        mailbox = Mailbox(name, size)
+    def mailbox(self, name: str, size: int = 10_000, only: tuple[type[Fact], ...] = (Fact,)) -> Mailbox:
+        """A mailbox for a new reader, of all facts or of some kinds."""
+        mailbox = Mailbox(name, size, only)
         self.mailboxes.append(mailbox)
         return mailbox
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from ocpp_mqtt_proxy.adapters.discovery import Discovery
+from ocpp_mqtt_proxy.adapters.discovery import WANTED, Discovery
 from ocpp_mqtt_proxy.adapters.mqtt.backends import MqttBackends
 from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
@@ -104,7 +104,7 @@ class MqttFace:
         hub = self.arbitration.hub
         return Discovery(
             hub=hub,
-            mailbox=hub.bus.mailbox("discovery"),
+            mailbox=hub.bus.mailbox("discovery", only=WANTED),
             publisher=self.session,
             topics=self.topics,
             instance=hub.numbers.instance,

@@ -37,6 +37,15 @@ def test_only_what_the_next_makes_up_for_is_lossy() -> None:
     assert {type(fact) for fact in SOME_LOSSY} == set(LOSSY)
 
 
+def test_a_mailbox_for_some_kinds_gets_no_other() -> None:
+    bus = Bus()
+    some, all_of_them = bus.mailbox("some", only=(AvailabilityChanged,)), bus.mailbox("all")
+    for fact in (reading(), change()):
+        bus.publish(fact)
+    assert (len(some), len(all_of_them)) == (1, 2)
+    assert some.dropped == 0
+
+
 async def test_facts_come_out_in_the_order_they_went_in() -> None:
     mailbox = Mailbox("views", 10)
     facts = [change(number) for number in range(5)]

@@ -58,6 +58,9 @@ _TELLS: tuple[type[Fact], ...] = (
 )
 """Facts after which a charger may have entities that it had not."""
 
+WANTED = (*_TELLS, ChargerForgotten, ProviderChanged)
+"""Facts that say anything to us: readings are not worth being woken for."""
+
 Document = dict[str, Any]
 
 

@@ -41,6 +41,9 @@ _REASONS = (
 )
 """What may end a holding."""
 
+WATCHED = (*_REASONS, LimitsChanged)
+"""What is watched: those, and what may end sooner than was thought."""
+
 STOPS = frozenset({Ending.FAULTED, Ending.PRESENCE, Ending.PRESENCE_UNKNOWN, Ending.SCHEDULE})
 """What ends a holder's transaction too, where it still runs then."""
 
@@ -56,6 +59,7 @@ class Watch:
         self._mailbox = mailbox
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         """Watch, for ever."""
@@ -67,20 +71,27 @@ class Watch:
         """The chargers to look at: those of which something was heard, or after a while all."""
         stations = self._arbitration.hub.stations
         try:
-            async with asyncio.timeout(self._until_next_change()):
+            async with asyncio.timeout_at(self._next_look()):
                 facts = await self._mailbox.take()
         except TimeoutError:
-            return list(stations.values())
+            self._looked_at = asyncio.get_running_loop().time()
+            return self._concerned()
         changed = {fact.charger for fact in facts if isinstance(fact, _REASONS)}
-        return [station for station in stations.values() if station.id in changed or "" in changed]
+        return self._concerned() if "" in changed else [stations[one] for one in changed if one in stations]
 
-    def _until_next_change(self) -> float:
-        """How long nothing changes by itself, in seconds: looked at in time, whatever else happens then."""
+    def _concerned(self) -> list[Station]:
+        """The chargers of which anybody holds anything: most of the time few."""
+        stations = self._arbitration.hub.stations.values()
+        return [one for one in stations if one.control.holders or one.control.limiting or one.provided]
+
+    def _next_look(self) -> float:
+        """When something next changes by itself, by the loop's clock: looked at in time, whatever else happens."""
         hub = self._arbitration.hub
         now = hub.clock.now()
-        changes = [next_change(station, now) for station in hub.stations.values() if station.control.limiting]
+        changes = [next_change(one, now) for one in hub.stations.values() if one.control.limits or one.control.plans]
         nearest = min((at for at in changes if at is not None), default=None)
-        return LOOK_SECONDS if nearest is None else min(LOOK_SECONDS, (nearest - now).total_seconds())
+        at_latest = max(self._looked_at + LOOK_SECONDS, loop_now := asyncio.get_running_loop().time())
+        return at_latest if nearest is None else min(at_latest, loop_now + (nearest - now).total_seconds())
 
     def _look(self, station: Station) -> None:
         if station.id in self._looking:

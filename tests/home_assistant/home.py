@@ -24,6 +24,7 @@ class Home:
     states: dict[str, Json] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: itertools.count(1))
     _answers: dict[int, asyncio.Future[Json]] = field(default_factory=dict)
+    _looks: set[int] = field(default_factory=set)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @classmethod
@@ -38,7 +39,7 @@ class Home:
             reader = asyncio.create_task(home._read())
             try:
                 await home.ask("subscribe_events", event_type="state_changed")
-                home.states |= {state["entity_id"]: state for state in await home.ask("get_states")}
+                await home.ask("get_states")
                 yield home
             finally:
                 reader.cancel()
@@ -48,6 +49,8 @@ class Home:
         async for text in self.socket:
             message = json.loads(text)
             if message["type"] == "result":
+                if message["id"] in self._looks:  # before any change that comes behind it
+                    self.states = {state["entity_id"]: state for state in message["result"]}
                 self._answers.pop(message["id"]).set_result(message)
             elif message["type"] == "event":
                 await self._note(message["event"]["data"])
@@ -63,6 +66,8 @@ class Home:
     async def ask(self, kind: str, **fields: Any) -> Any:
         """A command of the API; its result."""
         number = next(self._ids)
+        if kind == "get_states":
+            self._looks.add(number)
         self._answers[number] = asyncio.get_running_loop().create_future()
         await self.socket.send(json.dumps({"id": number, "type": kind, **fields}))
         answer = await asyncio.wait_for(self._answers[number], PATIENCE)

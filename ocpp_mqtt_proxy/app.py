@@ -219,7 +219,7 @@ class App:
         if not config.host and not self.supervisor:
             log.warning("no MQTT broker is configured: chargers are served, nothing is published (set mqtt.host)")
             return
-        face = MqttFace(self.config, self.topics, self.arbitration, self.supervisor, self.backends)
+        face = MqttFace(self.config, self.topics, self.arbitration, self.supervisor, self.backends, self.prices)
         self.mqtt, self.states = face.session, face.states
         self.bridge.mqtt = face.session
         await face.open(self.bridge.verbs())

@@ -9,12 +9,14 @@ from ocpp_mqtt_proxy.adapters.mqtt.backends import MqttBackends
 from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.presence import PresenceFeed
+from ocpp_mqtt_proxy.adapters.mqtt.price import PriceFeed
 from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, Incoming, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.backend_face import BackendFace
 from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.turns import in_turns
 
@@ -33,12 +35,14 @@ class MqttFace:
         arbitration: Arbitration,
         supervisor: Supervisor | None,
         backends: BackendFace,
+        prices: Prices,
     ) -> None:
         hub = arbitration.hub
         self.config = config
         self.topics = topics
         self.arbitration = arbitration
         self.supervisor = supervisor
+        self.prices = prices
         self.session = MqttSession(
             config=config.mqtt,
             topics=topics,
@@ -91,8 +95,11 @@ class MqttFace:
         inbox = Inbox(self.topics, self.arbitration, self.session, config.mqtt.discovery_prefix, verbs)
         alone = not config.presence_sensor
         feed = PresenceFeed(self.arbitration, self.topics, config.presence_topic, alone=alone)
-        takers: list[Take] = [inbox.take, feed.take, self.backends.take]
-        self.session.subscriptions = [*inbox.subscriptions(), *feed.subscriptions(), self.backends.subscription()]
+        prices = PriceFeed(config.tariff.price_topic, self.arbitration.hub.clock, self.prices.set_owner_price)
+        takers: list[Take] = [inbox.take, feed.take, prices.take, self.backends.take]
+        self.session.subscriptions = [
+            *(*inbox.subscriptions(), *feed.subscriptions(), *prices.subscriptions(), self.backends.subscription()),
+        ]
         self.session.attended = self.backends.attend
         self.session.take = lambda incoming: _give(takers, incoming)
         self.session.lost = feed.lost

@@ -12,8 +12,6 @@ LATER: dict[str, str] = {
     "home_assistant": "Home Assistant's own API",
     "notify": "notifications",
     "http.tls": "TLS towards chargers",
-    "tariff.price_topic": "prices that change",
-    "database.keep_audit_days": "the audit log",
     "chargers.safe_current": "limits without a connection",
 }
 """Keys that are checked but not acted upon yet, with what they belong to; a start says so."""

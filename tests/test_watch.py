@@ -23,8 +23,8 @@ async def test_an_idle_holder_loses_its_class_while_another_charger_talks_withou
     hub = a_hub()
     clock = hub.clock
     assert isinstance(clock, FakeClock)
-    watching = Watch(an_arbitration(hub, Rules(providers=providers("x"))), hub.bus.mailbox("arbiter", only=WATCHED))
     held, talker = (a_charger(hub, FakeLink(), charger_id) for charger_id in ("CP1", "CP2"))
+    watching = Watch(an_arbitration(hub, Rules(providers=providers("x"))), hub.bus.mailbox("arbiter", only=WATCHED))
     held.control.grant("x", ControlClass.TRANSACTIONS, clock.now() - timedelta(hours=1))
     work = asyncio.create_task(watching.run())
     try:

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.running import PATIENCE, Running
 
 
-def provider(name: str, **given: Any) -> dict[str, Any]:
+def provider(name: str, /, **given: Any) -> dict[str, Any]:
     """A provider's configuration: it may act at any time, and its token is `<name>-token`."""
     return {"id": name, "token": f"{name}-token", "presence": "any", **given}
 

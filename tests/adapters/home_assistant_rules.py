@@ -294,6 +294,8 @@ def _rendered(entity: Document, payload: str) -> str:
         return str(value)
     if choice := re.fullmatch(r"\{\{ 'ON' if value == '(\w+)' else 'OFF' \}\}", template):
         return "ON" if payload == choice[1] else "OFF"
+    if flag := re.fullmatch(r"\{\{ 'ON' if value_json\.(\w+) else 'OFF' \}\}", template):
+        return "ON" if json.loads(payload)[flag[1]] else "OFF"
     assert template == "{{ value }}", f"a template this judge does not know: {template}"
     return payload
 

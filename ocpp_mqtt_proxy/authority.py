@@ -95,7 +95,11 @@ class Asking:
 
 
 class Authority:
-    """Decides on cards. Fulfils `ports.Authority`. `referee_for` tells the service with authority over a charger."""
+    """Decides on cards. Fulfils `ports.Authority`.
+
+    `patience` with all that are asked and `grace` with those that go before are in seconds. `referee_for` tells the
+    service with authority over a charger's transactions.
+    """
 
     def __init__(
         self,
@@ -107,8 +111,8 @@ class Authority:
         self.referee_for = referee_for
         self._arbitration = arbitration
         self._hub = arbitration.hub
-        self._patience = patience
-        self._grace = grace
+        self.patience = patience
+        self.grace = grace
         self._open: dict[tuple[str, str], Asking] = {}
         self._by_id: dict[str, Asking] = {}
         self._errands: set[asyncio.Task[object]] = set()
@@ -187,7 +191,7 @@ class Authority:
             asked = self._asked(station, connector, referee, starting=starting)
             if not asked:
                 return Decision(INVALID, NOBODY)
-            patience = referee.patience if referee else self._patience
+            patience = referee.patience if referee else self.patience
             until = self._hub.clock.now() + timedelta(seconds=patience)
             asking = Asking(station, Question(token, asked), until, connector)
             self._put(asking, patience, referee)
@@ -243,11 +247,12 @@ class Authority:
     async def _all_said(self, asking: Asking) -> None:
         await asking.spoken.wait()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._grace):
+            async with asyncio.timeout(self.grace):
                 await asking.settled.wait()
 
     async def _watch(self, asking: Asking, mailbox: Mailbox) -> None:
         """Who leaves, or may not act any more, is not waited for."""
+        self._look(asking)
         while True:
             if not all(isinstance(fact, LOSSY) for fact in await mailbox.take()):
                 self._look(asking)

@@ -87,6 +87,8 @@ class Charger16(ChargePoint16):
         self.transaction: int | None = None
         self.status = "Available"
         self.seen: list[str] = []
+        self.verdict = ""
+        self.group: str | None = None
         self.reservations: set[int] = set()
 
     async def boot(self) -> Any:
@@ -104,10 +106,20 @@ class Charger16(ChargePoint16):
             call16.StatusNotification(connector_id=connector_id, error_code=error_code, status=status, timestamp=now())
         )
 
+    async def show(self, tag: str) -> str:
+        """Show a card; the verdict."""
+        answer = await self.call(call16.Authorize(id_tag=tag))
+        return self._hear(answer.id_tag_info)
+
+    def _hear(self, said: dict[str, Any]) -> str:
+        self.verdict, self.group = str(said["status"]), said.get("parent_id_tag")
+        return self.verdict
+
     async def begin(self, tag: str = "04A1B2C3") -> int:
         answer = await self.call(
             call16.StartTransaction(connector_id=1, id_tag=tag, meter_start=round(self.meter.register), timestamp=now())
         )
+        self._hear(answer.id_tag_info)
         self.transaction = answer.transaction_id
         self.meter.flowing = True
         await self.tell_status("Charging")
@@ -275,6 +287,8 @@ class Charger201(ChargePoint201):
             ("SmartChargingCtrlr", "ProfileStackLevel"): "8",
         }
         self.seen: list[str] = []
+        self.verdict = ""
+        self.group: str | None = None
         self.reservations: set[int] = set()
 
     async def boot(self, reason: str = "PowerUp") -> Any:
@@ -313,6 +327,15 @@ class Charger201(ChargePoint201):
         ]
         return [{"timestamp": now(), "sampledValue": values}]
 
+    async def show(self, tag: str) -> str:
+        """Show a card; the verdict."""
+        answer = await self.call(self.asks.Authorize(id_token={"idToken": tag, "type": "ISO14443"}))
+        return self._hear(answer.id_token_info)
+
+    def _hear(self, said: dict[str, Any]) -> str:
+        self.verdict, self.group = str(said["status"]), (said.get("group_id_token") or {}).get("id_token")
+        return self.verdict
+
     async def begin(self, tag: str = "04A1B2C3", remote_start_id: int | None = None) -> str:
         self.transaction = str(uuid4())
         self.sequence = 0
@@ -320,7 +343,7 @@ class Charger201(ChargePoint201):
         info: dict[str, Any] = {"chargingState": "Charging"}
         if remote_start_id is not None:
             info["remoteStartId"] = remote_start_id
-        await self.event(
+        answer = await self.event(
             "Started",
             "RemoteStart" if remote_start_id is not None else "Authorized",
             evse={"id": 1, "connectorId": 1},
@@ -328,6 +351,7 @@ class Charger201(ChargePoint201):
             info=info,
             meter_value=self.samples("Transaction.Begin"),
         )
+        self._hear(answer.id_token_info)
         return self.transaction
 
     async def end(self, reason: str = "Local") -> None:

@@ -80,9 +80,9 @@ class Watch:
         return self._concerned() if "" in changed else [stations[one] for one in changed if one in stations]
 
     def _concerned(self) -> list[Station]:
-        """The chargers of which anybody holds anything: most of the time few."""
+        """The chargers of which anybody but the owner holds anything: most of the time few."""
         stations = self._arbitration.hub.stations.values()
-        return [one for one in stations if one.control.holders or one.control.limiting or one.provided]
+        return [one for one in stations if _is_held(one) or one.control.limiting or one.provided]
 
     def _next_look(self) -> float:
         """When something next changes by itself, by the loop's clock: looked at in time, whatever else happens."""
@@ -125,6 +125,10 @@ async def review(arbitration: Arbitration, station: Station) -> None:
         arbitration.hub.apply(station, lambda hearing: _drop_limits(arbitration, hearing, now))
     if station.connected and (station.control.limiting or station.provided):
         await rebind(arbitration, station)
+
+
+def _is_held(station: Station) -> bool:
+    return any(holding.provider != OWNER for holding in station.control.holders.values())
 
 
 def _of_holder(station: Station) -> list[str]:

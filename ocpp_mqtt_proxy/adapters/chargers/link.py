@@ -17,6 +17,7 @@ from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.logs import IN_FULL
 from ocpp_mqtt_proxy.ocppj import quirks, rpc
@@ -357,15 +358,15 @@ class Link:
             self._booted.set()
 
     async def _care(self) -> None:
-        """See the charger through its boot, then look after it as long as it stays."""
+        """See the charger through its boot, then look after it as long as it stays, forgotten meanwhile or not."""
+        station = self._hub.station(self.charger_id)
         booted = await self._wait_for_boot()
         while True:
             self._booted.clear()
             await asyncio.sleep(self._timing.calm)
             self._ready.set()
-            station = self._hub.station(self.charger_id)
             await self._commissioning.prepare(station, self, booted=booted)
-            await self._watch()
+            await self._watch(station)
             booted = True
 
     async def _wait_for_boot(self) -> bool:
@@ -378,20 +379,20 @@ class Link:
         self._asked_to_boot = False
         return self._booted.is_set()
 
-    async def _watch(self) -> None:
+    async def _watch(self, station: Station) -> None:
         """Return when the charger boots again. Long silence is asked about, and nothing at all is the end.
 
         Pings find dead links; this finds a charger whose program hangs while its network answers. The
         deadline is far beyond any heartbeat (peers §3.13).
         """
         heard = self.counters.frames
-        while not await _within(self._longest_silence(), self._booted):
+        while not await _within(self._longest_silence(station), self._booted):
             if heard == self.counters.frames and await self._is_silent():
                 self.close("not a word for too long")
             heard = self.counters.frames
 
-    def _longest_silence(self) -> float:
-        return max(self._timing.silence, 3 * self._hub.station(self.charger_id).plan.heartbeat_interval)
+    def _longest_silence(self, station: Station) -> float:
+        return max(self._timing.silence, 3 * station.plan.heartbeat_interval)
 
     async def _is_silent(self) -> bool:
         heard = self.counters.frames

@@ -9,6 +9,9 @@ from ocpp_mqtt_proxy.core.session import Session, StartKey
 REMEMBERED = 200
 """Sessions remembered per charger beyond the running ones, to know a repeated or late message by."""
 
+RESTORED = 20
+"""Of them at a start: what a charger repeats, because it got no answer, is about the last ones."""
+
 
 def names_nothing(transaction_id: str) -> bool:
     """Whether a 1.6 transaction id is what chargers say where they have none: 0 or less (errata 3.18)."""

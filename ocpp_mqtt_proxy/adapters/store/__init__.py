@@ -29,7 +29,7 @@ from ocpp_mqtt_proxy.adapters.store.sessions import PRUNING, Filter, Page, selec
 from ocpp_mqtt_proxy.adapters.store.totals import Totals, Wanted
 from ocpp_mqtt_proxy.adapters.store.writing import Scribe, Unwritable
 from ocpp_mqtt_proxy.core.audit import Decided
-from ocpp_mqtt_proxy.core.book import REMEMBERED, Numbers
+from ocpp_mqtt_proxy.core.book import RESTORED, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
@@ -378,7 +378,7 @@ class Store:
             "SELECT * FROM (SELECT * FROM session WHERE charger = ? ORDER BY started_at DESC LIMIT ?) "
             "ORDER BY started_at"
         )
-        return await self._read(rows.session, sql, charger, charger, REMEMBERED)
+        return await self._read(rows.session, sql, charger, charger, RESTORED)
 
     async def sessions(self, wanted: Filter) -> Page:
         """A page of sessions, newest first. Running ones are as they were last written: within a second."""

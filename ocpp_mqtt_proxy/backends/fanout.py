@@ -18,7 +18,7 @@ from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core.events import AuthorizationAsked, Fact
 from ocpp_mqtt_proxy.framing import text_frame
 
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 """How long events are gathered while they come fast: to write to a socket costs far more than what is written."""
 
 OFFERS = 100

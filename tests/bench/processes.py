@@ -130,6 +130,7 @@ def configured(folder: Path, broker: Started, store: Path | None = None) -> tupl
         "http": {"host": "127.0.0.1", "port": port},
         "database": {"path": str(store or folder / f"sessions-{port}.db")},
         "accept_unknown_chargers": True,
+        "accept_unknown_backends": True,
         "mqtt": {
             "host": "127.0.0.1",
             "port": broker.port,

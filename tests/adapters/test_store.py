@@ -16,7 +16,7 @@ from ocpp_mqtt_proxy.adapters.store import BATCH_SECONDS, RETRY_SECONDS, Filter,
 from ocpp_mqtt_proxy.adapters.store.migrations import migrate, scripts
 from ocpp_mqtt_proxy.adapters.store.writing import Unwritable
 from ocpp_mqtt_proxy.bus import Bus
-from ocpp_mqtt_proxy.core.book import REMEMBERED, EventNumber, Numbers
+from ocpp_mqtt_proxy.core.book import RESTORED, EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import Place, WattHours
 from ocpp_mqtt_proxy.core.register import Register
@@ -376,11 +376,11 @@ async def test_event_numbers_that_were_told_before_a_kill_are_not_told_again(fil
 
 async def test_what_runs_is_remembered_and_the_last_that_are_over(store: Store) -> None:
     old = a_session(0)
-    over = [an_ended_session(number) for number in range(1, REMEMBERED + 50)]
+    over = [an_ended_session(number) for number in range(1, RESTORED + 50)]
     await store.record([old, *over, a_session(1000, charger="CP2")])
     remembered = await store.remembered("CP1")
     assert remembered[0] == old
-    assert [s.session_id for s in remembered[1:]] == [s.session_id for s in over[-REMEMBERED:]]
+    assert [s.session_id for s in remembered[1:]] == [s.session_id for s in over[-RESTORED:]]
 
 
 async def test_a_forgotten_charger_is_gone_and_its_sessions_stay(store: Store) -> None:

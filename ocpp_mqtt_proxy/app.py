@@ -38,6 +38,7 @@ from ocpp_mqtt_proxy.config import Config, not_acted_upon
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
+from ocpp_mqtt_proxy.home_assistant_face import feed_of
 from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, prices_of, rules_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.mqtt_face import MqttFace
@@ -107,6 +108,8 @@ class App:
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
         self._room("backends", self.backends.fanout.run)
         self._room("incidents", self.bridge.attend_store)
+        if feed := feed_of(self.config, self.arbitration, self.supervisor):
+            self._room("home assistant", feed.run)
         self._say_what_next()
 
     async def run(self) -> None:

@@ -23,7 +23,7 @@ FLOORS = [
     {"authority", "backends"},
     {"adapters"},
     {"backend_face", "books"},
-    {"bridge", "mqtt_face", "reporting"},
+    {"bridge", "home_assistant_face", "mqtt_face", "reporting"},
     {"metrics"},
     {"app"},
     {"__main__"},

@@ -29,7 +29,7 @@ from ocpp_mqtt_proxy.config.sections import (
     Provider,
     Service,
 )
-from ocpp_mqtt_proxy.config.values import MASK, AcceptUnknown, PresenceRule, Topic, VersionWord
+from ocpp_mqtt_proxy.config.values import MASK, AcceptUnknown, BooleanId, EntityId, PresenceRule, Topic, VersionWord
 
 __all__ = ["LATER", "Charger", "Config", "Log", "Mqtt", "not_acted_upon"]
 
@@ -56,11 +56,11 @@ class Config(BaseSettings):
     blocked_providers: list[str] = []
     accept_unknown_backends: bool = False
 
-    presence_sensor: str = ""
+    presence_sensor: EntityId = ""
     presence_topic: Topic = ""
     default_presence: PresenceRule = "away"
     presence_unknown: Literal["deny", "allow"] = "deny"
-    override_input_boolean: str = ""
+    override_input_boolean: BooleanId = ""
     on_override: Literal["keep", "stop"] = "keep"
     owner_tag: str = Field(default="HOME", min_length=1, max_length=16)
     id_tags: list[IdTag] = []

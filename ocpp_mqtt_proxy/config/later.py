@@ -5,12 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 LATER: dict[str, str] = {
-    "presence_sensor": "presence",
-    "override_input_boolean": "the override",
     "ocpp_services": "services",
     "groups": "groups",
-    "home_assistant": "Home Assistant's own API",
-    "notify": "notifications",
+    "notify.logins": "notifications of logins",
     "http.tls": "TLS towards chargers",
     "chargers.safe_current": "limits without a connection",
 }

@@ -30,8 +30,8 @@ from ocpp_mqtt_proxy.config.values import (
     TimeOfDay,
     Topic,
     Tree,
-    Url,
     WebSocketUrl,
+    WebUrl,
 )
 
 
@@ -118,7 +118,7 @@ class Mqtt(Section):
 class HomeAssistant(Section):
     """Home Assistant's API; under the Supervisor both come by themselves."""
 
-    url: Url = ""
+    url: WebUrl = ""
     token: SecretStr = SecretStr("")
 
 

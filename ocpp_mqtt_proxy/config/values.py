@@ -121,7 +121,15 @@ ChargePointId = Annotated[str | dict[str, str], BeforeValidator(_charge_point_id
 QuirkSwitch = Annotated[str, AfterValidator(_quirk_switch)]
 Password = Annotated[SecretStr, AfterValidator(_whole)]
 """A secret that may be a hash of ours."""
+EntityId = Annotated[
+    str, _matching(r"([a-z0-9_]+\.[a-z0-9_]+)?", "must be an entity of Home Assistant, such as person.anna")
+]
+BooleanId = Annotated[
+    str,
+    _matching(r"(input_boolean\.[a-z0-9_]+)?", "must be an input_boolean of Home Assistant, such as input_boolean.x"),
+]
 Url = Annotated[str, PlainSerializer(_without_credentials)]
+WebUrl = Annotated[Url, _matching(r"(https?://.+)?", "must begin with http:// or https://")]
 WebSocketUrl = Annotated[Url, _matching(r"wss?://.+", "must begin with ws:// or wss://")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Current = Annotated[float, Field(ge=0, le=1000)]

@@ -1,0 +1,1 @@
+"""Home Assistant's own API: who is at home, the override's input_boolean, notifications."""

@@ -7,6 +7,7 @@ from functools import partial
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.core import controlling
+from ocpp_mqtt_proxy.core.audit import HAND_OVER, Decided
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
 from ocpp_mqtt_proxy.core.control import AUTO
 from ocpp_mqtt_proxy.core.events import PresenceChanged
@@ -58,10 +59,24 @@ def _set_mode(arbitration: Arbitration, hearing: Hearing, mode: str, by: str) ->
     if mode in (AUTO, OWNER) or terms is None:
         return
     for control_class in EXCLUSIVE:
-        if control_class in terms.roles:
+        if control_class in terms.roles and hearing.station.control.holder(control_class) != mode:
+            hearing.keep(_handed_over(hearing, mode, control_class, by))
             controlling.grant(hearing, mode, control_class)
     if ControlClass.TRANSACTIONS in terms.roles:
         controlling.hand_over(hearing, mode)
+
+
+def _handed_over(hearing: Hearing, provider: str, control_class: ControlClass, by: str) -> Decided:
+    control = hearing.station.control
+    return Decided(
+        at=hearing.now,
+        charger=hearing.station.id,
+        provider=provider,
+        control_class=control_class,
+        subject=HAND_OVER,
+        granted=True,
+        inputs={"mode": control.mode, "by": by, "holder": control.holder(control_class)},
+    )
 
 
 async def _stop_providers(arbitration: Arbitration, station: Station) -> None:

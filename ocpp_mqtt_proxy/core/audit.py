@@ -8,6 +8,12 @@ from datetime import datetime
 
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 
+REVOKE = "revoke"
+"""The subject where a class was taken from its holder; the reason says what ended its holding."""
+
+HAND_OVER = "hand_over"
+"""The subject where the owner put a class into a provider's hands."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decided:
@@ -22,3 +28,10 @@ class Decided:
     reason: str = ""
     message: str = ""
     inputs: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """granted, refused or revoked."""
+        if self.subject == REVOKE:
+            return "revoked"
+        return "granted" if self.granted else "refused"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ocpp_mqtt_proxy.core.audit import REVOKE, Decided
 from ocpp_mqtt_proxy.core.authorization import ANYONE
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Ending, Taken
@@ -33,10 +34,10 @@ def grant(hearing: Hearing, provider: str, control_class: ControlClass) -> None:
 
 
 def revoke(hearing: Hearing, taken: Iterable[Taken]) -> None:
-    """Classes were taken away: that is told once for each."""
+    """Classes were taken away: that is told once for each, and is in the audit log."""
     control = hearing.station.control
     for one in taken:
-        hearing.keep(control)
+        hearing.keep(control, _revoked(hearing, one))
         hearing.tell(
             ControlRevoked,
             provider=one.provider,
@@ -44,6 +45,20 @@ def revoke(hearing: Hearing, taken: Iterable[Taken]) -> None:
             reason=one.ending,
             holder=control.holder(one.control_class),
         )
+
+
+def _revoked(hearing: Hearing, taken: Taken) -> Decided:
+    control, station = hearing.station.control, hearing.station
+    return Decided(
+        at=hearing.now,
+        charger=station.id,
+        provider=taken.provider,
+        control_class=taken.control_class,
+        subject=REVOKE,
+        granted=False,
+        reason=taken.ending,
+        inputs={"mode": control.mode, "holder": control.holder(taken.control_class), "online": station.connected},
+    )
 
 
 def set_mode(hearing: Hearing, mode: str, by: str) -> None:
@@ -80,8 +95,13 @@ def begun(hearing: Hearing, session: Session) -> None:
 
 
 def claimed(hearing: Hearing, session: Session, connector: Connector, token: IdToken) -> None:
-    """The card of a session that began without one was shown: it is its provider's, from the start."""
-    if not session.running:
+    """The card of a session that began without one was shown: it is its provider's, from the start.
+
+    A provider that starts one from afar and names no card does it with the owner's tag.
+    """
+    decision = hearing.decision
+    from_afar = decision is not None and decision.by == OWNER and session.provider != OWNER
+    if from_afar or not session.running:
         return
     provider = provider_of(hearing, connector, token)
     if provider != session.provider:

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ocpp_mqtt_proxy.arbitration import wishes
+from ocpp_mqtt_proxy.arbitration import owner, wishes
+from ocpp_mqtt_proxy.arbitration.watch import review
+from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.requests import Start
 from tests.adapters.raw import knocking
 from tests.running import Running, running
@@ -80,3 +82,42 @@ async def test_decisions_are_listed_newest_first_with_what_they_were_made_by(tmp
             only = (await client.get("/api/decisions", params={"provider": "fleet"})).json()
             assert len(only["decisions"]) == 1
             assert (await client.get("/api/decisions", params={"limit": 0})).status_code == 400
+
+
+async def decisions(service: Running) -> list[tuple[str, str, str, str | None]]:
+    """The audit log, oldest first: who, what was asked, the verdict and its reason."""
+    await service.app.store.flush()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.app.port}") as client:
+        found = (await client.get("/api/decisions", params={"limit": 1000})).json()["decisions"]
+    return [(one["provider"], one["asked"], one["verdict"], one["reason"]) for one in reversed(found)]
+
+
+async def test_what_is_granted_and_what_is_given_back_are_in_the_audit_log(tmp_path: Path) -> None:
+    async with running(tmp_path, None, **HOME) as service, knocking(service.app.port, "/CP1", ["ocpp1.6"]):
+        await wishes.request_control(service.app.arbitration, "fleet", "CP1", [ControlClass.TRANSACTIONS])
+        await wishes.release_control(service.app.arbitration, "fleet", "CP1", [ControlClass.TRANSACTIONS])
+        assert await decisions(service) == [
+            ("fleet", "request_control", "granted", None),
+            ("fleet", "release_control", "granted", None),
+            ("fleet", "revoke", "revoked", "released"),
+        ]
+
+
+async def test_what_the_owner_hands_over_and_takes_is_in_the_audit_log(tmp_path: Path) -> None:
+    async with running(tmp_path, None, **HOME) as service, knocking(service.app.port, "/CP1", ["ocpp1.6"]):
+        for mode in ({"backend_id": "fleet"}, {"backend_id": "fleet"}, {"mode": "owner"}, {"mode": "auto"}):
+            await asked(service, mode)
+        assert await decisions(service) == [
+            ("fleet", "hand_over", "granted", None),
+            ("fleet", "revoke", "revoked", "override"),
+        ]
+
+
+async def test_what_the_watch_takes_away_is_in_the_audit_log_and_is_no_refusal(tmp_path: Path) -> None:
+    async with running(tmp_path, None, **HOME) as service, knocking(service.app.port, "/CP1", ["ocpp1.6"]):
+        arbitration = service.app.arbitration
+        await wishes.request_control(arbitration, "fleet", "CP1", [ControlClass.TRANSACTIONS])
+        await owner.set_enabled(arbitration, "fleet", on=False)
+        await review(arbitration, service.app.hub.station("CP1"))
+        assert (await decisions(service))[-1] == ("fleet", "revoke", "revoked", "disabled")
+        assert await service.app.store.refusals() == {}

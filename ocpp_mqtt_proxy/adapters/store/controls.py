@@ -11,7 +11,7 @@ import orjson
 
 from ocpp_mqtt_proxy.adapters.store.cards import cards_document, cards_of
 from ocpp_mqtt_proxy.adapters.store.plans import plan_document, plan_of
-from ocpp_mqtt_proxy.core.audit import Decided
+from ocpp_mqtt_proxy.core.audit import REVOKE, Decided
 from ocpp_mqtt_proxy.core.control import Control, Holding, Limit, Reservation, Verdict
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.sharing import ControlClass
@@ -155,9 +155,11 @@ def select_decisions(charger: str, provider: str, before: int, limit: int) -> tu
     return f"SELECT * FROM decision{where} ORDER BY number DESC LIMIT ?", [*values, limit]  # noqa: S608 (our own words)
 
 
-LAST_REFUSALS = """
-    SELECT * FROM decision WHERE number IN (SELECT max(number) FROM decision WHERE NOT granted GROUP BY provider)
-"""
+LAST_REFUSALS = f"""
+    SELECT * FROM decision WHERE number IN (
+        SELECT max(number) FROM decision WHERE NOT granted AND subject <> '{REVOKE}' GROUP BY provider
+    )
+"""  # noqa: S608 (our own word)
 
 
 def pruning(before: str) -> list[tuple[str, tuple[object, ...]]]:

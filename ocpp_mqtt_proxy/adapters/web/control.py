@@ -102,7 +102,7 @@ def _shown(number: int, decided: Decided) -> shapes.Json:
         "provider": decided.provider,
         "class": decided.control_class,
         "asked": decided.subject,
-        "verdict": "granted" if decided.granted else "refused",
+        "verdict": decided.verdict,
         "reason": decided.reason or None,
         "message": decided.message,
         "inputs": dict(decided.inputs),

@@ -23,6 +23,7 @@ from ocpp_mqtt_proxy.core.hearing import Change, Hearing
 from ocpp_mqtt_proxy.core.reports import (
     Answer,
     AuthorizationRequested,
+    BootReported,
     HeartbeatReported,
     Phase,
     Report,
@@ -43,7 +44,7 @@ be full in the morning. The session is written as soon as it can be.
 """
 
 
-_AT_ANY_TIME = (AuthorizationRequested, HeartbeatReported)
+_AT_ANY_TIME = (AuthorizationRequested, BootReported, HeartbeatReported)
 """What need not wait for the reports before it: it changes nothing that they change."""
 
 

@@ -118,10 +118,17 @@ def promised(hearing: Hearing, order: StartCharging) -> None:
     if connector is not None:
         until = hearing.now + ACCEPTANCE_KEPT
         connector.promised = Promise(order.id_tag.lower(), until, order.provider, order.limit)
-        decision = Decision(ACCEPTED, order.provider, of_provider=order.provider != OWNER)
-        hearing.station.remember(order.id_tag, decision, hearing.now)
+        hearing.station.remember(order.id_tag, _good_for(hearing, order), hearing.now)
         hearing.keep(hearing.station.control)
         begun(hearing, connector)
+
+
+def _good_for(hearing: Hearing, order: StartCharging) -> Decision:
+    """The verdict on the card of a start; one of the same requester's stands, with its group."""
+    known = hearing.station.recall(order.id_tag, hearing.now)
+    if known is not None and known.accepted and known.by == order.provider:
+        return known
+    return Decision(ACCEPTED, order.provider, of_provider=order.provider != OWNER)
 
 
 def withdrawn(hearing: Hearing, order: StartCharging) -> None:

@@ -206,6 +206,23 @@ def test_a_session_started_from_afar_is_the_requester_s_whatever_its_card(yard: 
     assert yard.started(start(1000, tag="HOME")).provider == "fleet"
 
 
+def test_the_owner_s_tag_shown_later_does_not_make_it_the_owner_s() -> None:
+    yard = Yard(Version.V201)
+    promise(yard, order("fleet", tag="HOME"))
+    session = yard.started(event(Phase.STARTED))
+    yard.hear(event(Phase.UPDATED, token=IdToken("HOME")))
+    assert (session.provider, session.id_tag) == ("fleet", "HOME")
+
+
+def test_a_card_that_its_requester_accepted_before_stays_in_its_group(yard: Yard) -> None:
+    grouped = replace(FLEET, authorization=Authorization(Verdict.ACCEPTED, "GROUP"))
+    yard.station.remember("CARD", grouped, yard.now)
+    promise(yard, order("fleet"))
+    assert yard.station.recall("CARD", yard.now) == grouped
+    promise(yard, order("other"))
+    assert yard.station.recall("CARD", yard.now) == replace(FLEET, by="other")
+
+
 def test_its_tag_is_good_while_it_runs(yard: Yard) -> None:
     promise(yard, order("fleet"))
     yard.hear(start(1000, yard.now))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
@@ -317,3 +319,34 @@ async def test_a_service_with_authority_is_asked_alone() -> None:
 async def test_a_service_that_says_nothing_in_time_accepts_nobody() -> None:
     scene = judged_by(FakeReferee(says=None, patience=AT_ONCE))
     assert await within_patience(scene.put()) is Verdict.INVALID
+
+
+# Whenever the verdict comes
+
+
+def visit(scene: Scene) -> list[Report]:
+    """A 2.x transaction from plug to end, told without a pause."""
+    at = scene.clock.at
+    return [
+        event(Phase.STARTED, energy(1000), at=at, token=IdToken(TAG)),
+        event(Phase.UPDATED, energy(2000), at=at + timedelta(minutes=30)),
+        meter(energy(2000), at=at + timedelta(minutes=31)),
+        event(Phase.UPDATED, energy(3000), at=at + timedelta(hours=1)),
+        event(Phase.ENDED, energy(4000), at=at + timedelta(hours=2)),
+    ]
+
+
+@pytest.mark.parametrize("heard", range(1, 6))
+async def test_a_whole_transaction_counts_the_same_whenever_the_verdict_comes(heard: int) -> None:
+    scene = Scene(present=("first",))
+    scene.station.memory.version = Version.V201
+    reports = visit(scene)
+    answers = [scene.put(report) for report in reports[:heard]]
+    scene.says("first", ACCEPTED)
+    await asyncio.gather(*answers)
+    for report in reports[heard:]:
+        scene.hub.hear("CP1", report)
+    await settle()
+    session = scene.station.book.find("tx-1")
+    assert session is not None
+    assert (session.energy, session.state, [part.provider for part in session.parts]) == (3000, "ended", ["first"])

@@ -82,5 +82,5 @@ async def main(port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(15)
+    os.nice(5)
     asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -14,6 +14,9 @@ from tests.bench.figures import Figure, Section, at
 from tests.bench.plan import Plan
 
 BACKENDS = 100
+QUIET, QUIET_SECONDS = 4, 0.3
+"""As often must it be the same after so long until no more events come."""
+
 PACES = (("20 frames/s", 2, 20.0, 10), ("200 frames/s", 20, 200.0, 5))
 """Name, chargers, frames a second, and seconds of a round."""
 
@@ -26,10 +29,11 @@ class Crowd:
 
     async def heard(self) -> list[int]:
         """How many events each has heard, once no more come."""
-        before, now = [-1], [0]
-        while now != before:
-            await asyncio.sleep(0.3)
+        same, now = 0, [-1]
+        while same < QUIET:
+            await asyncio.sleep(QUIET_SECONDS)
             before, now = now, json.loads(await self._ask())
+            same = same + 1 if now == before else 0
         return now
 
     async def _ask(self) -> bytes:

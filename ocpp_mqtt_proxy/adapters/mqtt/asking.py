@@ -87,9 +87,11 @@ class Clerk:
 
     def open(self, command: Command) -> Arguments | Outcome:
         """The arguments of a request, its id taken out; an outcome where there are none to be had."""
+        opened = self._parsed(command)
+        return refused(Reason.RETAINED, "requests must not be retained") if command.incoming.retained else opened
+
+    def _parsed(self, command: Command) -> Arguments | Outcome:
         incoming = command.incoming
-        if incoming.retained:
-            return refused(Reason.RETAINED, "requests must not be retained")
         if len(incoming.payload) > MAX_PAYLOAD:
             return failed(Reason.INVALID, f"the payload must be at most {MAX_PAYLOAD} bytes")
         try:

@@ -66,7 +66,8 @@ class MqttBackends:
             backend = Backend(provider, Subscription(of_all=KINDS))
             topical = Topical(backend, self._clerk(re.escape(slug(provider))), self.topics, self.publisher)
             self.backends[slug(provider)] = topical
-            self.fanout.join(topical)
+            if self.desk.refusal(provider) is None:
+                self.fanout.join(topical)
 
     def _clerk(self, own: str) -> Clerk:
         """Answers on a backend's own topics alone, of ours, whatever response topic it names."""
@@ -83,8 +84,9 @@ class MqttBackends:
             return
         self._attended = connected
         arbitration = self.desk.arbitration
-        for topical in self.backends.values():
-            (arbitration.arrived if connected else arbitration.left)(topical.backend.provider)
+        for provider in self.tokens.by_mqtt:
+            if self.desk.refusal(provider) is None:
+                (arbitration.arrived if connected else arbitration.left)(provider)
 
     def take(self, incoming: Incoming) -> None:
         """Take a message where it is a backend's. An empty payload is none: somebody clears a retained one."""

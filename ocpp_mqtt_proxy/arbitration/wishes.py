@@ -18,7 +18,9 @@ from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.profile import Profile
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
+from ocpp_mqtt_proxy.core.standing import may_limit
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.world import world_of
 from ocpp_mqtt_proxy.dispatch import connector_of
 
 TRANSACTIONS, SMART_CHARGING, MANAGEMENT = ControlClass
@@ -153,7 +155,8 @@ async def set_limit(
     if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_limit", intent, at)]):
         return refusal
     until: datetime | None = arbitration.hub.clock.now() + duration if duration else None
-    station.control.limits[provider] = Limit(amps, connector or 0, until, eased=intent is Intent.EASE)
+    eased = not _may_limit(arbitration, station, provider)
+    station.control.limits[provider] = Limit(amps, connector or 0, until, eased)
     arbitration.hub.apply(station, _limits_changed)
     outcome = await rebind(arbitration, station)
     return outcome if not outcome.ok else done(effective=station.bound)
@@ -165,6 +168,12 @@ def _lowering_or_not(arbitration: Arbitration, station: Station, provider: str, 
     return Intent.EASE if before is not None and amps <= before else Intent.ACT
 
 
+def _may_limit(arbitration: Arbitration, station: Station, provider: str) -> bool:
+    """Whether a provider may do more now than lower."""
+    world, now = world_of(station, arbitration.house), arbitration.hub.clock.now()
+    return may_limit(station.control, provider, world, arbitration.rules, now)
+
+
 async def set_profile(
     arbitration: Arbitration, provider: str, charger_id: str, profile: Profile, connector: int | None = None
 ) -> Outcome:
@@ -174,7 +183,7 @@ async def set_profile(
     intent = _lowering_or_not(arbitration, station, provider, profile.most(station.plan.phases))
     if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_profile", intent, at)]):
         return refusal
-    station.control.plans[provider] = Plan(profile, eased=intent is Intent.EASE)
+    station.control.plans[provider] = Plan(profile, eased=not _may_limit(arbitration, station, provider))
     arbitration.hub.apply(station, _limits_changed)
     outcome = await rebind(arbitration, station)
     if not outcome.ok:

@@ -64,14 +64,18 @@ def endings(
             yield control_class, ending
 
 
+def may_limit(control: Control, provider: str, world: World, rules: Rules, now: datetime) -> bool:
+    """Whether a provider passes for `smart_charging`, faults aside: they lift no limit."""
+    return _objection(control, provider, ControlClass.SMART_CHARGING, world, rules, now, _FAULT) is None
+
+
 def limit_stands(control: Control, provider: str, world: World, rules: Rules, now: datetime) -> bool:
-    """Whether a provider's limit stays in force: while it passes for `smart_charging`; a fault lifts none.
+    """Whether a provider's limit stays in force: while it may limit.
 
     One that was taken as a lowering alone stays as long as its transaction runs: it is all that its provider may do.
     """
-    objection = _objection(control, provider, ControlClass.SMART_CHARGING, world, rules, now, _FAULT)
-    eased = control.eased(provider) and provider in world.busy
-    return objection is None or (eased and objection is not Ending.BLOCKED)
+    eased = control.eased(provider) and provider in world.busy and provider not in rules.blocked
+    return eased or may_limit(control, provider, world, rules, now)
 
 
 _NONE: frozenset[Ending] = frozenset()

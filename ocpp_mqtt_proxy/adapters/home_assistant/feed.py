@@ -44,7 +44,7 @@ class Feed:
     pace: Pace = field(default_factory=Pace)
     patience: Patience = field(default_factory=Patience)
     _wait: float = 0.0
-    _told: str = ""
+    _told: int = 0
 
     async def run(self) -> None:
         """Keep it up, for ever."""
@@ -78,7 +78,7 @@ class Feed:
             tasks.create_task(connection.keep_alive())
             await self._subscribe(connection)
             log.info("Home Assistant at %s is connected", self.endpoint.place)
-            self._wait, self._told = 0.0, ""
+            self._wait, self._told = 0.0, 0
             tasks.create_task(self.notices.deliver(connection))
             if self.mirror is not None:
                 tasks.create_task(self.mirror.follow(connection))
@@ -126,10 +126,9 @@ class Feed:
         )
 
     def _say(self, level: int, message: str) -> None:
-        """Loudly once; what is still so is told to whoever looks closely."""
-        kind = message[:40]
-        log.log(logging.DEBUG if kind == self._told else level, message)
-        self._told = kind
+        """Loudly once until it works again; that it is still so is told to whoever looks closely."""
+        log.log(logging.DEBUG if level == self._told else level, message)
+        self._told = level
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> str:

@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.adapters.web import pages
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access
 from ocpp_mqtt_proxy.adapters.web.bodies import body_of, field_of, json
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
+from ocpp_mqtt_proxy.adapters.web.description import document
 from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked, faults_of
 from ocpp_mqtt_proxy.adapters.web.guard import WAIT, Guard, refused
 from ocpp_mqtt_proxy.core.bill import Sum
@@ -77,14 +78,10 @@ class Web:
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
-        app = FastAPI(
-            title="OCPP MQTT Proxy",
-            version=__version__,
-            docs_url=None,
-            redoc_url=None,
-            openapi_url=None,
-            redirect_slashes=False,  # a redirect would name our host, which ingress hides
-        )
+        return Guard(api_of(self), self.access)
+
+    def mount(self, app: FastAPI) -> None:
+        """Add the routes to an application; each stands in `description.OPERATIONS` too."""
         shown: dict[str, Callable[..., Any]] = {
             "/": self._page,
             "/status": self._status,
@@ -94,6 +91,8 @@ class Web:
             "/api/report": self._report,
             "/health": self._health,
             "/metrics": self._metrics,
+            "/docs": self._docs,
+            "/openapi.json": self._openapi,
             "/login": self._login,
             "/static/{name}": self._static,
         }
@@ -102,8 +101,6 @@ class Web:
         app.post("/login")(self._login_by_token)
         app.post("/api/chargers/accept")(self._accept)
         self.control.mount(app)
-        _explain_errors(app)
-        return Guard(app, self.access)
 
     # What is shown
 
@@ -120,6 +117,12 @@ class Web:
 
     async def _metrics(self) -> Response:
         return Response(self.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _docs(self) -> Response:
+        return HTMLResponse(pages.docs_page())
+
+    async def _openapi(self) -> Response:
+        return json(document())
 
     async def _health(self) -> Response:
         faults = self.faults()
@@ -186,6 +189,21 @@ class Web:
         charger = field_of(await body_of(request), "charger")
         self.accept_charger(charger)
         return JSONResponse({"success": True})
+
+
+def api_of(web: Web) -> FastAPI:
+    """The API and the page, without their guard."""
+    app = FastAPI(
+        title="OCPP MQTT Proxy",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,  # our own stands in `description.py`
+        redirect_slashes=False,  # a redirect would name our host, which ingress hides
+    )
+    web.mount(app)
+    _explain_errors(app)
+    return app
 
 
 async def _first(sessions: AsyncIterator[Session], limit: int | None) -> AsyncIterator[Session]:

@@ -51,10 +51,10 @@ class DecisionsAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    charger: str = ""
-    provider: str = ""
-    before: int = Field(default=0, ge=0)
-    limit: int = Field(default=DECISIONS, ge=1, le=1000)
+    charger: str = Field(default="", description="a charger's id")
+    provider: str = Field(default="", description="a provider's id")
+    before: int = Field(default=0, ge=0, description="`next` of the page before")
+    limit: int = Field(default=DECISIONS, ge=1, le=1000, description="how many")
 
 
 @dataclass

@@ -29,12 +29,16 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    since: str = Field("", alias="from")
-    until: str = Field("", alias="to")
-    charger: str = ""
-    provider: str = ""
-    limit: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, BeforeValidator(_given)] = None
-    cursor: str = ""
+    since: str = Field("", alias="from", description="2026-01-31 or 2026-01-31T18:00:00Z; started then or later")
+    until: str = Field("", alias="to", description="started before that time, or up to that day's end")
+    charger: str = Field("", description="a charger's id")
+    provider: str = Field("", description="that has a part in it; owner for the owner's own")
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=1000)] | None,
+        BeforeValidator(_given),
+        Field(description="how many; 100 on a page and all in the CSV where it is left out"),
+    ] = None
+    cursor: str = Field("", description="`next` of the page before")
 
     def wanted(self, zone: tzinfo) -> dict[str, Any]:
         """What to ask the books for, dates being days in a time zone; `limit` aside. Raises BadFilter."""
@@ -52,10 +56,10 @@ class TotalsAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: Literal["provider", "tag", "month"] = "month"
-    since: str = Field("", alias="from")
-    until: str = Field("", alias="to")
-    provider: str = ""
+    by: Literal["provider", "tag", "month"] = Field("month", description="what each sum is of")
+    since: str = Field("", alias="from", description="the first month, as 2026-01")
+    until: str = Field("", alias="to", description="the last month")
+    provider: str = Field("", description="of one provider alone")
 
     def wanted(self) -> dict[str, Any]:
         """What to ask the books for. Raises BadFilter."""
@@ -69,8 +73,8 @@ class MonthAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    month: str
-    format: Literal["json", "csv", "html"] = "json"
+    month: str = Field(description="as 2026-01")
+    format: Literal["json", "csv", "html"] = Field("json", description="html is to be printed")
 
 
 def _instant(name: str, text: str, zone: tzinfo, *, end: bool = False) -> datetime | None:

@@ -6,7 +6,13 @@ from functools import cache
 from html import escape
 from importlib import resources
 
-MEDIA_TYPES = {"app.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    "app.js": "text/javascript",
+    "control.js": "text/javascript",
+    "docs.js": "text/javascript",
+    "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
 """What a browser may fetch."""
 
 
@@ -19,6 +25,11 @@ def file(name: str) -> bytes:
 def page() -> str:
     """The page."""
     return file("index.html").decode()
+
+
+def docs_page() -> str:
+    """The API described, for people; its script reads `/openapi.json`."""
+    return file("docs.html").decode()
 
 
 def login_page(message: str = "") -> str:

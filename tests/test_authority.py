@@ -26,6 +26,7 @@ from tests.asking import (
     TRANSACTIONS,
     Scene,
     of_equals,
+    settle,
     within_patience,
 )
 from tests.core.yard import start
@@ -119,6 +120,7 @@ async def test_who_accepts_has_the_charger_and_the_session(scene: Scene) -> None
 async def test_one_that_goes_before_is_waited_for_a_little(scene: Scene) -> None:
     answer = scene.put()
     scene.says("second", ACCEPTED)
+    await settle()
     scene.says("first", ACCEPTED)
     await within_patience(answer)
     assert scene.holder() == "first"

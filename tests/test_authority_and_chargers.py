@@ -56,7 +56,8 @@ async def scene() -> Scene:
 async def test_while_a_start_waits_the_charger_s_other_reports_wait_in_order(scene: Scene) -> None:
     begun = scene.put(start(1000, scene.clock.at, tag=TAG))
     read = scene.put(meter(energy(1500), at=scene.clock.at))
-    assert list(scene.station.sessions()) == []
+    await settle()
+    assert not read.done()
     scene.says("first", ACCEPTED)
     assert await within_patience(begun) is Verdict.ACCEPTED
     assert await read == Acknowledged()
@@ -158,6 +159,17 @@ async def test_but_it_starts_none_then(scene: Scene) -> None:
     assert await scene.verdict(start(5000, tag="COLLEAGUE")) is Verdict.INVALID
 
 
+async def test_nor_where_its_start_comes_before_the_answer(scene: Scene) -> None:
+    scene.put()
+    scene.says("first", ACCEPTED)
+    await scene.put(start(1000, tag=TAG))
+    await owner.set_mode(scene.arbitration, "CP1", OWNER, "test")
+    scene.put(AuthorizationRequested(IdToken("COLLEAGUE")))
+    begun = scene.put(start(5000, tag="COLLEAGUE"))
+    scene.says("first", ACCEPTED)
+    assert await within_patience(begun) is Verdict.INVALID
+
+
 # Late answers
 
 
@@ -216,6 +228,18 @@ async def test_what_others_say_late_changes_nothing_where_one_accepted(said: Aut
     assert len(scene.events(CardDecided)) == 1
 
 
+async def test_a_late_no_changes_nothing_though_it_is_forgotten_who_accepted() -> None:
+    scene = Scene(grace=AT_ONCE, present=("first", "second"))
+    answer = scene.put()
+    scene.says("second", ACCEPTED)
+    await within_patience(answer)
+    await scene.verdict(start(1000, tag=TAG))
+    scene.station.control.cards.forget(TAG)
+    scene.says("first", BLOCKED)
+    await settle()
+    assert stops(scene) == []
+
+
 async def test_a_late_no_changes_nothing_where_another_accepted_late(hasty: Scene) -> None:
     request = await late(hasty, start(1000, tag=TAG))
     hasty.says("second", ACCEPTED, request)
@@ -261,6 +285,12 @@ def verdict_at_once(scene: Scene, report: Report) -> Verdict:
     answer = scene.hub.hear("CP1", report)
     assert not isinstance(answer, Delayed)
     return verdict(answer)
+
+
+async def test_a_card_of_the_house_stays_its_own_though_a_provider_starts_with_its_tag(scene: Scene) -> None:
+    await scene.arbitration.dispatcher.start_for("third", scene.station, requests.Start(id_tag="anna"))
+    await scene.verdict(AuthorizationRequested(IdToken("anna")))
+    assert [fact.by for fact in scene.events(CardDecided)] == ["house"]
 
 
 async def test_a_start_that_the_charger_refuses_makes_no_tag_good() -> None:

@@ -142,8 +142,8 @@ class Cards:
         self.known = {key: one for key, one in self.known.items() if now < one.until or key in charging}
         self.known.pop(key_of(tag), None)
         self.known[key_of(tag)] = Remembered(replace(decision, asked=False), now + kept)
-        while len(self.known) > MOST_CARDS:
-            del self.known[next(iter(self.known))]
+        for key in [key for key in self.known if key not in charging][: max(0, len(self.known) - MOST_CARDS)]:
+            del self.known[key]
 
     def forget(self, tag: str) -> None:
         """What was decided on a card does not stand any more."""

@@ -184,6 +184,14 @@ def test_of_too_many_cards_the_oldest_are_forgotten() -> None:
     assert len(cards.known) == MOST_CARDS
 
 
+def test_of_too_many_cards_those_that_charge_are_not_forgotten() -> None:
+    cards = Cards()
+    for number in range(MOST_CARDS + 1):
+        cards.remember(str(number), YES, NOON, {"0"})
+    assert cards.recall("0", NOON) == YES
+    assert cards.recall("1", NOON) is None
+
+
 def test_what_no_longer_stands_takes_no_room() -> None:
     cards = Cards()
     cards.remember("CARD", YES, NOON)

@@ -43,6 +43,7 @@ class Connection(ServerConnection):
     _parts: bytearray | None = None
     _size = 0
     _cost = 0
+    _heard_at = 0.0
     _settled = 0
     _unparsed = b""
     _turn: asyncio.Handle | None = None
@@ -95,7 +96,7 @@ class Connection(ServerConnection):
         self._go_on()
 
     def keep_alive(self, interval: float, patience: float) -> None:
-        """Ping every `interval` seconds; cut a peer of which nothing comes for `patience` seconds after one."""
+        """Ping a peer that was silent for `interval` seconds; cut it where nothing comes for `patience` more."""
         self._in(interval, "ping", self._ping, interval, patience)
 
     async def answers(self, seconds: float) -> bool:
@@ -158,6 +159,7 @@ class Connection(ServerConnection):
         """A request, or a frame of any kind."""
         self._cost += FRAME_COST
         if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
+            self._heard_at = self.loop.time()
             super().process_event(event)
         elif event.fin and event.opcode is not Opcode.CONT:
             self._arrive(bytes(event.data), len(event.data))
@@ -206,6 +208,7 @@ class Connection(ServerConnection):
             self._arrive(message, size)
 
     def _arrive(self, message: bytes, size: int) -> None:
+        self._heard_at = self.loop.time()
         if size > self.budget.message:
             self.excess.too_long += 1
             message = Beginning(message[:KEPT])
@@ -298,6 +301,10 @@ class Connection(ServerConnection):
 
     def _ping(self, interval: float, patience: float) -> None:
         if self.protocol.state is not State.OPEN:
+            return
+        silent = self.loop.time() - self._heard_at
+        if silent < interval:
+            self._in(interval - silent, "ping", self._ping, interval, patience)
             return
         if not self.paused:
             self.protocol.send_ping(b"ping")

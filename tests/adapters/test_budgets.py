@@ -252,6 +252,16 @@ async def test_who_answers_pings_stays() -> None:
             charger.write(frame(PONG, payload))
 
 
+async def test_who_was_just_heard_is_not_pinged_until_it_was_silent_for_as_long() -> None:
+    async with a_house(echo=True) as house, house.visited() as (charger, peer):
+        loop = asyncio.get_running_loop()
+        peer.socket._heard_at = loop.time() + 3600  # noqa: SLF001 (as if it were then)
+        peer.socket.keep_alive(0.01, 0.01)
+        await until(lambda: peer.socket._timers["ping"].when() > loop.time() + 1800)  # noqa: SLF001
+        charger.write(TINY)
+        assert await charger.frame() == (TEXT, b"x")
+
+
 async def test_who_answers_none_is_cut() -> None:
     async with a_house() as house, house.visited() as (_, peer):
         peer.socket.keep_alive(0.01, 0.02)

@@ -72,7 +72,7 @@ async def test_an_id_of_any_letters_is_served_and_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/backend?id=x", "//backend", "/backend/x", "/api/live"])
 async def test_paths_of_others_are_no_charger_s(tmp_path: Path, path: str) -> None:
     async with served(tmp_path) as app, knocking(app.port, path, OCPP16) as charger:
-        assert charger.status == 404
+        assert charger.status in (400, 401, 404)
         assert not app.hub.stations
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.backends.desk import Asked, Backend, Desk, Page, Records
+from ocpp_mqtt_proxy.backends.desk import Asked, Backend, Desk, Records
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.reports import Authorization
@@ -31,7 +31,7 @@ class FakeMemory:
 
 
 @dataclass
-class FakePage(Page):
+class FakePage:
     """A page of sessions."""
 
     sessions: Sequence[Session]
@@ -80,8 +80,9 @@ class ADesk:
         assert isinstance(self.hub.clock, FakeClock)
         return self.hub.clock
 
-    async def ask(self, action: str, by: str | Backend = "energy", **arguments: Any) -> Outcome:
-        backend = Backend(by) if isinstance(by, str) else by
+    async def ask(self, action: str, by: Any = "energy", **arguments: Any) -> Outcome:
+        """What becomes of what a backend asks; `by` is its id, or one of its links."""
+        backend = by if isinstance(by, Backend) else Backend(by)
         return await self.desk.carry_out(backend, action, arguments)
 
 

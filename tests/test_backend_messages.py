@@ -61,7 +61,7 @@ RIGHT: dict[str, dict[str, Any]] = {
 NOTHING_FITS: list[Any] = [[], {}, True, -1.5, "\N{SNOWMAN}" * 3000, [[1]], {"x": 1}, [None]]
 """Values of every kind; not one of them fits everywhere."""
 
-FITTING = {
+FITTING: dict[str, list[Any]] = {
     "events": [[]],
     "chargers": [[]],
     "classes": [],
@@ -72,7 +72,7 @@ FITTING = {
 """Those that do fit: no kinds are kinds, numbers and booleans may stand for tags and ids."""
 
 
-def wrong_fields() -> Iterator[tuple[str, str, Any]]:
+def wrong_fields() -> Iterator[Any]:
     for action, fields in RIGHT.items():
         for name in fields:
             for number, value in enumerate(NOTHING_FITS):
@@ -174,7 +174,8 @@ def test_a_limit_is_either_a_current_or_a_power(limit: dict[str, float]) -> None
 
 @pytest.mark.parametrize(("older", "action"), OLDER.items())
 def test_an_older_action_is_what_it_is_called_now(older: str, action: str) -> None:
-    fields = {"start": {"connector_id": 1, "id_tag": "A"}, "stop": {"connector_id": 1, "transaction_id": 7}}[action]
+    of_both: dict[str, dict[str, Any]] = {"start": {"id_tag": "A"}, "stop": {"transaction_id": 7}}
+    fields: dict[str, Any] = {"connector_id": 1, **of_both[action]}
     now = {("connector" if name == "connector_id" else name): value for name, value in fields.items()}
     assert messages.parse(older, fields) == messages.parse(action, now)
 

@@ -82,6 +82,8 @@ class Arbitration:
             control = station.control
             for provider in (control.mode, *(holding.provider for holding in control.holders.values())):
                 self.meet(provider)
+            # Whoever left a limit before the restart is away until it comes again.
+            self.absent_since |= dict.fromkeys(control.limiting - self.house.present.keys(), self.hub.clock.now())
 
     def judge(self, station: Station, wishes: Iterable[Wish]) -> Outcome | None:
         """Why a provider may not do what it wants; None where it may: then it holds what it needs for that.

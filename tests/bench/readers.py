@@ -50,13 +50,17 @@ class Reader(asyncio.Protocol):
 
     def _count(self) -> None:
         at, data = 0, self._data
-        while len(data) >= at + 4:
+        while len(data) >= at + 2:
             length, first = data[at + 1], at + 2
             if length == 126:
+                if len(data) < at + 4:
+                    break
                 length, first = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
             if len(data) < first + length:
                 break
             self.frames += data[at] == 0x81
+            if data[at] == 0x89 and self.transport is not None:  # a ping
+                self.transport.write(bytes((0x8A, 0x80 | length)) + MASK + data[first : first + length])
             at = first + length
         del data[:at]
         if self.frames >= 0 and not self.subscribed.done():

@@ -83,7 +83,7 @@ def test_power_is_shared_out_over_all_phases_that_may_carry_it(
 
 
 def test_the_most_that_a_profile_ever_allows() -> None:
-    assert absolute().most(3) == 16
+    assert absolute().most(3) == Amps(16)
 
 
 def test_a_current_keeps_the_decimal_it_has() -> None:

@@ -100,6 +100,7 @@ class App:
         self.backends = BackendFace(self.config, self.arbitration, self.books, self.authority, self.budget)
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
         self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.arbitration, self.started_at)
+        self.bridge.backends = self.backends.gate
         await self._open_doors()
         await self._start_mqtt()
         self._room("store", self.store.run)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ocpp_mqtt_proxy import __version__, shapes
+from ocpp_mqtt_proxy.adapters.backends.gate import BackendGate
 from ocpp_mqtt_proxy.adapters.chargers.gate import ChargerGate
 from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
 from ocpp_mqtt_proxy.adapters.server import Door
@@ -37,6 +38,7 @@ class Bridge:
     started_at: datetime
     mqtt: MqttSession | None = None
     door: Door | None = None
+    backends: BackendGate | None = None
 
     # What may be asked of it
 
@@ -147,6 +149,7 @@ class Bridge:
             "over_budget": {charger_id: c.excess for charger_id, c in counted.items() if c.excess != Excess()},
             "refused_handshakes": {str(status): count for status, count in sorted(self.gate.refused.items())},
             "door": self.door and self.door.counters,
+            "backends": self.backends and self.backends.counted(),
             "queue_depth": sum(map(len, self.hub.bus.mailboxes)) + (self.mqtt.waiting if self.mqtt else 0),
             "mailboxes": {m.name: {"waiting": len(m), "dropped": m.dropped} for m in self.hub.bus.mailboxes},
             "mqtt": self._mqtt_status(),

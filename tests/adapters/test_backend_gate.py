@@ -273,3 +273,13 @@ async def test_only_so_many_requests_of_a_socket_wait_for_chargers_at_once(tmp_p
         assert (answer["id"], answer["reason"]) == (MAX_RUNNING, "rate_limited")
         gate.set()
         await one.until(lambda message: message["id"] == 0)
+
+
+async def test_what_went_over_the_sockets_is_counted(tmp_path: Path) -> None:
+    async with running(tmp_path, None, **HOUSE) as service:
+        async with backend(service, "energy", "heartbeat") as one:
+            service.app.bus.publish(HeartbeatHeard(charger="CP1", at=service.app.clock.now(), seq=1))
+            await one.event("heartbeat")
+            await one.ask("dance")
+        counted = service.app.bridge.health()["backends"]
+        assert (counted.requests, counted.bad_requests, counted.events, counted.dropped) == (2, 1, 1, 0)

@@ -166,6 +166,7 @@ async def test_nor_where_its_start_comes_before_the_answer(scene: Scene) -> None
     await owner.set_mode(scene.arbitration, "CP1", OWNER, "test")
     scene.put(AuthorizationRequested(IdToken("COLLEAGUE")))
     begun = scene.put(start(5000, tag="COLLEAGUE"))
+    await settle()
     scene.says("first", ACCEPTED)
     assert await within_patience(begun) is Verdict.INVALID
 

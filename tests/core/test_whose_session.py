@@ -223,6 +223,12 @@ def test_a_card_that_its_requester_accepted_before_stays_in_its_group(yard: Yard
     assert yard.station.recall("CARD", yard.now) == replace(FLEET, by="other")
 
 
+def test_a_card_that_its_requester_refused_before_is_good_now(yard: Yard) -> None:
+    yard.station.remember("CARD", replace(FLEET, authorization=INVALID), yard.now)
+    promise(yard, order("fleet"))
+    assert yard.station.recall("CARD", yard.now) == FLEET
+
+
 def test_its_tag_is_good_while_it_runs(yard: Yard) -> None:
     promise(yard, order("fleet"))
     yard.hear(start(1000, yard.now))

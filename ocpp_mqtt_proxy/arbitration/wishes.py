@@ -20,7 +20,7 @@ from ocpp_mqtt_proxy.core.profile import Profile
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 from ocpp_mqtt_proxy.core.standing import may_limit
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.world import world_of
+from ocpp_mqtt_proxy.core.world import busy, world_of
 from ocpp_mqtt_proxy.dispatch import connector_of
 
 TRANSACTIONS, SMART_CHARGING, MANAGEMENT = ControlClass
@@ -163,8 +163,13 @@ async def set_limit(
 
 
 def _lowering_or_not(arbitration: Arbitration, station: Station, provider: str, amps: Amps) -> Intent:
-    """Whether a provider asks for no more than what it has now: that is refused to nobody."""
+    """Whether a provider asks for no more than what it has now: that is refused to nobody.
+
+    What it has is its own limit; without one, while its session runs, what binds there.
+    """
     before = own(station, provider, arbitration.hub.clock.now())
+    if before is None and provider in busy(station):
+        before = station.bound
     return Intent.EASE if before is not None and amps <= before else Intent.ACT
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ocpp_mqtt_proxy.core.audit import REVOKE, Decided
 from ocpp_mqtt_proxy.core.authorization import ANYONE
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.control import Ending, Taken
+from ocpp_mqtt_proxy.core.control import AUTO, Ending, Taken
 from ocpp_mqtt_proxy.core.events import ControlGranted, ControlRevoked, ModeChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.model import OWNER, IdToken
@@ -89,8 +89,18 @@ def provider_of(hearing: Hearing, connector: Connector, token: IdToken | None) -
 
 
 def begun(hearing: Hearing, session: Session) -> None:
-    """A session runs: who started it holds `transactions`; not the owner for a card refused, or not shown yet."""
-    if session.provider != OWNER or (hearing.decision is not None and hearing.decision.accepted):
+    """A session runs: who started it holds `transactions`; not the owner for a card refused, or not shown yet.
+
+    A provider does not where the owner has put somebody else in charge since, nor where another's transaction runs.
+    """
+    control = hearing.station.control
+    if session.provider == OWNER:
+        holds = hearing.decision is not None and hearing.decision.accepted
+    else:
+        holder = control.holder(TRANSACTIONS)
+        others = {one.provider for one in hearing.station.sessions()} - {session.provider}
+        holds = control.mode in (AUTO, session.provider) and holder not in others
+    if holds:
         grant(hearing, session.provider, TRANSACTIONS)
 
 

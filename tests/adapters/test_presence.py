@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.adapters.mqtt.presence import KEYS, LONGEST, PresenceFeed, read
+from ocpp_mqtt_proxy.adapters.mqtt.feeds import LONGEST
+from ocpp_mqtt_proxy.adapters.mqtt.presence import KEYS, PresenceFeed, read
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.owner import set_presence

@@ -135,7 +135,7 @@ async def test_the_public_network_charges_by_shell_commands_alone_while_everybod
         await home.public.event("CP1", "transaction_ended", energy_kwh=0.5, provider="public")
 
 
-async def test_the_owner_s_override_in_mid_session_takes_control_and_leaves_only_the_stop(
+async def test_the_owner_s_override_in_mid_session_takes_control_and_leaves_only_less(
     tmp_path: Path, broker: Broker
 ) -> None:
     async with at_home(tmp_path, broker) as home:
@@ -145,6 +145,7 @@ async def test_the_owner_s_override_in_mid_session_takes_control_and_leaves_only
         await home.override("ON")
         await home.energy.event("control_revoked", reason="override")
         await home.owner.value("charger/CP1/owner", "owner")
+        await home.energy.does("set_limit", amps=10)
         assert await home.energy.refused("set_limit", amps=20) == "override"
         assert await home.fleet.refused("request_control") == "override"
         await home.energy.does("stop")

@@ -9,8 +9,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import orjson
-
+from ocpp_mqtt_proxy.adapters.mqtt.feeds import told
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.owner import set_presence
@@ -20,24 +19,13 @@ from ocpp_mqtt_proxy.topics import Topics
 log = logging.getLogger(__name__)
 
 BY = "mqtt"
-LONGEST = 1000
-"""Bytes of a message that may tell who is at home."""
-
 KEYS = ("presence", "occupancy", "state")
 """Where a JSON object tells it."""
 
 
 def read(payload: bytes) -> Presence:
     """What a message says: a word in any of the contract's spellings, also as JSON, or in a JSON object."""
-    if len(payload) > LONGEST:
-        return Presence.UNKNOWN
-    try:
-        told = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        told = payload.decode("utf-8", "replace")
-    if isinstance(told, dict):
-        told = next((told[key] for key in KEYS if key in told), None)
-    return presence_told(str(told))
+    return presence_told(told(payload, KEYS) or "")
 
 
 @dataclass

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-import orjson
-
+from ocpp_mqtt_proxy.adapters.mqtt.feeds import told
 from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.ports import Clock
 
@@ -22,25 +21,14 @@ log = logging.getLogger(__name__)
 MOST = Decimal(1000)
 """No kWh costs more, in any currency that is used for it, nor earns more."""
 
-LONGEST = 1000
-"""Bytes of a message that may tell a price."""
-
 KEYS = ("price_per_kwh", "price", "value", "state")
 """Where a JSON object tells it."""
 
 
 def read(payload: bytes) -> Decimal | None:
     """The price that a message tells; None where it tells none."""
-    if len(payload) > LONGEST:
-        return None
     try:
-        told = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        told = payload.decode("utf-8", "replace")
-    if isinstance(told, dict):
-        told = next((told[key] for key in KEYS if key in told), None)
-    try:
-        price = Decimal(str(told).strip())
+        price = Decimal((told(payload, KEYS) or "").strip())
     except InvalidOperation:
         return None
     return price if price.is_finite() and abs(price) <= MOST else None

@@ -64,7 +64,7 @@ async def test_a_profile_goes_on_to_its_next_step_when_that_is_due_and_not_secon
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-    assert [order.limit for order in link.asked if isinstance(order, SetLimit)] == [16, 8]
+    assert [order.limit for order in link.asked if isinstance(order, SetLimit)] == [Amps(16), Amps(8)]
 
 
 async def test_a_limit_left_behind_over_a_restart_runs_out_unless_its_provider_comes_again() -> None:

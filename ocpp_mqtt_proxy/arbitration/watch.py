@@ -21,6 +21,7 @@ from ocpp_mqtt_proxy.core.events import (
     PresenceChanged,
     ProviderChanged,
     SessionEnded,
+    SessionStarted,
     StatusChanged,
 )
 from ocpp_mqtt_proxy.core.hearing import Hearing
@@ -41,8 +42,8 @@ _REASONS = (
 )
 """What may end a holding."""
 
-WATCHED = (*_REASONS, LimitsChanged)
-"""What is watched: those, and what may end sooner than was thought."""
+WATCHED = (*_REASONS, LimitsChanged, SessionStarted)
+"""What is watched: those, and what may end, or go on to the next step of a profile, sooner than was thought."""
 
 STOPS = frozenset({Ending.FAULTED, Ending.PRESENCE, Ending.PRESENCE_UNKNOWN, Ending.SCHEDULE})
 """What ends a holder's transaction too, where it still runs then."""

@@ -40,15 +40,15 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     if not RIG.exists():
         pytest.skip("no Home Assistant rig beside the project")
     variant = str(request.param)
-    _run("setup.sh", variant)
-    said = _run("start.sh", variant, "--fresh")
+    run("setup.sh", variant)
+    said = run("start.sh", variant, "--fresh")
     found = re.search(r"state file (\S+)", said)
     assert found is not None, said
     yield Rig(variant, VARIANTS[variant], json.loads(Path(found[1]).read_text()))
-    _run("stop.sh", variant)
+    run("stop.sh", variant)
 
 
-def _run(script: str, *arguments: str) -> str:
+def run(script: str, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 (the rig's own)
         [str(RIG / script), *arguments], capture_output=True, text=True, check=False, timeout=900
     )

@@ -41,6 +41,7 @@ from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.home_assistant_face import feed_of
 from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, prices_of, rules_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.metrics.tally import COUNTED, Tally
 from ocpp_mqtt_proxy.mqtt_face import MqttFace
 from ocpp_mqtt_proxy.reporting import Reporting
 from ocpp_mqtt_proxy.topics import Topics
@@ -84,6 +85,7 @@ class App:
         self.ingress_port = 0
         self.mqtt: MqttSession | None = None
         self.states: States | None = None
+        self.tally = Tally()
         self.budget = budget or Budget()
         self._timing = timing or Timing()
         self._stopping = asyncio.Event()
@@ -108,6 +110,7 @@ class App:
         self._room("reports", Reporting(self.store, self.books, self.bus).run)
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
         self._room("backends", self.backends.fanout.run)
+        self._room("tally", partial(self.tally.run, self.bus.mailbox("tally", only=COUNTED)))
         self._room("incidents", self.bridge.attend_store)
         if feed := feed_of(self.config, self.arbitration, self.supervisor):
             self._room("home assistant", feed.run)
@@ -206,7 +209,7 @@ class App:
             faults=self.bridge.faults,
             accept_charger=self.gate.accept,
             control=ControlApi(partial(override, self.arbitration, by="api"), self.store),
-            metrics=lambda: metrics.text(self.bridge),
+            metrics=lambda: metrics.parts(self.bridge, self.backends, self.tally),
         )
         app = web.app()
         chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated, Any, Protocol
@@ -74,7 +75,7 @@ class Web:
     faults: Callable[[], list[str]]
     accept_charger: Callable[[str], None]
     control: ControlApi
-    metrics: Callable[[], str]
+    metrics: Callable[[], Iterable[str]]
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
@@ -116,7 +117,11 @@ class Web:
         return json(self.status())
 
     async def _metrics(self) -> Response:
-        return Response(self.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = ""
+        for part in self.metrics():
+            text += part
+            await asyncio.sleep(0)  # chargers go first
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _docs(self) -> Response:
         return HTMLResponse(pages.docs_page())

@@ -87,7 +87,7 @@ class Scribe:
         async with self.lock:
             try:
                 connection = await self.line.get()
-                async with _transaction(connection):
+                async with transaction(connection):
                     found = list(await connection.execute_fetchall(sql, values))
                     for statement in follow(found):
                         await connection.execute(*statement)
@@ -143,7 +143,7 @@ class Scribe:
 
     async def _execute(self, several: Sequence[Statements]) -> None:
         connection = await self.line.get()
-        async with _transaction(connection):
+        async with transaction(connection):
             for statements in several:
                 for sql, rows in statements.items():
                     await connection.executemany(sql, rows)
@@ -179,14 +179,16 @@ _CONNECTION_LOST = frozenset({
 
 
 @contextlib.asynccontextmanager
-async def _transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
-    """All that is written inside is, or nothing."""
+async def transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
+    """All that is written inside is, or nothing.
+
+    Whoever is cancelled cannot tell how far SQLite's thread got: it is told to roll back what it has begun by then.
+    """
     try:
         await connection.execute("BEGIN IMMEDIATE")
         yield
         await connection.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(sqlite3.Error, ValueError):
-            if connection.in_transaction:
-                await connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error, ValueError):  # where nothing is begun, or no connection is left
+            await connection.execute("ROLLBACK")
         raise

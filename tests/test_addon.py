@@ -51,6 +51,7 @@ SAMPLES = {"str": "words", "password": "words", "bool": True, "port": 1883}
 """A value of each type of the Supervisor's forms that has no bounds here."""
 
 CHOICE = re.compile(r"list\((?P<choices>.+)\)")
+MATCHED = re.compile(r"match\((?P<pattern>.+)\)")
 BOUNDED = re.compile(r"(?P<type>int|float|str)\((?P<low>\d*),(?P<high>\d*)\)")
 
 
@@ -93,7 +94,9 @@ def values(kind: str) -> list[Any]:
     if bounded := BOUNDED.fullmatch(kind):
         bounds = [int(bound) for bound in bounded.group("low", "high") if bound]
         return ["x" * bound for bound in bounds] if bounded["type"] == "str" else bounds
-    return ["EUR"] if kind.startswith("match") else [SAMPLES[kind]]
+    if match := MATCHED.fullmatch(kind):
+        return [word for word in ("EUR", "person.anna", "input_boolean.x", "") if re.fullmatch(match["pattern"], word)]
+    return [SAMPLES[kind]]
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
@@ -151,6 +154,9 @@ class TestTheManifest:
 
     def test_wants_a_broker_without_needing_one(self) -> None:
         assert MANIFEST["services"] == ["mqtt:want"]
+
+    def test_may_ask_home_assistant_itself(self) -> None:
+        assert MANIFEST["homeassistant_api"] is True
 
     def test_names_no_image_until_one_is_published(self) -> None:
         assert "image" not in MANIFEST

@@ -230,7 +230,7 @@ def test_a_key_may_come_from_the_environment(
 @pytest.mark.parametrize("name", SHORT_NAMES)
 def test_a_short_name_is_as_good_as_the_long_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     section, key = SHORT_NAMES[name]
-    value = "1884" if key == "port" else "given"
+    value = {"port": "1884", "url": "http://given"}.get(key, "given")
     default = load(None)
     monkeypatch.setenv(name, value)
     short = load(None)

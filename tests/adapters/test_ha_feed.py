@@ -22,11 +22,11 @@ from ocpp_mqtt_proxy.adapters.home_assistant.presence import NOWHERE, PresenceSe
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.owner import set_mode, set_presence
 from ocpp_mqtt_proxy.core.control import AUTO
-from ocpp_mqtt_proxy.core.events import PresenceChanged
+from ocpp_mqtt_proxy.core.events import ChargerForgotten, ModeChanged, PresenceChanged
 from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.core.sharing import Presence, Rules
 from tests.adapters.pretend_home_assistant import TOKEN, PretendHome, eventually, pretend_home
-from tests.fakes import FakeLink, a_charger, a_hub, an_arbitration, providers
+from tests.fakes import NOON, FakeLink, a_charger, a_hub, an_arbitration, providers
 
 HOME, AWAY, UNKNOWN = Presence
 PERSON, BOOLEAN = "person.anna", "input_boolean.override"
@@ -328,6 +328,28 @@ def test_what_is_heard_again_after_a_loss_is_no_news_where_the_other_spoke() -> 
     assert arbitration.house.presence is HOME
 
 
+@pytest.mark.parametrize(("alone", "presence"), [(True, HOME), (False, UNKNOWN)])
+def test_what_was_told_by_hand_and_is_lost_leaves_the_only_feed(alone: bool, presence: Presence) -> None:
+    arbitration, sensor = two_feeds()
+    sensor.alone = alone
+    sensor.hear("home")
+    for told in (AWAY, UNKNOWN):
+        set_presence(arbitration, told, "mqtt")
+        sensor.mind()
+    assert arbitration.house.presence is presence
+
+
+def test_a_feed_that_is_lost_does_not_speak_for_another_that_is() -> None:
+    arbitration, sensor = two_feeds()
+    sensor.alone = True
+    sensor.hear("home")
+    sensor.lost()
+    set_presence(arbitration, AWAY, "mqtt")
+    set_presence(arbitration, UNKNOWN, "mqtt")
+    sensor.mind()
+    assert arbitration.house.presence is UNKNOWN
+
+
 # The override and its boolean
 
 
@@ -449,6 +471,31 @@ async def test_a_charger_that_is_new_joins_the_override(house: House, home: Pret
     assert home.states[BOOLEAN] == "on"
 
 
+async def test_a_charger_that_is_new_while_home_assistant_is_away_joins_it_too(home: PretendHome) -> None:
+    await home.stop()
+    async with a_house(home, "CP1") as house:
+        await house.put(OWNER)
+        a_charger(house.arbitration.hub, FakeLink(), "CP2")
+        await eventually(lambda: house.modes == [OWNER, OWNER])
+        await home.start()
+        await eventually(lambda: home.states[BOOLEAN] == "on")
+
+
+async def test_a_charger_that_is_new_in_an_open_house_is_open(house: House, home: PretendHome) -> None:
+    a_charger(house.arbitration.hub, FakeLink(), "CP3")
+    await home.put(BOOLEAN, "on")
+    await eventually(lambda: house.modes == [OWNER] * 3)
+    await home.put(BOOLEAN, "off")
+    await eventually(lambda: house.modes == [AUTO] * 3)
+
+
+async def test_a_charger_that_is_forgotten_does_not_count(house: House, home: PretendHome) -> None:
+    await house.put(OWNER, "CP1")
+    del house.arbitration.hub.stations["CP2"]
+    house.arbitration.hub.bus.publish(ChargerForgotten(charger="CP2", at=NOON))
+    await eventually(lambda: home.states[BOOLEAN] == "on")
+
+
 async def test_the_first_charger_of_a_house_joins_it_too(home: PretendHome) -> None:
     async with a_house(home) as house:
         await eventually(lambda: home.followers)
@@ -514,5 +561,43 @@ def test_whatever_happens_both_become_alike_and_stay_so(acts: list[str]) -> None
             await eventually(lambda: house.believed is AWAY)
             assert _alike(house, home)
             assert len(home.calls) == said <= len(acts) + 1
+
+    asyncio.run(tried())
+
+
+MISFORTUNES = st.lists(st.sampled_from(["drop", "gone", "unavailable", "unknown", "restart"]), min_size=1, max_size=5)
+
+
+async def _befall(home: PretendHome, misfortune: str) -> None:
+    """Something that leaves the boolean off, though nobody switched it."""
+    match misfortune:
+        case "drop":
+            home.drop()
+            home.states[BOOLEAN] = "off"
+        case "restart":
+            await home.stop()
+            home.states[BOOLEAN] = "off"
+            await home.start()
+        case "gone":
+            await home.remove(BOOLEAN)
+            await home.put(BOOLEAN, "off")
+        case state:
+            await home.put(BOOLEAN, state)
+            await home.put(BOOLEAN, "off")
+
+
+@settings(max_examples=25)
+@given(misfortunes=MISFORTUNES)
+def test_no_misfortune_of_home_assistant_lifts_an_override(misfortunes: list[str]) -> None:
+    async def tried() -> None:
+        states = {"person__anna": "home", "input_boolean__override": "off"}
+        async with pretend_home(**states) as home, a_house(home, "CP1") as house:
+            told = house.arbitration.hub.bus.mailbox("test", only=(ModeChanged,))
+            await house.put(OWNER)
+            await eventually(lambda: home.states[BOOLEAN] == "on")
+            for misfortune in misfortunes:
+                await _befall(home, misfortune)
+            await eventually(lambda: _alike(house, home) and home.states[BOOLEAN] == "on")
+            assert len(told.take_now()) == 1
 
     asyncio.run(tried())

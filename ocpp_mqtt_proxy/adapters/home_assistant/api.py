@@ -54,7 +54,7 @@ class Pace:
     """Seconds: an answer may take `answer`; silence is broken every `ping`."""
 
     answer: float = 10.0
-    ping: float = 10.0
+    ping: float = 5.0
 
 
 class Message(BaseModel):

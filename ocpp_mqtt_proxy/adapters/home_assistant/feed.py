@@ -17,10 +17,11 @@ from ocpp_mqtt_proxy.adapters.home_assistant.notices import Notices
 from ocpp_mqtt_proxy.adapters.home_assistant.override import Mirror
 from ocpp_mqtt_proxy.adapters.home_assistant.presence import PresenceSensor
 from ocpp_mqtt_proxy.bus import Mailbox
+from ocpp_mqtt_proxy.core.events import PresenceChanged
 
 log = logging.getLogger(__name__)
 
-CONCERNS = (*override.CONCERNS, *notices.CONCERNS)
+CONCERNS = (PresenceChanged, *override.CONCERNS, *notices.CONCERNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,10 @@ class Feed:
         while True:
             for fact in await self.mailbox.take():
                 self.notices.take(fact)
+            if self.sensor is not None:
+                self.sensor.mind()
             if self.mirror is not None:
-                self.mirror.wake()
+                await self.mirror.mind()
 
     async def _stay_connected(self) -> None:
         while True:

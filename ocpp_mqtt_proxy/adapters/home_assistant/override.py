@@ -48,9 +48,9 @@ class Mirror:
 
     @property
     def ours(self) -> bool | None:
-        """Whether every charger is the owner's; None while there is none."""
-        stations = self.arbitration.hub.stations.values()
-        return all(station.control.mode == OWNER for station in stations) if stations else None
+        """Whether every charger is the owner's, those not welcomed yet aside; None while there is none."""
+        modes = [one.control.mode for one in self.arbitration.hub.stations.values() if one.id in self._known]
+        return all(mode == OWNER for mode in modes) if modes else None
 
     def hear(self, state: str | None) -> None:
         """The boolean is in a state, or (None) not there."""
@@ -65,7 +65,7 @@ class Mirror:
         elif told in (self._telling, self.ours):
             self.agreed = told
         self.theirs = told
-        self.wake()
+        self._wake.set()
 
     def _came_back(self, *, on: bool) -> None:
         """That it is off now is nobody's order. That it is on may be, while we knew it off."""
@@ -76,8 +76,14 @@ class Mirror:
         """Home Assistant is lost; who controls stays as it is."""
         self.theirs = self._telling = None
 
-    def wake(self) -> None:
-        """Look again whether both are alike."""
+    async def mind(self) -> None:
+        """Something changed. A new charger in a house whose override is on is the owner's too, whoever is away."""
+        there = set(self.arbitration.hub.stations)
+        new = there - self._known
+        on = self.agreed if self.ours is None else self.ours
+        if not on or await self._put(new, OWNER):
+            self._known |= new
+        self._known &= there
         self._wake.set()
 
     async def follow(self, connection: Connection) -> None:
@@ -90,7 +96,6 @@ class Mirror:
             self._wake.clear()
 
     async def _settle(self, connection: Connection) -> None:
-        await self._welcome()
         ours, theirs = self.ours, self.theirs
         if theirs is None or ours is None or ours == theirs:
             return
@@ -98,13 +103,6 @@ class Mirror:
             await self._obey(on=theirs)
         else:
             await self._tell(connection, on=ours)
-
-    async def _welcome(self) -> None:
-        """A new charger in a house whose override is on is the owner's too."""
-        there = set(self.arbitration.hub.stations)
-        new, self._known = there - self._known, there
-        if self.agreed:
-            await self._put(new, OWNER)
 
     async def _obey(self, *, on: bool) -> None:
         """The boolean was switched."""

@@ -53,6 +53,7 @@ class PresenceSensor:
     entity: str
     alone: bool = True
     last: str | None = None
+    _live: bool = False
 
     def hear(self, state: str | None) -> None:
         """The entity is in a state, or (None) not there. One that it was in before, heard again, is no news."""
@@ -60,14 +61,21 @@ class PresenceSensor:
             log.warning(
                 "Home Assistant has no %s (presence_sensor): whether somebody is at home is unknown", self.entity
             )
-        again, self.last = state == self.last, state
+        again, self.last, self._live = state == self.last, state, True
         if not (again and self._other_spoke):
             set_presence(self.arbitration, presence_of(self.entity, state), BY)
 
     def lost(self) -> None:
         """Home Assistant is lost, and with it whoever told by it."""
+        self._live = False
         if self.alone or not self._other_spoke:
             set_presence(self.arbitration, Presence.UNKNOWN, BY)
+
+    def mind(self) -> None:
+        """Presence changed. Where it was told by hand and is lost with the broker, the feed still knows."""
+        unknown = self.arbitration.house.presence is Presence.UNKNOWN
+        if unknown and self._other_spoke and self._live and self.alone:
+            set_presence(self.arbitration, presence_of(self.entity, self.last), BY)
 
     @property
     def _other_spoke(self) -> bool:

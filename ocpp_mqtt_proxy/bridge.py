@@ -98,7 +98,10 @@ class Bridge:
                 for s in self.gate.strangers.values()
             ],
             "control": {s.id: shapes.control(s.control, house.presence) for s in self.hub.stations.values()},
-            "providers": {provider: self._provider(provider) for provider in self.arbitration.providers()},
+            "providers": {
+                provider: {"name": name, **self._provider(provider)}
+                for provider, name in self.arbitration.providers().items()
+            },
             "services": {},
             "presence": house.presence or Presence.UNKNOWN,
             "mqtt": self._mqtt_status(),

@@ -195,7 +195,7 @@ async def test_people_read_every_operation_with_what_it_takes_and_answers_and_tr
                 assert part in override
             status = "document.getElementById('get/status')"
             assert "current_limit" in await browser.script(f"{status}.textContent")
+            assert browser.complaints == []
             await browser.script(f"{status}.querySelector('.try').click()")
             await browser.until("document.body.innerText.includes('\"presence\"')")
             assert {url.split("/")[2] for url in browser.requests} == {service.http.split("/")[2]}
-            assert browser.complaints == []

@@ -193,6 +193,7 @@ _REFUSAL = thing(
 
 _PROVIDER = thing(
     "A third party that may share the chargers.",
+    name=text(),
     connected=flag(),
     enabled=flag("the owner lets it act"),
     classes=by_key(many(_CLASS), "what it holds, by charger"),

@@ -213,6 +213,7 @@ async function refresh() {
     $("strangers").hidden = status.waiting.length === 0;
     $("last").hidden = list.sessions.length === 0;
     mqttLine(status.mqtt);
+    await showControl(status);
   } catch {
     line("the service does not answer", "bad");
   }

@@ -36,8 +36,6 @@ class Mailbox:
 
     def put(self, fact: Fact) -> None:
         """Leave a fact; never waits."""
-        if not isinstance(fact, self.only):
-            return
         waiting = len(self._facts)
         if waiting >= self.size and isinstance(fact, LOSSY):
             self.dropped += 1
@@ -62,15 +60,17 @@ class Mailbox:
 
 
 class Bus:
-    """Hands every fact to every mailbox."""
+    """Hands every fact to every mailbox of its kind."""
 
     def __init__(self) -> None:
         self.mailboxes: list[Mailbox] = []
+        self._readers: dict[type[Fact], list[Mailbox]] = {}
 
     def mailbox(self, name: str, size: int = 10_000, only: tuple[type[Fact], ...] = (Fact,)) -> Mailbox:
         """A mailbox for a new reader, of all facts or of some kinds."""
         mailbox = Mailbox(name, size, only)
         self.mailboxes.append(mailbox)
+        self._readers.clear()
         return mailbox
 
     @contextmanager
@@ -81,8 +81,13 @@ class Bus:
             yield mailbox
         finally:
             self.mailboxes.remove(mailbox)
+            self._readers.clear()
 
     def publish(self, fact: Fact) -> None:
         """Tell everybody; never waits."""
-        for mailbox in self.mailboxes:
+        kind = type(fact)
+        readers = self._readers.get(kind)
+        if readers is None:
+            readers = self._readers[kind] = [m for m in self.mailboxes if issubclass(kind, m.only)]
+        for mailbox in readers:
             mailbox.put(fact)

@@ -274,7 +274,7 @@ class Connection(ServerConnection):
     def _read_messages(self, data: bytes) -> int:
         """Take the messages that lie whole at the beginning; how many bytes that were."""
         read = 0
-        while found := whole_message(data, read):
+        while read < len(data) and (found := whole_message(data, read)):
             message, read = found
             self._cost += FRAME_COST
             self._arrive(message, len(message))

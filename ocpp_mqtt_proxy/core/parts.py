@@ -64,6 +64,9 @@ def shares(
 
     What flowed before the first part or after the last is theirs.
     """
+    if len(parts) == 1:  # nearly always, with every reading
+        yield parts[0], WattHours(energy), since, until
+        return
     spans = list(_spans(parts, since, until))
     left = energy
     for part, begun, ended in spans[:-1]:

@@ -49,7 +49,9 @@ class Tariff:
 
     def price(self, energy: WattHours, since: datetime, until: datetime) -> Decimal:
         """The price of energy that flowed between two instants, unrounded, in `currency`."""
-        return Decimal(str(energy)) / WH_PER_KWH * self._average(since, until)
+        plain = not (self.periods or self.steps)
+        per_kwh = self.price_per_kwh if plain else self._average(since, until)
+        return Decimal(str(energy)) / WH_PER_KWH * per_kwh
 
     def price_at(self, at: datetime) -> Decimal:
         """The price per kWh at an instant."""
@@ -70,7 +72,7 @@ class Tariff:
 
     def _average(self, since: datetime, until: datetime) -> Decimal:
         """The price per kWh of an even flow."""
-        if until <= since or not (self.periods or self.steps):
+        if until <= since:
             return self.price_at(until)
         edges = [since, *self._changes(since, until), until]
         weighed = sum((self.price_at(a) * _microseconds(b - a) for a, b in pairwise(edges)), Decimal(0))

@@ -18,7 +18,7 @@ from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core.events import AuthorizationAsked, Fact
 from ocpp_mqtt_proxy.framing import text_frame
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.02
 """How long events are gathered while they come fast: to write to a socket costs far more than what is written."""
 
 OFFERS = 100
@@ -29,6 +29,9 @@ BATCH = 64
 
 WRITES = 4
 """Readers written to in one step: some 50 µs on a PC."""
+
+WRITE_PAUSE = 0.001
+"""Seconds between two such steps: a hundred readers that wake at once take the machine from everybody else."""
 
 
 class Event:
@@ -82,12 +85,12 @@ class Fanout:
         """Hand on, for ever."""
         while True:
             facts = await self.mailbox.take()
-            for _ in self.hand_on(facts):
-                await asyncio.sleep(0)
+            for pause in self.hand_on(facts):
+                await asyncio.sleep(pause)
             await asyncio.sleep(GATHER_SECONDS)
 
-    def hand_on(self, facts: list[Fact]) -> Iterator[None]:
-        """Leave events with those who want them, and have them written; in steps.
+    def hand_on(self, facts: list[Fact]) -> Iterator[float]:
+        """Leave events with those who want them, and have them written; in steps, with so many seconds after each.
 
         Of very many some are written before the next are left: no queue is full for want of its turn.
         """
@@ -97,16 +100,16 @@ class Fanout:
                 offers += self._offer(fact)
                 if offers >= OFFERS:
                     offers = 0
-                    yield
+                    yield 0
             yield from self._flush()
 
-    def _flush(self) -> Iterator[None]:
+    def _flush(self) -> Iterator[float]:
         writes = 0
         while self._waiting:
             self._waiting.pop(next(iter(self._waiting))).flush()
             writes += 1
             if writes % WRITES == 0:
-                yield
+                yield WRITE_PAUSE
 
     def _offer(self, fact: Fact) -> int:
         """Leave an event with the readers that want it; how many readers were looked at."""

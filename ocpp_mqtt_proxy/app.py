@@ -36,6 +36,7 @@ from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config, not_acted_upon
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.events import LoggedIn
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.home_assistant_face import feed_of
@@ -210,6 +211,7 @@ class App:
             accept_charger=self.gate.accept,
             control=ControlApi(partial(override, self.arbitration, by="api"), self.store),
             metrics=lambda: metrics.parts(self.bridge, self.backends, self.tally),
+            tell_login=self._tell_login,
         )
         app = web.app()
         chargers = SocketRoute(_is_charger_path, self.gate.admit, self.gate.converse)
@@ -220,6 +222,9 @@ class App:
             ingress = Door(app)
             self.ingress_port = await ingress.open(config.http.host, ingress_port)
             self._doors.append(ingress)
+
+    def _tell_login(self, address: str) -> None:
+        self.bus.publish(LoggedIn(charger="", at=self.clock.now(), address=address))
 
     async def _start_mqtt(self) -> None:
         config = self.config.mqtt

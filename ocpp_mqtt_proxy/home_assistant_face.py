@@ -35,12 +35,12 @@ def feed_of(config: Config, arbitration: Arbitration, supervisor: Supervisor) ->
             if getattr(config, key):
                 log.error("%s has no effect without home_assistant.url and home_assistant.token", key)
         return None
-    if not (sensor or boolean or notify.faults or notify.sessions):
+    if not (sensor or boolean or notify.faults or notify.sessions or notify.logins):
         return None
     return Feed(
         endpoint=endpoint,
         mailbox=arbitration.hub.bus.mailbox("home assistant", only=CONCERNS),
-        notices=Notices(arbitration, faults=notify.faults, sessions=notify.sessions),
+        notices=Notices(arbitration, faults=notify.faults, sessions=notify.sessions, logins=notify.logins),
         sensor=PresenceSensor(arbitration, sensor, alone=not config.presence_topic) if sensor else None,
         mirror=Mirror(arbitration, boolean) if boolean else None,
     )

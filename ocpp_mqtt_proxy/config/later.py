@@ -7,7 +7,6 @@ from pydantic import BaseModel
 LATER: dict[str, str] = {
     "ocpp_services": "services",
     "groups": "groups",
-    "notify.logins": "notifications of logins",
     "http.tls": "TLS towards chargers",
     "chargers.safe_current": "limits without a connection",
 }

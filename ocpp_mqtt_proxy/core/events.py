@@ -298,6 +298,13 @@ class PresenceChanged(Fact):
 
 
 @dataclass(slots=True, kw_only=True)
+class LoggedIn(Fact):
+    """Somebody logged in to the page, from an address. `charger` is empty."""
+
+    address: str
+
+
+@dataclass(slots=True, kw_only=True)
 class ProviderChanged(Fact):
     """A provider came, went, was switched on or off, or was refused something. `charger` is empty."""
 

@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.adapters.home_assistant.api import Endpoint
 from ocpp_mqtt_proxy.adapters.home_assistant.feed import CONCERNS, Feed, Patience
 from ocpp_mqtt_proxy.adapters.home_assistant.notices import LONGEST, MOST_WAITING, Notices, lasting, plain
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, SessionEnded
+from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LoggedIn, SessionEnded
 from ocpp_mqtt_proxy.core.model import OWNER, Place, Status
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session
@@ -28,6 +28,10 @@ from tests.fakes import NOON, FakeLink, a_charger, a_hub, an_arbitration
 
 FAULT = "ocpp_mqtt_proxy_fault_CP1_1"
 SESSION = "ocpp_mqtt_proxy_session_s1"
+
+
+LOGIN = LoggedIn(charger="", at=NOON, address="192.168.1.7")
+LOGGED_IN = "ocpp_mqtt_proxy_login_192.168.1.7"
 
 
 def a_fault(code: str = "GroundFailure", info: str = "", *, cleared: bool = False) -> FaultChanged:
@@ -52,9 +56,9 @@ def an_arbiter() -> Arbitration:
     return an_arbitration(hub, Rules(providers={"night": Terms("night", name="Cheap Night"), "fleet": Terms("fleet")}))
 
 
-def noticed(*facts: Fact, faults: bool = True, sessions: bool = True) -> dict[str, Any]:
+def noticed(*facts: Fact, faults: bool = True, sessions: bool = True, logins: bool = True) -> dict[str, Any]:
     """What waits to be shown after some facts: title and text by id."""
-    notices = Notices(an_arbiter(), faults=faults, sessions=sessions)
+    notices = Notices(an_arbiter(), faults=faults, sessions=sessions, logins=logins)
     for fact in facts:
         notices.take(fact)
     return {notice.id: (notice.title, notice.message) for notice in notices.waiting.values()}
@@ -110,8 +114,16 @@ def test_a_charger_that_is_forgotten_still_has_its_id() -> None:
 
 
 def test_each_kind_can_be_switched_off() -> None:
-    assert noticed(a_fault(), ended(OWN), faults=False).keys() == {SESSION}
-    assert noticed(a_fault(), ended(OWN), sessions=False).keys() == {FAULT}
+    everything = a_fault(), ended(OWN), LOGIN
+    assert noticed(*everything, faults=False).keys() == {SESSION, LOGGED_IN}
+    assert noticed(*everything, sessions=False).keys() == {FAULT, LOGGED_IN}
+    assert noticed(*everything, logins=False).keys() == {FAULT, SESSION}
+
+
+def test_a_login_tells_from_where_and_the_next_from_there_takes_its_place() -> None:
+    ((title, text),) = noticed(LOGIN, LOGIN).values()
+    assert title == "Chargers: login"
+    assert text.startswith("Somebody logged in to the chargers' page from 192.168.1.7.")
 
 
 def test_what_waits_is_bounded_and_the_newest_stays() -> None:

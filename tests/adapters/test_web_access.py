@@ -70,6 +70,7 @@ class House:
     faults: list[str] = field(default_factory=list)
     ingress_port: int = 0
     welcomed: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
     modes: list[tuple[str | None, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,6 +85,7 @@ class House:
             accept_charger=self.welcomed.append,
             control=ControlApi(self.set_mode, self),
             metrics=lambda: "",
+            tell_login=self.logins.append,
         )
 
     async def set_mode(self, charger: str | None, mode: str) -> Outcome:
@@ -311,8 +313,10 @@ async def test_a_link_is_good_once(house: House, stranger: httpx.AsyncClient) ->
     assert (await stranger.get("/login?code=code")).status_code == 303
     assert (await stranger.get("/status")).status_code == 200
     stranger.cookies.clear()
+    assert house.logins == ["192.168.1.20"]
     again = await stranger.get("/login?code=code")
     assert again.status_code == 401
+    assert len(house.logins) == 1
     assert "used before" in again.text
     assert "set-cookie" not in again.headers
 

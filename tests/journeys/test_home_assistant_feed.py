@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from ocpp_mqtt_proxy import requests
@@ -13,6 +15,7 @@ from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.sharing import ControlClass
+from ocpp_mqtt_proxy.passwords import token_hash
 from tests.adapters.pretend_home_assistant import TOKEN, PretendHome, eventually, pretend_home
 from tests.brokers import Broker
 from tests.independent import PLUGGED, independent_charger
@@ -137,6 +140,14 @@ async def test_a_session_of_a_provider_and_a_fault_are_notified(
     await eventually(lambda: len(home.notifications) == 2)
     await charger.tell_status("Available")
     await eventually(lambda: len(home.notifications) == 1)
+
+
+async def test_a_login_to_the_page_is_notified(house: Running, home: PretendHome) -> None:
+    await house.app.store.add_login(token_hash("code"), datetime.now(UTC) + timedelta(minutes=1))
+    async with httpx.AsyncClient() as browser:
+        assert (await browser.get(f"{house.http}/login?code=code")).status_code == 303
+    await eventually(lambda: home.notifications)
+    assert "from 127.0.0.1." in home.notifications["ocpp_mqtt_proxy_login_127.0.0.1"]["message"]
 
 
 async def test_under_the_supervisor_nothing_need_be_configured(

@@ -1,4 +1,4 @@
-"""Notifications in Home Assistant: faults, gone when they are cleared, and sessions that ended."""
+"""Notifications in Home Assistant: faults, gone when they are cleared, sessions that ended, logins to the page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.adapters.home_assistant.api import Connection, Denied
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, SessionEnded
+from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LoggedIn, SessionEnded
 from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.core.session import Session
 
 log = logging.getLogger(__name__)
 
-CONCERNS = (FaultChanged, SessionEnded)
+CONCERNS = (FaultChanged, SessionEnded, LoggedIn)
 """Facts that people may be told."""
 
 MOST_WAITING = 100
@@ -42,6 +42,7 @@ class Notices:
     arbitration: Arbitration
     faults: bool = True
     sessions: bool = True
+    logins: bool = True
     waiting: dict[str, Notice] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,6 +53,8 @@ class Notices:
                 self._put(self._fault(fact))
             case SessionEnded() if self.sessions:
                 self._put(self._session(fact))
+            case LoggedIn() if self.logins:
+                self._put(_login(fact))
 
     def _put(self, notice: Notice) -> None:
         """The newest of an id counts, and comes last."""
@@ -117,6 +120,14 @@ class Notices:
         name = plain((station.plan.name if station else "") or fact.charger)
         several = station is not None and len(station.ordered()) > 1 and fact.connector
         return f"{name}, connector {fact.connector}" if several else name
+
+
+def _login(fact: LoggedIn) -> Notice:
+    """The newest of an address stands for all of them."""
+    message = (
+        f"Somebody logged in to the chargers' page from {plain(fact.address)}. Not you? Set another http.api_token."
+    )
+    return Notice(f"ocpp_mqtt_proxy_login_{fact.address}", "Chargers: login", message)
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from ocpp_mqtt_proxy import __version__, exports, monthly, shapes
 from ocpp_mqtt_proxy.adapters.web import pages
-from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access
+from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, Access, address_of
 from ocpp_mqtt_proxy.adapters.web.bodies import body_of, field_of, json
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.adapters.web.description import document
@@ -65,7 +65,10 @@ class Books(Protocol):
 
 @dataclass
 class Web:
-    """What the API shows and does. `status` and `faults` are asked anew each time."""
+    """What the API shows and does. `status` and `faults` are asked anew each time.
+
+    `tell_login` is told from which address somebody logged in.
+    """
 
     access: Access
     books: Books
@@ -76,6 +79,7 @@ class Web:
     accept_charger: Callable[[str], None]
     control: ControlApi
     metrics: Callable[[], Iterable[str]]
+    tell_login: Callable[[str], None] = lambda _: None
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
@@ -175,6 +179,7 @@ class Web:
         return HTMLResponse(pages.login_page("This is not the token."), 401)
 
     def _logged_in(self, request: Request) -> Response:
+        self.tell_login(address_of(request))
         led_here = request.headers.get("sec-fetch-site") == "cross-site"
         response = HTMLResponse(pages.onward_page()) if led_here else RedirectResponse("./", 303)
         response.set_cookie(

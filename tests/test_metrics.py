@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,7 +27,7 @@ from tests.backends import backend
 from tests.brokers import Broker
 from tests.fakes import NOON
 from tests.independent import independent_charger
-from tests.running import Running, running
+from tests.running import PATIENCE, Running, running
 
 HOME: dict[str, Any] = {
     "providers": [{"id": "fleet", "presence": "any"}, {"id": "night", "presence": "any", "token": "secret"}],
@@ -139,6 +140,9 @@ async def test_a_house_at_work_is_told_in_numbers(service: Running) -> None:
         found = numbers(await scraped(service))
     where = {"charger": station.id, "connector": "1"}
     assert number(found, "ocpp_proxy_charger_connected", charger=station.id) == 1
+    about = {"vendor": "ABB", "model": "Terra AC", "firmware": "1.8.21", "ocpp_version": "1.6"}
+    assert number(found, "ocpp_proxy_charger_info", charger=station.id, **about) == 1
+    assert number(found, "ocpp_proxy_charger_last_heard_timestamp_seconds", charger=station.id)
     assert number(found, "ocpp_proxy_connector_power_watts", **where) == 11040
     assert number(found, "ocpp_proxy_connector_status", **where, status="charging") == 1
     assert number(found, "ocpp_proxy_control_mode", charger=station.id, mode="owner") == 1
@@ -150,6 +154,28 @@ async def test_a_house_at_work_is_told_in_numbers(service: Running) -> None:
     assert number(found, "ocpp_proxy_store_faults") == 0
     assert number(found, "ocpp_proxy_backend_dropped_total") == 0
     assert (number(found, "process_resident_memory_bytes") or 1) > 0
+
+
+@pytest.mark.integration
+async def test_a_session_that_ended_is_counted_with_its_energy(service: Running) -> None:
+    async with independent_charger(service.chargers, "1.6", "CP1") as charger:
+        await charger.begin()
+        charger.meter.register += 1500
+        await charger.end()
+    ended = ("ocpp_proxy_sessions_ended_total", frozenset({("provider", "owner"), ("reason", "local")}))
+    async with asyncio.timeout(PATIENCE):
+        while ended not in (found := numbers(await scraped(service))):
+            pass
+    assert found[ended] == 1
+    assert number(found, "ocpp_proxy_session_energy_watt_hours_total", provider="owner") == 1500
+
+
+@pytest.mark.integration
+async def test_without_a_broker_nothing_is_told_of_one(tmp_path: Path) -> None:
+    async with running(tmp_path, None) as service:
+        found = numbers(await scraped(service))
+    assert number(found, "ocpp_proxy_faults") == 0
+    assert not any("mqtt" in name for name, _ in found)
 
 
 @pytest.mark.integration

@@ -89,12 +89,21 @@ def _of_chargers(bridge: Bridge) -> Iterator[Family]:
     def each(value: Callable[[Station], float]) -> list[Sample]:
         return by("charger", {station.id: value(station) for station in stations})
 
+    yield _gauge("charger_info", "What the charger is.", [(_nameplate(station), 1.0) for station in stations])
+    heard = {station.id: at.timestamp() for station in stations if (at := station.last_heard)}
+    yield _gauge("charger_last_heard_timestamp_seconds", "When it was last heard, in Unix time.", by("charger", heard))
     yield _gauge("charger_connected", "Whether the charger is connected.", each(lambda s: s.connected))
     yield _gauge("charger_current_limit_amperes", "The owner's ceiling.", each(lambda s: s.limit))
     yield _counter("charger_connects", "How often it connected.", each(lambda s: s.connects))
     counted = {station.id: bridge.gate.counted(station.id) for station in stations}
     for name, (field, help_) in _TRAFFIC.items():
         yield _counter(name, help_, by("charger", {charger: getattr(c, field) for charger, c in counted.items()}))
+
+
+def _nameplate(station: Station) -> dict[str, str]:
+    plate = station.memory.nameplate
+    about = {"vendor": plate.vendor, "model": plate.model, "firmware": plate.firmware}
+    return {"charger": station.id, **about, "ocpp_version": str(station.version or "")}
 
 
 _READ = {

@@ -20,6 +20,7 @@ from ocpp_mqtt_proxy.requests import Start
 from tests.adapters.browser import CHROMIUM, chromium, page_of
 from tests.adapters.test_web import session
 from tests.adapters.test_web_access import House
+from tests.brokers import Broker
 from tests.independent import independent_charger
 from tests.running import Running, running
 
@@ -120,6 +121,12 @@ async def test_the_status_of_a_house_at_work_fits_its_schema(
     assert shown["control"]["CP1"]["last"]["reason"] == "override"
     assert shown["providers"]["night"]["last_refusal"]["asked"] == "start"
     assert shown["providers"]["fleet"]["classes"] == {"CP1": ["transactions"]}
+
+
+@pytest.mark.integration
+async def test_the_status_of_a_house_with_a_broker_fits_its_schema(tmp_path: Path, broker: Broker) -> None:
+    async with running(tmp_path, broker) as service, httpx.AsyncClient(base_url=service.http) as api:
+        assert proper(await api.get("/status"))["mqtt"]["connected"]
 
 
 @pytest.mark.integration

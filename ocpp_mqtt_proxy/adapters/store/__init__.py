@@ -186,8 +186,7 @@ class Store:
         try:
             if keep_days:
                 await self.prune(datetime.now(UTC) - timedelta(days=keep_days))
-            if keep_audit_days:
-                await self.prune_decisions(datetime.now(UTC) - timedelta(days=keep_audit_days))
+            await self.prune_decisions(datetime.now(UTC) - timedelta(days=keep_audit_days) if keep_audit_days else None)
             await self.back_up()
         except LedgerFailed as error:
             log.warning("%s", error)
@@ -293,8 +292,8 @@ class Store:
         text = rows.text_of(before)
         await self._scribe.write([(sql, (text, text)) for sql in PRUNING])
 
-    async def prune_decisions(self, before: datetime) -> None:
-        """Drop what was decided before a time (`database.keep_audit_days`), and all but the last `controls.MOST`."""
+    async def prune_decisions(self, before: datetime | None) -> None:
+        """Drop what was decided before a time (`database.keep_audit_days`), and always all but the last `MOST`."""
         await self._scribe.write(controls.pruning(rows.text_of(before) or ""))
 
     # Reading

@@ -132,7 +132,7 @@ async function showControl(status) {
   const there = places.length > 0 && (Object.keys(providers).length > 0 || places.some(([, { mode }]) => mode !== "auto"));
   $("control").hidden = !there;
   if (!there) return;
-  const list = await ask("api/decisions?limit=20");
+  const list = await ask("api/decisions?limit=20").catch(() => ({ decisions: [] })); // the rest is live all the same
   const place = (id) => chargers[id]?.name || id;
   const names = Object.fromEntries(Object.entries(providers).map(([id, { name }]) => [id, { name }]));
   const focused = document.activeElement?.dataset.key;

@@ -8,14 +8,16 @@ from itertools import cycle
 
 import pytest
 
-from ocpp_mqtt_proxy.arbitration import watch
+from ocpp_mqtt_proxy.arbitration import watch, wishes
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch, review
 from ocpp_mqtt_proxy.core.commands import SetLimit
 from ocpp_mqtt_proxy.core.control import Limit, Plan
-from ocpp_mqtt_proxy.core.model import Amps, Place, Status
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
 from ocpp_mqtt_proxy.core.profile import Kind, Profile, Schedule, Step
-from ocpp_mqtt_proxy.core.reports import StatusReported
-from ocpp_mqtt_proxy.core.sharing import ControlClass, Rules
+from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
+from ocpp_mqtt_proxy.core.sharing import ControlClass, PresenceRule, Rules, Terms
+from ocpp_mqtt_proxy.hub import Delayed
+from ocpp_mqtt_proxy.requests import Start
 from tests.adapters.mqtt_rig import until
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
 
@@ -78,3 +80,23 @@ async def test_a_limit_left_behind_over_a_restart_runs_out_unless_its_provider_c
     clock.pass_(seconds=61)
     await review(arbitration, station)
     assert station.control.limits.keys() == {"y"}
+
+
+async def test_a_provider_s_sessions_draw_no_more_than_the_configuration_allows_it() -> None:
+    hub, link = a_hub(), FakeLink()
+    station = a_charger(hub, link)
+    terms = {"x": Terms("x", presence=PresenceRule.ANY, max_current=Amps(10))}
+    arbitration = an_arbitration(hub, Rules(providers=terms))
+    await wishes.start(arbitration, "x", station.id, Start(connector=1, id_tag="A"))
+    begun = hub.hear(station.id, TransactionReported(Phase.STARTED, None, hub.clock.now(), Place(1, 1), IdToken("A")))
+    assert isinstance(begun, Delayed)
+    await begun.answer
+    await review(arbitration, station)
+    assert [order.limit for order in link.asked if isinstance(order, SetLimit)] == [Amps(10)]
+    assert (station.bound, station.connectors[1].limited_by) == (Amps(10), "x")
+    (session,) = station.sessions()
+    ended = hub.hear(station.id, TransactionReported(Phase.ENDED, session.transaction_id, hub.clock.now()))
+    assert isinstance(ended, Delayed)
+    await ended.answer
+    await review(arbitration, station)
+    assert station.bound == station.limit

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.core.commands import Outcome, done
-from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.profile import Now
 from ocpp_mqtt_proxy.core.standing import limit_stands
 from ocpp_mqtt_proxy.core.station import Provided, Station
-from ocpp_mqtt_proxy.core.world import world_of
+from ocpp_mqtt_proxy.core.world import busy, world_of
 
 LEAST_CURRENT = Amps(6)
 """What a car takes at least (IEC 61851-1); less is nothing."""
@@ -25,7 +26,15 @@ def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided
         if (amps := own(station, provider, now)) is not None
         and limit_stands(control, provider, world, arbitration.rules, now)
     ]
-    return min(standing, default=None)
+    return min((*standing, *_allowed(arbitration, station)), default=None)
+
+
+def _allowed(arbitration: Arbitration, station: Station) -> Iterator[Provided]:
+    """What the configuration allows the sessions of providers at most (`providers[].max_current`), while they run."""
+    for provider in sorted(busy(station) - {OWNER}):
+        terms = arbitration.rules.terms(provider)
+        if terms is not None and terms.max_current is not None:
+            yield Provided(terms.max_current if terms.max_current >= LEAST_CURRENT else Amps(0), provider)
 
 
 def own(station: Station, provider: str, now: datetime) -> Amps | None:

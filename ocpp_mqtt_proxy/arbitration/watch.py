@@ -29,7 +29,7 @@ from ocpp_mqtt_proxy.core.model import OWNER, Status
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.standing import settle
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.world import engaged, world_of_holder
+from ocpp_mqtt_proxy.core.world import busy, engaged, world_of_holder
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +37,12 @@ LOOK_SECONDS = 5.0
 """How often hours, time-outs and limits that run out are looked at. Schedules are told by the minute."""
 
 _REASONS = (
-    *(AvailabilityChanged, ChargerConnected, FaultChanged, SessionEnded, StatusChanged),
+    *(AvailabilityChanged, ChargerConnected, FaultChanged, SessionStarted, SessionEnded, StatusChanged),
     *(ModeChanged, PresenceChanged, ProviderChanged),
 )
-"""What may end a holding."""
+"""What may end a holding, or change what binds."""
 
-WATCHED = (*_REASONS, LimitsChanged, SessionStarted)
+WATCHED = (*_REASONS, LimitsChanged)
 """What is watched: those, and what may end, or go on to the next step of a profile, sooner than was thought."""
 
 STOPS = frozenset({Ending.FAULTED, Ending.PRESENCE, Ending.PRESENCE_UNKNOWN, Ending.SCHEDULE})
@@ -124,7 +124,7 @@ async def review(arbitration: Arbitration, station: Station) -> None:
             await arbitration.dispatcher.submit(station.id, requests.Stop(transaction_id=transaction_id))
     if _outdated(arbitration, station, now):
         arbitration.hub.apply(station, lambda hearing: _drop_limits(arbitration, hearing, now))
-    if station.connected and (station.control.limiting or station.provided):
+    if station.connected and (control.limiting or station.provided or busy(station) - {OWNER}):
         await rebind(arbitration, station)
 
 

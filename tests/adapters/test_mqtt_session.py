@@ -709,8 +709,8 @@ async def test_thousands_of_other_peoples_announcements_do_no_harm(own_broker: B
             assert session.counters.connects == 1
 
 
-async def test_once_all_was_seen_it_does_not_listen_to_itself(own_broker: Broker) -> None:
-    """What is said of a thousand chargers at the start would come back, and requests get lost among it."""
+async def test_once_all_was_seen_it_listens_to_what_it_needs_alone(own_broker: Broker) -> None:
+    """What is said of a thousand chargers at the start would come back, and cost more than to say it."""
     session = sweeping(own_broker, a_session(own_broker, replace(QUICK, sweep=3600)))
     base, taken = session.topics.base, list[Incoming]()
     session.subscriptions, session.take = [f"{base}/bridge/request/+"], taken.append
@@ -719,12 +719,26 @@ async def test_once_all_was_seen_it_does_not_listen_to_itself(own_broker: Broker
         async with running(session):
             for number in itertools.count(1):
                 before = session.counters.received
-                session.retain(f"{base}/charger/CP1/info", str(number))
-                await session.idle()
+                await somebody.client.publish(f"{base}/charger/CP1/info", "of somebody else", qos=1)
                 await somebody.client.publish(f"{base}/bridge/request/refresh", "{}", qos=1)
                 await until(lambda: len(taken) == number)  # noqa: B023 (waited for here)
                 if session.counters.received == before + 1:
                     break
+
+
+async def test_what_it_says_itself_while_it_looks_round_does_not_come_back(own_broker: Broker) -> None:
+    """A broker without anything may still show something, so that it listens on for a while."""
+    session = sweeping(own_broker, a_session(own_broker, replace(QUICK, sweep=3600)))
+    base, taken = session.topics.base, list[Incoming]()
+    session.subscriptions, session.take = [f"{base}/bridge/request/+"], taken.append
+    async with listening(own_broker) as somebody, running(session):
+        before = session.counters.received
+        for number in range(200):
+            session.retain(f"{base}/charger/CP{number}/info", "ours")
+        await session.idle()
+        await somebody.client.publish(f"{base}/bridge/request/refresh", "{}", qos=1)
+        await until(lambda: taken)
+        assert session.counters.received == before + 1
 
 
 async def test_a_broker_that_never_shows_the_end_of_it_is_not_waited_for(own_broker: Broker) -> None:

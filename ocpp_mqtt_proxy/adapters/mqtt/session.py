@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import cast
 
 import aiomqtt
 from aiomqtt import Message, MqttError, ProtocolVersion, Topic, Will
@@ -85,6 +87,23 @@ class Incoming:
     retained: bool
     response_topic: str | None = None
     correlation: bytes | None = None
+
+
+class _Unheard(asyncio.Queue[Message]):
+    """What came in and is still to be heard, but for what we say ourselves.
+
+    While we look round for what the broker retains we hear that too, and of a thousand chargers it is so much
+    that requests would get lost among it.
+    """
+
+    def __init__(self, is_ours: Callable[[str], bool], maxsize: int) -> None:
+        super().__init__(maxsize)
+        self._is_ours = is_ours
+
+    def put_nowait(self, item: Message) -> None:
+        """Leave a message. Raises QueueFull."""
+        if item.retain or not self._is_ours(item.topic.value):
+            super().put_nowait(item)
 
 
 FindBroker = Callable[[], Awaitable[Broker | None]]
@@ -200,6 +219,7 @@ class MqttSession(Outbox):
             keepalive=KEEPALIVE,
             timeout=self.pace.hello if guess else self.pace.answer,
             max_queued_incoming_messages=MAX_INCOMING,
+            queue_type=cast("type[asyncio.Queue[Message]]", partial(_Unheard, self.has)),
             tls_context=tls,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -383,6 +384,37 @@ async def _never_read(charger: RawCharger) -> None:
     while True:
         charger.write(frame(TEXT, b"x" * 500_000))
         await charger.writer.drain()
+
+
+# Open files
+
+
+@pytest.fixture
+def open_files_as_before() -> Iterator[tuple[int, int]]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield soft, hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_as_many_files_may_be_open_as_the_system_allows(open_files_as_before: tuple[int, int]) -> None:
+    _, hard = open_files_as_before
+    wanted = server.OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, server.OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted // 2, hard))
+    assert server.open_files() == wanted
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (wanted, hard)
+
+
+def test_a_limit_that_is_higher_than_needed_stays(open_files_as_before: tuple[int, int]) -> None:
+    _, hard = open_files_as_before
+    before = server.open_files()
+    assert server.open_files() == before
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == hard
+
+
+async def test_a_system_that_allows_few_files_has_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "open_files", lambda: server.SPARE_FILES + 1)
+    async with a_door() as (_, port), knocking(port, "/x") as first, knocking(port, "/x") as second:
+        assert (first.status, second.status) == (101, 503)
 
 
 # Reading requests

@@ -28,7 +28,8 @@ async def eventually(condition: Callable[[], object]) -> None:
 class PretendHome:
     """Entities, as the API tells of them. `broken` entities are not switched; `mute` answers nothing but logins.
 
-    `tokens` holds what was presented, `subscribed` what was asked to be told of, by each connection.
+    A service that is called waits while it is not `open`. `tokens` holds what was presented, `subscribed` what was
+    asked to be told of, by each connection.
     """
 
     states: dict[str, str] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class PretendHome:
     deaf: bool = False
     denies: str = ""
     greeting: str = "auth_required"
+    open: asyncio.Event = field(default_factory=asyncio.Event)
     broken: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
     subscribed: list[list[str]] = field(default_factory=list)
@@ -44,6 +46,9 @@ class PretendHome:
     notifications: dict[str, Json] = field(default_factory=dict)
     _server: Server | None = None
     _followers: dict[ServerConnection, tuple[int, list[str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     @property
     def url(self) -> str:
@@ -135,6 +140,7 @@ class PretendHome:
 
     async def _serve(self, service: str, data: Json) -> None:
         self.calls.append((service, data))
+        await self.open.wait()
         if service.startswith("input_boolean.turn_"):
             entity = data["entity_id"]
             if entity in self.states and entity not in self.broken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -145,7 +146,12 @@ class House:
 
 @contextlib.asynccontextmanager
 async def a_house(
-    home: PretendHome, *chargers: str, token: str = TOKEN, sensor: str = PERSON, boolean: str = BOOLEAN
+    home: PretendHome,
+    *chargers: str,
+    token: str = TOKEN,
+    sensor: str = PERSON,
+    boolean: str = BOOLEAN,
+    pace: Pace = QUICK,
 ) -> AsyncIterator[House]:
     """The feed of a house, running."""
     hub = a_hub()
@@ -159,7 +165,7 @@ async def a_house(
         notices=Notices(arbitration),
         sensor=PresenceSensor(arbitration, sensor) if sensor else None,
         mirror=Mirror(arbitration, boolean) if boolean else None,
-        pace=QUICK,
+        pace=pace,
         patience=SOON,
     )
     room = asyncio.create_task(feed.run())
@@ -504,16 +510,45 @@ async def test_the_first_charger_of_a_house_joins_it_too(home: PretendHome) -> N
         await eventually(lambda: house.modes == [OWNER])
 
 
-async def test_what_cannot_be_written_down_is_tried_again_and_not_undone(
-    house: House, home: PretendHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_what_cannot_be_written_down_holds_all_the_same(
+    house: House, home: PretendHome, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("ocpp_mqtt_proxy.adapters.home_assistant.override.RETRY_SECONDS", 0.01)
     house.arbitration.hub.ledger.broken = True  # type: ignore[attr-defined]  # the fake's
     await home.put(BOOLEAN, "on")
-    await eventually(lambda: "cannot be put to owner" in caplog.text)
-    house.arbitration.hub.ledger.broken = False  # type: ignore[attr-defined]
-    await eventually(lambda: house.modes == [OWNER, OWNER])
-    assert home.states[BOOLEAN] == "on"
+    await eventually(lambda: "could not be written down" in caplog.text)
+    assert house.modes == [OWNER, OWNER]
+    assert house.switched == []
+
+
+async def test_an_echo_that_comes_late_is_no_order(home: PretendHome) -> None:
+    async with a_house(home, "CP1", pace=Pace()) as house:
+        await eventually(lambda: home.followers)
+        home.open.clear()
+        await house.put(OWNER)
+        await eventually(lambda: house.switched == ["on"])
+        await house.put(AUTO)
+        told = house.arbitration.hub.bus.mailbox("test", only=(ModeChanged,))
+        home.open.set()
+        await eventually(lambda: house.switched == ["on", "off"])
+        await eventually(lambda: _alike(house, home))
+        assert told.take_now() == []
+
+
+async def test_what_both_sides_were_switched_to_is_agreed(
+    house: House, home: PretendHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.denies = "call_service"
+    await house.put(OWNER, "CP1")
+    await house.put(OWNER, "CP2")
+    await eventually(lambda: "does not switch" in caplog.text)
+    await home.put(BOOLEAN, "on")
+    await home.put(BOOLEAN, "off")
+    await eventually(lambda: house.modes == [AUTO, AUTO])
+
+
+def test_the_next_try_waits_twice_as_long_up_to_half_a_minute() -> None:
+    waits = list(itertools.accumulate(range(7), lambda waited, _: Patience().after(waited)))
+    assert waits[1:] == [1, 2, 4, 8, 16, 30]
 
 
 ACTS = st.lists(

@@ -32,6 +32,10 @@ class Patience:
     most: float = 30.0
     refused: float = 300.0
 
+    def after(self, waited: float) -> float:
+        """How long to wait after a wait that was in vain."""
+        return min(max(2 * waited, self.first), self.most)
+
 
 @dataclass
 class Feed:
@@ -120,7 +124,7 @@ class Feed:
         )
 
     def _failed(self, errors: BaseExceptionGroup[Exception]) -> None:
-        self._wait = min(max(2 * self._wait, self.patience.first), self.patience.most)
+        self._wait = self.patience.after(self._wait)
         error = _first(errors)
         self._say(
             logging.WARNING,

@@ -81,9 +81,9 @@ class Mirror:
         there = set(self.arbitration.hub.stations)
         new = there - self._known
         on = self.agreed if self.ours is None else self.ours
-        if not on or await self._put(new, OWNER):
-            self._known |= new
-        self._known &= there
+        if on:
+            await self._put(new, OWNER)
+        self._known = there
         self._wake.set()
 
     async def follow(self, connection: Connection) -> None:
@@ -109,16 +109,14 @@ class Mirror:
         self.agreed = on
         stations = self.arbitration.hub.stations.values()
         concerned = [one.id for one in stations if (one.control.mode == OWNER) != on]
-        if not await self._put(concerned, OWNER if on else AUTO) and self.agreed == on:
-            self.agreed = not on  # so that it is tried again, not undone
+        await self._put(concerned, OWNER if on else AUTO)
 
-    async def _put(self, chargers: Iterable[str], mode: str) -> bool:
-        """Set the mode of chargers at once; whether that went well."""
+    async def _put(self, chargers: Iterable[str], mode: str) -> None:
+        """Set the mode of chargers at once. It holds though it cannot be written down."""
         orders = [partial(set_mode, self.arbitration, charger, mode, BY) for charger in chargers]
         outcomes = await asyncio.gather(*map(self.arbitration.dispatcher.carry_out, orders))
         for failed in (outcome for outcome in outcomes if not outcome.ok):
-            log.warning("%s: a charger cannot be put to %s: %s", self.entity, mode, failed.message)
-        return all(outcome.ok for outcome in outcomes)
+            log.warning("%s: a charger put to %s: %s", self.entity, mode, failed.message)
 
     async def _tell(self, connection: Connection, *, on: bool) -> None:
         """Switch the boolean. What it becomes comes back to us before the answer does."""

@@ -51,8 +51,9 @@ run: broker ## serve, with the broker there is (CONFIG=file for a configuration 
 demo: broker ## the same with simulated chargers, so that every screen shows life
 	@$(BIN)/python -m ocpp_mqtt_proxy.demo demo
 
-test: test-broker ## every test
-	$(PYTEST)
+# To run every test twice takes CI too long: there one run measures too.
+test: $(if $(CI),test-coverage,test-broker) ## every test
+	$(if $(CI),,$(PYTEST))
 
 test-unit: install ## what needs neither sockets nor files
 	$(PYTEST) -m "not integration and not e2e"

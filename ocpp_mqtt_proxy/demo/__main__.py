@@ -1,4 +1,4 @@
-"""`python -m ocpp_mqtt_proxy.demo [run|demo]`: the service with a broker, and for `demo` with chargers to look at.
+"""`python -m ocpp_mqtt_proxy.demo [run|demo]`: the service with a broker, and for `demo` with chargers and a backend.
 
 The broker is the configured one, else what listens on this machine's port 1883, else one started for the while.
 """
@@ -6,6 +6,7 @@ The broker is the configured one, else what listens on this machine's port 1883,
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,17 +15,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 
 from ocpp_mqtt_proxy import config_file
 from ocpp_mqtt_proxy.config_file import BadConfiguration
-from ocpp_mqtt_proxy.demo import broker
+from ocpp_mqtt_proxy.demo import backend, broker
 from ocpp_mqtt_proxy.demo.broker import NoBroker
 
 STANDARD_PORT = 1883
 CHARGERS = (("1.6", "GARAGE", "20"), ("2.0.1", "DRIVEWAY", "13"), ("2.1", "STREET", "17"))
 """OCPP version, id, and how much faster than life it charges: not the same, so that they are not in step."""
 
-DEMO_OPTIONS = {"OCPP_MQTT_PROXY_ACCEPT_UNKNOWN_CHARGERS": "true", "OCPP_MQTT_PROXY_DATABASE__PATH": "run/demo.db"}
+TOKEN = token_urlsafe(16)
+DEMO_OPTIONS = {
+    "OCPP_MQTT_PROXY_ACCEPT_UNKNOWN_CHARGERS": "true",
+    "OCPP_MQTT_PROXY_DATABASE__PATH": "run/demo.db",
+    "OCPP_MQTT_PROXY_PROVIDERS": json.dumps([backend.RULES | {"token": TOKEN}]),
+}
 STOP_SECONDS = 15
 
 
@@ -38,8 +45,10 @@ def main(arguments: list[str]) -> int:
         port = environment.get("OCPP_MQTT_PROXY_HTTP__PORT", "9000")
         with contextlib.ExitStack() as stack:
             service = stack.enter_context(_process(["run"], environment))
-            for version, charger, speed in CHARGERS if demo and _serves(service, int(port)) else ():
-                stack.enter_context(_process(_simulate(version, charger, speed, port), environment))
+            if demo and _serves(service, int(port)):
+                stack.enter_context(_process(_share(port), environment, "ocpp_mqtt_proxy.demo.backend"))
+                for version, charger, speed in CHARGERS:
+                    stack.enter_context(_process(_simulate(version, charger, speed, port), environment))
             return _wait(service)
 
 
@@ -55,6 +64,11 @@ def _serves(service: subprocess.Popen[bytes], port: int) -> bool:
 def _simulate(version: str, charger: str, speed: str, port: str) -> list[str]:
     url = f"ws://127.0.0.1:{port}/charger"
     return ["simulate", "--url", url, "--version", version, "--id", charger, "--speed", speed, "--show"]
+
+
+def _share(port: str) -> list[str]:
+    url = f"ws://127.0.0.1:{port}/backend?id={backend.PROVIDER}&token={TOKEN}"
+    return [url, *(charger for _, charger, _ in CHARGERS)]
 
 
 @contextlib.contextmanager
@@ -84,9 +98,11 @@ def _configured(environment: dict[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    arguments: list[str], environment: dict[str, str], module: str = "ocpp_mqtt_proxy"
+) -> Iterator[subprocess.Popen[bytes]]:
     """A command of ours while this runs. It gets its own group: an interrupt reaches it through us, once."""
-    command = [sys.executable, "-m", "ocpp_mqtt_proxy", *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
     try:
         yield process

@@ -5,6 +5,7 @@
 const DECISIONS = 6;
 
 const ASKED = {
+  authorize: "to decide on a card",
   start: "to start charging",
   stop: "to stop charging",
   unlock: "to unlock the cable",

@@ -20,7 +20,7 @@ from tests.independent import independent_charger
 from tests.running import Running, running
 
 PERSON, PHONE = "person.anna", "device_tracker.annas_phone"
-BOOLEAN, SWITCH = "input_boolean.charger_override", "switch.twin_override"
+BOOLEAN, SWITCH = "input_boolean.charger_override", "switch.carport_override"
 AT_MOST = 2.0
 """Seconds within which a person coming home refuses a backend (issue)."""
 
@@ -66,16 +66,16 @@ async def shared(rig: Rig, books: Path, home: Home, anna: httpx.AsyncClient) -> 
 
 @pytest.fixture
 async def charger(shared: Running, home: Home) -> AsyncIterator[Any]:
-    async with independent_charger(shared.chargers, "1.6", "twin") as charger:
+    async with independent_charger(shared.chargers, "1.6", "carport") as charger:
         await charger.tell_status("Available")
-        await home.until("sensor.twin_status", "available")
+        await home.until("sensor.carport_status", "available")
         await home.until(SWITCH, "off")
         yield charger
 
 
 async def asked(service: Running) -> Outcome:
     """A provider that may act while everybody is away asks for control."""
-    return await wishes.request_control(service.app.arbitration, "public", "twin", [ControlClass.TRANSACTIONS])
+    return await wishes.request_control(service.app.arbitration, "public", "carport", [ControlClass.TRANSACTIONS])
 
 
 @pytest.mark.usefixtures("charger")
@@ -87,15 +87,15 @@ async def test_a_person_coming_home_refuses_a_provider(shared: Running, home: Ho
     assert (await asked(shared)).reason == "presence"
     assert asyncio.get_running_loop().time() - came < AT_MOST
     await home.until("sensor.ocpp_mqtt_proxy_presence", "home")
-    await home.until("sensor.twin_control_owner", "none")
-    await home.until("sensor.twin_last_refusal", "presence")
+    await home.until("sensor.carport_control_owner", "none")
+    await home.until("sensor.carport_last_refusal", "presence")
 
 
 @pytest.mark.usefixtures("charger", "shared")
 async def test_switch_and_boolean_follow_each_other(home: Home) -> None:
     await home.call("input_boolean.turn_on", BOOLEAN)
     await home.until(SWITCH, "on")
-    await home.until("sensor.twin_control_owner", "owner")
+    await home.until("sensor.carport_control_owner", "owner")
     await home.call("switch.turn_off", SWITCH)
     await home.until(BOOLEAN, "off")
     await home.call("switch.turn_on", SWITCH)
@@ -107,16 +107,16 @@ async def test_switch_and_boolean_follow_each_other(home: Home) -> None:
 @pytest.mark.usefixtures("shared")
 async def test_a_notification_appears_and_a_fault_s_goes_again(home: Home, charger: Any) -> None:
     await charger.tell_status("Faulted")
-    shown = await _until_notified(home, "ocpp_mqtt_proxy_fault_twin_1")
-    assert shown["title"] == "twin: fault"
+    shown = await _until_notified(home, "ocpp_mqtt_proxy_fault_carport_1")
+    assert shown["title"] == "carport: fault"
     await charger.tell_status("Available")
     await charger.begin()
     charger.meter.register += 1500
     await charger.end()
     ids = await _until(home, lambda there: any("_session_" in one for one in there))
-    assert "ocpp_mqtt_proxy_fault_twin_1" not in ids
+    assert "ocpp_mqtt_proxy_fault_carport_1" not in ids
     (ended,) = (notice for one, notice in ids.items() if "_session_" in one)
-    assert ended["title"] == "twin: charging ended"
+    assert ended["title"] == "carport: charging ended"
     assert ended["message"].startswith("1.50 kWh in 0 min, cost 0.45 EUR")
 
 
@@ -168,4 +168,4 @@ async def test_home_assistant_and_the_broker_restart_and_nobody_gets_in(
 @pytest.mark.usefixtures("charger", "shared")
 async def test_home_assistant_has_nothing_to_complain_of(home: Home) -> None:
     """The last in this file: by now everything above has passed through its log."""
-    assert await home.complaints("ocpp", "twin", "websocket_api", "persistent", "mqtt") == []
+    assert await home.complaints("ocpp", "carport", "websocket_api", "persistent", "mqtt") == []

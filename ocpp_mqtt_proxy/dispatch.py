@@ -11,7 +11,7 @@ from typing import Any
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import ceiling_order, promised, session_order, shaped, withdrawn
+from ocpp_mqtt_proxy.core.binding import ceiling_order, promised, session_order, shaped, usable, withdrawn
 from ocpp_mqtt_proxy.core.commands import (
     Message,
     Order,
@@ -34,9 +34,6 @@ from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.requests import Request
 
 log = logging.getLogger(__name__)
-
-LEAST_CURRENT = Amps(6)
-"""What a car takes at least (IEC 61851-1); less is nothing."""
 
 
 class Ambiguous(UnknownConnector):
@@ -176,7 +173,7 @@ async def _start(desk: Dispatcher, station: Station, request: requests.Start, pr
         return done("a transaction runs already", transaction_id=connector.session.transaction_id)
     if refusal := _not_startable(desk, station, connector):
         return refusal
-    limit = None if request.limit_amps is None else _within_what_cars_take(min(request.limit_amps, station.bound))
+    limit = None if request.limit_amps is None else usable(min(request.limit_amps, station.bound))
     tag = request.id_tag or desk.hub.house.owner_tag
     order = commands.StartCharging(_at(connector), tag, desk.next_id(), limit, provider)
     # Before it is asked: the charger may ask about the card before we see that it agreed.
@@ -240,11 +237,7 @@ async def _limit(desk: Dispatcher, station: Station, request: requests.Limit) ->
     most = station.plan.max_current
     if request.amps > most:
         return refused(Reason.INVALID, f"amps: at most {most:g}, the max_current of {station.id}")
-    return await _limit_all(desk, station, _within_what_cars_take(request.amps))
-
-
-def _within_what_cars_take(amps: float) -> Amps:
-    return Amps(amps) if amps >= LEAST_CURRENT else Amps(0)
+    return await _limit_all(desk, station, usable(request.amps))
 
 
 async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.core.binding import usable
 from ocpp_mqtt_proxy.core.commands import Outcome, done
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.profile import Now
@@ -13,15 +14,12 @@ from ocpp_mqtt_proxy.core.standing import limit_stands
 from ocpp_mqtt_proxy.core.station import Provided, Station
 from ocpp_mqtt_proxy.core.world import busy, world_of
 
-LEAST_CURRENT = Amps(6)
-"""What a car takes at least (IEC 61851-1); less is nothing."""
-
 
 def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided | None:
     """The smallest limit of a provider that is in force; below what a car takes it is 0."""
     world, control = world_of(station, arbitration.house), station.control
     standing = [
-        Provided(amps if amps >= LEAST_CURRENT else Amps(0), provider)
+        Provided(usable(amps), provider)
         for provider in sorted(control.limiting)
         if (amps := own(station, provider, now)) is not None
         and limit_stands(control, provider, world, arbitration.rules, now)
@@ -34,7 +32,7 @@ def _allowed(arbitration: Arbitration, station: Station) -> Iterator[Provided]:
     for provider in sorted(busy(station) - {OWNER}):
         terms = arbitration.rules.terms(provider)
         if terms is not None and terms.max_current is not None:
-            yield Provided(terms.max_current if terms.max_current >= LEAST_CURRENT else Amps(0), provider)
+            yield Provided(usable(terms.max_current), provider)
 
 
 def own(station: Station, provider: str, now: datetime) -> Amps | None:

@@ -22,6 +22,15 @@ _AGO = timedelta(minutes=1)
 """How long ago a schedule began that is to hold from now on: chargers' clocks are not quite ours (1.6 §5.16.4)."""
 
 
+LEAST_CURRENT = Amps(6)
+"""What a car takes at least (IEC 61851-1)."""
+
+
+def usable(amps: float) -> Amps:
+    """A limit as cars take it: nothing where it is less than the least that they take."""
+    return Amps(amps) if amps >= LEAST_CURRENT else Amps(0)
+
+
 def ceiling_order(station: Station, limit: Amps, now: datetime) -> SetLimit:
     """An order for the owner's ceiling in A per phase, or a provider's limit below it, for every transaction.
 

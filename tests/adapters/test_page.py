@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.passwords import token_hash
-from tests.adapters.browser import CHROMIUM, Browser, chromium, page_of
+from tests.adapters.browser import CHROMIUM, Browser
 from tests.independent import independent_charger
 from tests.running import Running, running
 
@@ -23,19 +23,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 TOKEN = "a-token-of-the-test"
 ELSEWHERE = {"X-Forwarded-For": "192.168.1.20"}
 PREFIX = "/api/hassio_ingress/abc"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the browser takes commands."""
-    with chromium(tmp_path_factory.mktemp("browser")) as where:
-        yield where
-
-
-@pytest.fixture
-async def browser(address: str) -> AsyncIterator[Browser]:
-    async with page_of(address) as page:
-        yield page
 
 
 @pytest.fixture

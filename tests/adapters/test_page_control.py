@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ocpp_mqtt_proxy.core.commands import Reason
 from ocpp_mqtt_proxy.core.control import Ending
 from ocpp_mqtt_proxy.core.sharing import Presence
 from ocpp_mqtt_proxy.requests import Start
-from tests.adapters.browser import CHROMIUM, Browser, chromium, page_of
+from tests.adapters.browser import CHROMIUM, Browser
 from tests.backends import backend, provider
 from tests.independent import independent_charger
 from tests.running import Running, running
@@ -27,19 +27,6 @@ HOME: dict[str, Any] = {
     "chargers": [{"id": "CP1", "name": "Garage"}],
     "providers": [provider("fleet", name="Fleet <b>Co</b>"), provider("night", name="Cheap Night")],
 }
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the browser takes commands."""
-    with chromium(tmp_path_factory.mktemp("browser")) as where:
-        yield where
-
-
-@pytest.fixture
-async def browser(address: str) -> AsyncIterator[Browser]:
-    async with page_of(address) as page:
-        yield page
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from ocpp_mqtt_proxy.core.reports import (
 )
 from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
-from ocpp_mqtt_proxy.ports import Authority, ChargerLink, Clock, Ledger, LedgerFailed
+from ocpp_mqtt_proxy.ports import Authority, ChargerLink, Clock, Ledger, LedgerFailed, Mirror
 from ocpp_mqtt_proxy.telling import Teller
 
 PATIENCE_SECONDS = 30.0
@@ -70,6 +70,7 @@ class Hub:
     house: House = field(default_factory=House)
     plan_for: Callable[[str], Plan] = lambda _: Plan()
     authority: Authority | None = None
+    mirror: Mirror | None = None
     stations: dict[str, Station] = field(default_factory=dict)
     links: dict[str, ChargerLink] = field(default_factory=dict)
     _recording: set[asyncio.Task[Answer]] = field(default_factory=set)
@@ -106,7 +107,7 @@ class Hub:
         station = self.admit(charger_id)
         self.links[charger_id] = link
         heard = rules.connect(station, link.version, address, self.clock.now(), self.numbers)
-        self._conclude(station, heard)
+        self._conclude(station, self._mirrored(station, heard))
 
     def disconnect(self, charger_id: str, link: ChargerLink, reason: str) -> None:
         """A charger's socket is gone; of no consequence where another has taken its place."""
@@ -114,7 +115,8 @@ class Hub:
             return
         del self.links[charger_id]
         station = self.station(charger_id)
-        self._conclude(station, rules.disconnect(station, reason, self.clock.now(), self.numbers))
+        heard = rules.disconnect(station, reason, self.clock.now(), self.numbers)
+        self._conclude(station, self._mirrored(station, heard))
 
     def hear(self, charger_id: str, report: Report) -> Answer | Delayed:
         """Apply a report; the answer at once, or delayed where something must be on disk before it.
@@ -130,11 +132,14 @@ class Hub:
         decision = self._decision(station, report)
         if isinstance(decision, asyncio.Future):
             return self._hear_later(station, report, decision)
-        return self._hear(station, report, decision)
+        asked = self.mirror.ask(station, report) if self.mirror is not None else None
+        answer = self._hear(station, report, decision)
+        return answer if asked is None else Delayed(asked)
 
     def _hear(self, station: Station, report: Report, decision: Decision | None) -> Answer | Delayed:
         heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
         assert heard.answer is not None
+        self._mirrored(station, heard, report)
         if heard.durable:
             return self._delayed(self._record_then_answer(station, report, heard, heard.answer))
         self._conclude(station, heard)
@@ -191,6 +196,12 @@ class Hub:
             return self.authority.decide(station, report)
         token = card_of(report)
         return None if token is None else self.house.decide(token)
+
+    def _mirrored(self, station: Station, heard: Heard, report: Report | None = None) -> Heard:
+        """What follows, with what services must be told of it: that is written down in one with it."""
+        if self.mirror is not None:
+            heard.changes += self.mirror.follow(station, report, heard.facts)
+        return heard
 
     async def _record_then_answer(self, station: Station, report: Report, heard: Heard, answer: Answer) -> Answer:
         """Acknowledge only what is on disk, or the charger forgets what we do not know.
@@ -251,16 +262,19 @@ class Hub:
 
     def confirm(self, station: Station, order: Order) -> None:
         """The charger has agreed to an order: what it changes is now a fact."""
-        self._conclude(station, rules.confirm(station, order, self.clock.now(), self.numbers))
+        heard = rules.confirm(station, order, self.clock.now(), self.numbers)
+        self._conclude(station, self._mirrored(station, heard))
 
     def infer(self, station: Station, connector: Connector) -> None:
         """A connector does not say what it does, even when it is asked."""
-        self._conclude(station, rules.infer(station, connector, self.clock.now(), self.numbers))
+        heard = rules.infer(station, connector, self.clock.now(), self.numbers)
+        self._conclude(station, self._mirrored(station, heard))
 
     def apply(self, station: Station, change: Callable[[Hearing], None]) -> None:
         """Change a charger by a rule of the domain; it is written down within a second, and told."""
         hearing = self._hearing(station)
         change(hearing)
+        self._follow(hearing)
         self.ledger.note(hearing.changes)
         self._tell(station, hearing.facts)
 
@@ -268,18 +282,23 @@ class Hub:
         """The same, but it is on disk before anybody hears of it. Raises LedgerFailed; it holds all the same."""
         hearing = self._hearing(station)
         change(hearing)
+        self._follow(hearing)
         try:
             if hearing.changes:
                 await self._record(hearing.changes)
         finally:
             self._tell(station, hearing.facts)
 
+    def _follow(self, hearing: Hearing) -> None:
+        if self.mirror is not None:
+            hearing.keep(*self.mirror.follow(hearing.station, None, hearing.facts))
+
     def _hearing(self, station: Station) -> Hearing:
         return Hearing(station, self.clock.now(), self.numbers)
 
     async def close_session(self, station: Station, connector: Connector) -> None:
         """End a session in our books. Raises LedgerFailed."""
-        heard = rules.close_session(station, connector, self.clock.now(), self.numbers)
+        heard = self._mirrored(station, rules.close_session(station, connector, self.clock.now(), self.numbers))
         try:
             await self._record(heard.changes)
         finally:
@@ -290,7 +309,8 @@ class Hub:
         station = self.station(charger_id)
         if link := self.links.pop(charger_id, None):
             link.close("forgotten by the owner")
-            self._conclude(station, rules.disconnect(station, "forgotten", self.clock.now(), self.numbers))
+            heard = rules.disconnect(station, "forgotten", self.clock.now(), self.numbers)
+            self._conclude(station, self._mirrored(station, heard))
         del self.stations[charger_id]  # first: what it still says must not write it down again
         self._on_disk.discard(charger_id)
         self._teller.forget(charger_id)

@@ -13,9 +13,10 @@ from typing import Protocol
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.commands import Order, Outcome
 from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.reports import Report
+from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
 
 
@@ -39,6 +40,22 @@ class Authority(Protocol):
 
     def decide(self, station: Station, report: Report) -> Decision | asyncio.Future[Decision] | None:
         """The verdict on a report's card, or one to come; None where there is no card, or none is needed."""
+
+
+class Mirror(Protocol):
+    """Who else is told of what happens to chargers: the services."""
+
+    def follow(self, station: Station, report: Report | None, facts: Sequence[Fact]) -> list[Change]:
+        """What services must hear of what was just heard of a charger, to be written down together with it.
+
+        `report` is what it followed from, where a charger sent something. Never waits and never raises.
+        """
+
+    def ask(self, station: Station, report: Report) -> asyncio.Future[Answer] | None:
+        """The answer to a report of a charger where that is a service's to give; None where it is ours.
+
+        The future never fails: where the service does not answer, it holds our own answer.
+        """
 
 
 class ChargerLink(Protocol):

@@ -31,6 +31,8 @@ from ocpp_mqtt_proxy.core.events import (
     StatusChanged,
 )
 from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Place, Status, Variable
+from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
+from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
     Answer,
@@ -56,8 +58,21 @@ from ocpp_mqtt_proxy.core.reports import (
 )
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory, Inventory, Station
+from ocpp_mqtt_proxy.core.virtual import Virtual
 
-Change = Session | Connector | ChargerMemory | Numbers | EventNumber | Control | Decided
+Change = (
+    Session
+    | Connector
+    | ChargerMemory
+    | Numbers
+    | EventNumber
+    | Control
+    | Decided
+    | Outgoing
+    | Delivered
+    | Peer
+    | Virtual
+)
 """What can be written down."""
 
 MAX_VARIABLES = 20_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ocpp_mqtt_proxy.adapters.store import controls
+from ocpp_mqtt_proxy.adapters.store import controls, services
 from ocpp_mqtt_proxy.adapters.store.parts import PLAIN, parts_of, plain, text_of_parts
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
@@ -29,9 +29,12 @@ from ocpp_mqtt_proxy.core.model import (
     Version,
     WattHours,
 )
+from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
+from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.virtual import Virtual
 
 Statement = tuple[str, tuple[object, ...]]
 
@@ -107,6 +110,14 @@ def key_of(change: Change) -> tuple[str, ...]:
             return ("control", change.charger)
         case Decided():
             return ("decision", str(id(change)))  # each is one of its own, and kept until it is written
+        case Outgoing():
+            return ("outgoing", str(change.number))
+        case Delivered():
+            return ("delivered", str(change.number))
+        case Peer():
+            return ("peer", change.charger, change.service)
+        case Virtual():
+            return ("virtual", change.charger, change.service)
 
 
 def statements(change: Change) -> list[Statement]:
@@ -129,6 +140,8 @@ def statements(change: Change) -> list[Statement]:
             return [(_PUT_CONTROL, controls.control_row(change))]
         case Decided():
             return [(_PUT_DECISION, controls.decision_row(change, text_of(change.at) or ""))]
+        case Outgoing() | Delivered() | Peer() | Virtual():
+            return services.statements(change)
 
 
 def text_of(at: datetime | None) -> str | None:

@@ -1,0 +1,114 @@
+"""One service and one charger: the conversation in which we are that charger."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.peer import Peer, Standing
+from ocpp_mqtt_proxy.core.reports import Answer, Report
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.virtual import Virtual
+from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.ocppj.dialect import Dialect, Payload
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.services.plan import ServicePlan
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Outbox, Refused, ServiceLink
+
+log = logging.getLogger(__name__)
+
+MOST_LIVE = 200
+"""Messages that wait to be told now; older ones go, since they tell how things are."""
+
+
+@dataclass
+class Outstation:
+    """One service and one charger.
+
+    `link` while connected. `accepted_at` since when the service has accepted us on this link: what happened before is
+    told as offline (E04.FR.03). `live` are messages that are told now or never. `fault` is what the last dial failed
+    of, or an answer that is none; empty while all is well.
+    """
+
+    plan: ServicePlan
+    charger_id: str
+    arbitration: Arbitration
+    outbox: Outbox
+    peer: Peer
+    virtual: Virtual
+    link: ServiceLink | None = None
+    accepted_at: datetime | None = None
+    live: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
+    fault: str = ""
+
+    @property
+    def id(self) -> str:
+        """The service, as a provider."""
+        return self.plan.id
+
+    @property
+    def name(self) -> str:
+        """For logs."""
+        return f"{self.charger_id} at {self.plan.id}"
+
+    @property
+    def hub(self) -> Hub:
+        """Every charger."""
+        return self.arbitration.hub
+
+    @property
+    def station(self) -> Station:
+        """The charger. Raises UnknownCharger."""
+        return self.hub.station(self.charger_id)
+
+    @property
+    def version(self) -> Version:
+        """The version spoken with the service, or last, or most likely."""
+        if self.link is not None:
+            return self.link.version
+        return self.plan.version or self.peer.version or self.station.version
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the service is spoken to."""
+        return DIALECTS[self.version]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the service has accepted us, on a link that stands."""
+        return self.link is not None and self.accepted_at is not None and self.peer.standing is Standing.ACCEPTED
+
+    def keep(self) -> None:
+        """Have what we have in common, and what it set, written down within a second."""
+        self.hub.ledger.note([self.peer, self.virtual])
+
+    async def call(self, action: str, payload: Payload, seconds: float | None = None) -> Payload:
+        """Call the service. Raises LinkLost, NoAnswer, Refused."""
+        if self.link is None:
+            raise LinkLost(f"{self.id} is not connected")
+        return dict(await self.link.call(action, payload, seconds))
+
+    async def say(self, report: Report, seconds: float | None = None) -> Answer | None:
+        """Tell a report in the service's dialect and read the last answer; None where there is nothing to say.
+
+        Ids, places and tags in it must be the service's own by now. Raises LinkLost, NoAnswer, Refused.
+        """
+        row = self.dialect.say.get(type(report))
+        if row is None:
+            return None
+        answer: Answer | None = None
+        for action, payload in row.encode(report):
+            answer = row.read(await self.call(action, payload, seconds))
+        return answer
+
+    def tell(self, action: str, payload: Payload) -> None:
+        """Have the service told now, where it has accepted us; else never."""
+        if self.accepted:
+            self.live.append((action, payload))
+
+
+__all__ = ["LinkLost", "NoAnswer", "Outstation", "Refused"]

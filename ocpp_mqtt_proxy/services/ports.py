@@ -1,0 +1,106 @@
+"""What services need of the outside. Adapters fulfil it; tests have fakes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.outgoing import Outgoing
+from ocpp_mqtt_proxy.ocppj.dialect import Payload
+from ocpp_mqtt_proxy.ocppj.fields import Object
+from ocpp_mqtt_proxy.ocppj.rpc import CallError
+from ocpp_mqtt_proxy.services.plan import ServicePlan
+
+Answerer = Callable[[str, Object], Awaitable[Payload]]
+"""Answers a call of a service: action and payload in, the answer's payload out. Raises `dialect.CallRefused`."""
+
+
+class LinkLost(ProxyError):
+    """The link to a service is gone, or went before an answer came."""
+
+
+class NoAnswer(ProxyError):
+    """A service did not answer a call in time."""
+
+
+class Refused(ProxyError):
+    """A service answered a call by a CALLERROR."""
+
+    def __init__(self, error: CallError) -> None:
+        super().__init__(f"{error.code} {error.description}".strip())
+        self.error = error
+
+
+class ServiceLink(Protocol):
+    """An open OCPP-J connection to a service, as a charger's."""
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version spoken on it."""
+
+    async def call(self, action: str, payload: Payload, seconds: float | None = None) -> Object:
+        """Call the service and wait for its answer's payload; one call is open at a time, the others wait in order.
+
+        `seconds` for the answer, where that is not the usual time. Raises LinkLost, NoAnswer, Refused.
+        """
+
+    def part(self, reason: str) -> None:
+        """Close the connection; does not wait."""
+
+    async def wait_closed(self) -> str:
+        """Wait until the connection is gone; how it came to its end."""
+
+
+class Step(StrEnum):
+    """How far dialling comes, in order."""
+
+    ADDRESS = "address"
+    CONNECT = "connect"
+    TLS = "tls"
+    HANDSHAKE = "handshake"
+    SUBPROTOCOL = "subprotocol"
+    BOOT = "boot"
+
+
+class DialFailed(ProxyError):
+    """A service could not be reached: at which step, and why in words for people. Never holds a secret."""
+
+    def __init__(self, step: Step, why: str) -> None:
+        super().__init__(why)
+        self.step = step
+        self.why = why
+
+
+class Dial(Protocol):
+    """Connects to services."""
+
+    async def __call__(
+        self, plan: ServicePlan, charger_id: str, offered: tuple[Version, ...], answer: Answerer
+    ) -> ServiceLink:
+        """Open a connection that speaks one of the versions offered; in order of preference. Raises DialFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much waits for a service: messages, and the seconds that the oldest has waited."""
+
+    messages: int = 0
+    dropped: int = 0
+
+
+class Outbox(Protocol):
+    """Messages on disk that wait for services, in order. They are put there with `Ledger.record`/`note`, as changes."""
+
+    async def head(self, service: str, charger: str, most: int = 20) -> list[Outgoing]:
+        """The oldest that wait. Raises LedgerFailed."""
+
+    def depth(self, service: str, charger: str) -> Depth:
+        """How much waits; known at any time, without looking at the disk."""
+
+    def arrival(self, service: str, charger: str) -> asyncio.Event:
+        """Set whenever something was put there; whoever waits clears it."""

@@ -104,3 +104,6 @@ class Outbox(Protocol):
 
     def arrival(self, service: str, charger: str) -> asyncio.Event:
         """Set whenever something was put there; whoever waits clears it."""
+
+    def number(self) -> int:
+        """The number of the next message: greater than any given before, also before a restart."""

@@ -1,0 +1,1 @@
+"""Services: we are the charger to CSMSs."""

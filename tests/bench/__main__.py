@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ocpp_mqtt_proxy.demo import broker as brokers
-from tests.bench import ledger, many, sharing, speed, starting, views
+from tests.bench import ledger, many, services, sharing, speed, starting, views
 from tests.bench.figures import Section, summary
 from tests.bench.frames import VERSIONS
 from tests.bench.loop import run
@@ -30,6 +30,8 @@ SECTIONS: dict[str, Callable[[Plan], Awaitable[Section]]] = {
     "mqtt": views.latency,
     "flood": views.flood,
     "backends": sharing.backends,
+    "relay": services.relaying,
+    "services": services.mirroring,
     "memory": many.memory,
     "scale": many.scale,
     "start": starting.start,

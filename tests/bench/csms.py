@@ -1,4 +1,7 @@
-"""A CSMS that accepts everything and thinks of nothing, behind the bare relay: `python -m tests.bench.csms PORT`."""
+"""A CSMS that accepts everything and thinks of nothing: `python -m tests.bench.csms PORT [stalled]`.
+
+Behind the bare relay, or as a service of the proxy's. A stalled one reads nothing more once it has accepted a boot.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ HEAD = 96
 _AT = b'"currentTime":"2026-01-01T00:00:00Z"'
 _ANSWERS = {
     b"BootNotification": b"{" + _AT + b',"interval":300,"status":"Accepted"}',
+    b"DataTransfer": b'{"status":"Accepted"}',
     b"Heartbeat": b"{" + _AT + b"}",
     b"StopTransaction": b'{"idTagInfo":{"status":"Accepted"}}',
 }
@@ -38,5 +42,15 @@ class Conversation(wire.Served):
         self.send(answer(wire.unmasked(text[:HEAD], key)))
 
 
+class Stalled(wire.Served):
+    """One that breaks off after the boot, and leaves the connection open."""
+
+    def hear(self, text: bytes, key: bytes) -> None:
+        """Answer once."""
+        self.send(answer(wire.unmasked(text[:HEAD], key)))
+        assert self.transport is not None
+        self.transport.pause_reading()
+
+
 if __name__ == "__main__":
-    run(wire.serve(Conversation, int(sys.argv[1])))
+    run(wire.serve(Stalled if "stalled" in sys.argv else Conversation, int(sys.argv[1])))

@@ -40,6 +40,9 @@ def _load(number: int) -> dict[bytes, bytes]:
 _LOADS = tuple(map(_load, range(97)))
 
 
+_TRANSFER = {"vendorId": "bench", "messageId": "at", "data": "%(wh)d at %(at)b, and so on for a line or two of text"}
+
+
 @dataclass(frozen=True)
 class Script:
     """A charger's lines in one OCPP version."""
@@ -51,6 +54,7 @@ class Script:
     meter: bytes
     stop: bytes
     heartbeat: bytes
+    transfer: bytes
     report: bytes
     """A device model (2.x), as the answer to GetBaseReport."""
 
@@ -97,6 +101,7 @@ def _v16() -> Script:
         meter=_template("MeterValues", {"connectorId": 1, "transactionId": "<%(tx)d>", "meterValue": values}),
         stop=_template("StopTransaction", stop),
         heartbeat=_template("Heartbeat", {}),
+        transfer=_template("DataTransfer", _TRANSFER),
         report=b"",
     )
 
@@ -112,6 +117,7 @@ def _v2(subprotocol: str) -> Script:
         meter=_event("Updated", "MeterValuePeriodic"),
         stop=_event("Ended", "StopAuthorized"),
         heartbeat=_template("Heartbeat", {}),
+        transfer=_template("DataTransfer", _TRANSFER),
         report=_report(),
     )
 

@@ -33,6 +33,6 @@ class Plan:
         """What chargers say."""
         return script(self.version)
 
-    def proxy(self) -> AbstractContextManager[Program]:
-        """A fresh proxy with everything on."""
-        return processes.proxy(self.folder, self.broker)
+    def proxy(self, **more: object) -> AbstractContextManager[Program]:
+        """A fresh proxy with everything on, and with `more` configured."""
+        return processes.proxy(self.folder, self.broker, **more)

@@ -114,6 +114,16 @@ def relay() -> Iterator[Program]:
 
 
 @contextlib.contextmanager
+def csms(*, stalled: bool = False) -> Iterator[Program]:
+    """A CSMS by itself; a stalled one reads nothing after the boot."""
+    port = free_port()
+    words = ("stalled",) if stalled else ()
+    with started("CSMS", "tests.bench.csms", str(port), *words, port=port) as program:
+        wait_listening(program)
+        yield program
+
+
+@contextlib.contextmanager
 def library() -> Iterator[Program]:
     """The CSMS on the `ocpp` package."""
     port = free_port()
@@ -122,8 +132,8 @@ def library() -> Iterator[Program]:
         yield program
 
 
-def configured(folder: Path, broker: Started, store: Path | None = None) -> tuple[Path, int]:
-    """A configuration with everything on, the store on disk included; its file and the port served."""
+def configured(folder: Path, broker: Started, store: Path | None = None, **more: object) -> tuple[Path, int]:
+    """A configuration with everything on, the store on disk included, and `more`; its file and the port served."""
     port = free_port()
     file = folder / f"options-{port}.json"
     options = {
@@ -138,22 +148,23 @@ def configured(folder: Path, broker: Started, store: Path | None = None) -> tupl
             "discovery_prefix": f"ha{port}",
         },
         "log": {"level": "error"},
+        **more,
     }
     file.write_text(json.dumps(options))
     return file, port
 
 
 @contextlib.contextmanager
-def starting_proxy(folder: Path, broker: Started, store: Path | None = None) -> Iterator[Program]:
+def starting_proxy(folder: Path, broker: Started, store: Path | None = None, **more: object) -> Iterator[Program]:
     """The whole service, which need not listen yet."""
-    file, port = configured(folder, broker, store)
+    file, port = configured(folder, broker, store, **more)
     with started("proxy", "ocpp_mqtt_proxy", "run", "--config", str(file), port=port) as program:
         yield program
 
 
 @contextlib.contextmanager
-def proxy(folder: Path, broker: Started) -> Iterator[Program]:
-    """The whole service: validation, store on disk, MQTT, discovery."""
-    with starting_proxy(folder, broker) as program:
+def proxy(folder: Path, broker: Started, **more: object) -> Iterator[Program]:
+    """The whole service: validation, store on disk, MQTT, discovery; `more` is configured beside that."""
+    with starting_proxy(folder, broker, None, **more) as program:
         wait_listening(program)
         yield program

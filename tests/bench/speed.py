@@ -43,11 +43,12 @@ class Round:
 async def _side(stack: AsyncExitStack, plan: Plan, program: Program, chargers: int) -> Side:
     """A program warmed up: its chargers' first readings teach it what there is."""
     side = Side(program, await stack.enter_async_context(fleet(program.chargers, plan.script, chargers)))
-    await _round(side, max(chargers, plan.frames // 10))
+    await one_round(side, max(chargers, plan.frames // 10))
     return side
 
 
-async def _round(side: Side, frames: int, pause: float = 0.0) -> Round:
+async def one_round(side: Side, frames: int, pause: float = 0.0) -> Round:
+    """Have the chargers of a side send readings, and everything that follows from them done."""
     program = side.program
     await program.settle()
     before = program.processor_seconds()
@@ -71,8 +72,8 @@ async def round_trips(plan: Plan) -> Section:
             relay, proxy = stack.enter_context(processes.relay()), stack.enter_context(plan.proxy())
             base, ours = await _side(stack, plan, relay, chargers), await _side(stack, plan, proxy, chargers)
             for _ in range(plan.rounds):
-                its = (await _round(base, frames, pause)).times
-                mine = (await _round(ours, frames, pause)).times
+                its = (await one_round(base, frames, pause)).times
+                mine = (await one_round(ours, frames, pause)).times
                 middle.add(at(0.5, mine) * 1e3, at(0.5, its) * 1e3)
                 late.add(at(0.99, mine) * 1e3, at(0.99, its) * 1e3)
         figures += [middle, late]
@@ -90,8 +91,8 @@ async def processor(plan: Plan) -> Section:
         programs = [stack.enter_context(start) for start in (processes.relay(), plan.proxy(), processes.library())]
         base, ours, slow = [await _side(stack, plan, program, plan.chargers) for program in programs]
         for _ in range(plan.rounds):
-            its, mine = await _round(base, plan.frames), await _round(ours, plan.frames)
-            librarys = await _round(slow, max(plan.chargers, plan.frames // LIBRARY_SHARE))
+            its, mine = await one_round(base, plan.frames), await one_round(ours, plan.frames)
+            librarys = await one_round(slow, max(plan.chargers, plan.frames // LIBRARY_SHARE))
             against_relay.add(mine.microseconds, its.microseconds)
             against_library.add(mine.microseconds, librarys.microseconds)
             before_answer.add(mine.busy / len(mine.times) * 1e6, its.busy / len(its.times) * 1e6)

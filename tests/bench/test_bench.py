@@ -18,7 +18,7 @@ from tests.bench.mqtt import Client
 from tests.bench.obedience import obey
 from tests.bench.wire import Wire, unmasked
 
-LINES = ("boot", "status", "start", "meter", "stop", "heartbeat", "report")
+LINES = ("boot", "status", "start", "meter", "stop", "heartbeat", "transfer", "report")
 
 
 def said(version: str, line: str) -> list[Any]:

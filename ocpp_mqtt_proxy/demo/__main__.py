@@ -1,4 +1,4 @@
-"""`python -m ocpp_mqtt_proxy.demo [run|demo]`: the service with a broker, and for `demo` with chargers and a backend.
+"""`python -m ocpp_mqtt_proxy.demo [run|demo]`: the service and a broker; for `demo` chargers, a backend, a CSMS too.
 
 The broker is the configured one, else what listens on this machine's port 1883, else one started for the while.
 """
@@ -19,7 +19,7 @@ from secrets import token_urlsafe
 
 from ocpp_mqtt_proxy import config_file
 from ocpp_mqtt_proxy.config_file import BadConfiguration
-from ocpp_mqtt_proxy.demo import backend, broker
+from ocpp_mqtt_proxy.demo import backend, broker, csms
 from ocpp_mqtt_proxy.demo.broker import NoBroker
 
 STANDARD_PORT = 1883
@@ -39,11 +39,14 @@ def main(arguments: list[str]) -> int:
     """Run until interrupted; the service's exit code."""
     demo = "demo" in arguments
     with tempfile.TemporaryDirectory() as folder, _broker(Path(folder)) as found:
-        environment = DEMO_OPTIONS | found if demo else found
+        csms_port = broker.free_port()
+        environment = DEMO_OPTIONS | _billed(csms_port) | found if demo else found
         if demo:
             Path("run").mkdir(exist_ok=True)
         port = environment.get("OCPP_MQTT_PROXY_HTTP__PORT", "9000")
         with contextlib.ExitStack() as stack:
+            if demo:
+                stack.enter_context(_process([str(csms_port)], environment, "ocpp_mqtt_proxy.demo.csms"))
             service = stack.enter_context(_process(["run"], environment))
             if demo and _serves(service, int(port)):
                 stack.enter_context(_process(_share(port), environment, "ocpp_mqtt_proxy.demo.backend"))
@@ -64,6 +67,10 @@ def _serves(service: subprocess.Popen[bytes], port: int) -> bool:
 def _simulate(version: str, charger: str, speed: str, port: str) -> list[str]:
     url = f"ws://127.0.0.1:{port}/charger"
     return ["simulate", "--url", url, "--version", version, "--id", charger, "--speed", speed, "--show"]
+
+
+def _billed(csms_port: int) -> dict[str, str]:
+    return {"OCPP_MQTT_PROXY_OCPP_SERVICES": json.dumps([csms.options(csms_port)])}
 
 
 def _share(port: str) -> list[str]:

@@ -1,10 +1,12 @@
 """Who decides on cards: the house, what was decided before, and providers that are asked (contract §3, §6, §7).
 
-Asked are those that are connected and that the rules would let act now; where a service has authority over a
-charger's transactions, it alone. All hear at once, because a charger waits. The first that accepts has the charger's
-transactions and the session; but one that goes before it (holder, preferred, priority) gets `GRACE_SECONDS` more, so
-that an order that the owner set does not depend on who is a little faster. Where none accepts within
-`PATIENCE_SECONDS` the card is invalid, by nobody.
+Asked are those that are connected and that the rules would let act now. All hear at once, because a charger waits. The
+first that accepts has the charger's transactions and the session; but one that goes before it (holder, preferred,
+priority) gets `GRACE_SECONDS` more, so that an order that the owner set does not depend on who is a little faster.
+Where none accepts within `PATIENCE_SECONDS` the card is invalid, by nobody.
+
+Where a service has authority over a charger's transactions it alone is asked, if the rules let it. While it cannot be,
+or is silent for too long, what its configuration says of that holds, until it speaks after all.
 
 A card that is shown is asked about anew unless it was accepted a short time ago. The start that follows gets the
 verdict that the card got, a no too. The end of a transaction waits for nobody.
@@ -37,7 +39,7 @@ from ocpp_mqtt_proxy.core.authorization import (
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import AuthorizationAsked
 from ocpp_mqtt_proxy.core.hearing import Hearing, tell_decision
-from ocpp_mqtt_proxy.core.model import IdToken
+from ocpp_mqtt_proxy.core.model import OWNER, IdToken
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase, Report, TransactionReported, card_of
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.station import Station
@@ -66,7 +68,10 @@ class Referee(Protocol):
         """How long it may take, in seconds."""
 
     async def authorize(self, charger_id: str, token: IdToken) -> Authorization | None:
-        """Its verdict, or what holds while it is down; None where there is none. Never raises."""
+        """Its own word, however late it comes; None, and that at once, where none will come. Never raises."""
+
+    def while_down(self, charger_id: str, token: IdToken) -> Authorization:
+        """What holds of a card while it cannot be asked (contract §3 `authority_down`)."""
 
 
 @dataclass(slots=True)
@@ -74,7 +79,8 @@ class Asking:
     """A question that is put to providers, and was until it is over: then `decision` is there.
 
     `starting` where a transaction begins with the card. `spoken` once somebody accepts, `settled` once no answer
-    would change anything.
+    would change anything. `provisional` while the decision is not the word of the service that is asked, but what holds
+    without it.
     """
 
     station: Station
@@ -86,6 +92,7 @@ class Asking:
     spoken: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     decision: Decision | None = None
+    provisional: bool = False
     task: asyncio.Task[Decision] | None = None
 
     @property
@@ -115,7 +122,7 @@ class Authority:
         self.grace = grace
         self._open: dict[tuple[str, str], Asking] = {}
         self._by_id: dict[str, Asking] = {}
-        self._errands: set[asyncio.Task[object]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
 
     def decide(self, station: Station, report: Report) -> Decision | asyncio.Future[Decision] | None:
         """The verdict on a report's card, or one to come; None where there is no card, or none is needed."""
@@ -138,7 +145,7 @@ class Authority:
         asking = self._by_id.get(request_id)
         if asking is None or provider not in asking.question.asked or self._is_long_over(asking):
             return False
-        if provider in asking.question.answers:
+        if provider in asking.question.answers and not asking.provisional:
             return True
         said = of(provider, authorization)
         asking.question.answers[provider] = said
@@ -191,10 +198,9 @@ class Authority:
             asked = self._asked(station, connector, referee, starting=starting)
             if not asked:
                 return Decision(INVALID, NOBODY)
-            patience = referee.patience if referee else self.patience
-            until = self._hub.clock.now() + timedelta(seconds=patience)
+            until = self._hub.clock.now() + timedelta(seconds=referee.patience if referee else self.patience)
             asking = Asking(station, Question(token, asked), until, connector)
-            self._put(asking, patience, referee)
+            self._put(asking, referee)
         asking.starting = asking.starting or starting
         assert asking.task is not None
         return asyncio.shield(asking.task)
@@ -216,33 +222,42 @@ class Authority:
         self._arbitration.consider(station, _wish(provider, connector, Intent.ANSWER))
         return False
 
-    def _put(self, asking: Asking, patience: float, referee: Referee | None) -> None:
+    def _put(self, asking: Asking, referee: Referee | None) -> None:
         self._open[asking.key] = self._by_id[asking.id] = asking
-        asking.task = asyncio.create_task(self._await(asking, patience), name=f"card at {asking.station.id}")
-        if referee is not None:
-            self._errand(self._consult(asking, referee))
-        else:
+        verdict = self._await(asking) if referee is None else self._consult(asking, referee)
+        asking.task = asyncio.create_task(verdict, name=f"card at {asking.station.id}")
+        if referee is None:
             self._hub.apply(asking.station, lambda hearing: _tell_asked(hearing, asking))
 
-    async def _consult(self, asking: Asking, referee: Referee) -> None:
-        said = await referee.authorize(asking.station.id, asking.question.token)
-        if said is not None:
-            self.answer(referee.id, asking.id, said)
-
-    async def _await(self, asking: Asking, patience: float) -> Decision:
+    async def _await(self, asking: Asking) -> Decision:
         """The verdict, when it is there or it takes too long."""
         with self._hub.bus.listening("card") as mailbox:
             watching = asyncio.create_task(self._watch(asking, mailbox))
             try:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(patience):
+                    async with asyncio.timeout(self.patience):
                         await self._all_said(asking)
             finally:
                 watching.cancel()
                 del self._open[asking.key]
-        asking.decision = self._conclude(asking)
-        self._forget_oldest()
-        return asking.decision
+        return self._conclude(asking)
+
+    async def _consult(self, asking: Asking, referee: Referee) -> Decision:
+        """The verdict of a service with authority; or what holds without it, until it speaks after all."""
+        station, question = asking.station, asking.question
+        try:
+            await asyncio.wait([self._errand(self._hear_out(asking, referee))], timeout=referee.patience)
+        finally:
+            del self._open[asking.key]
+        if referee.id not in question.answers:
+            asking.provisional = True
+            question.answers[referee.id] = of(referee.id, referee.while_down(station.id, question.token))
+        return self._conclude(asking)
+
+    async def _hear_out(self, asking: Asking, referee: Referee) -> None:
+        said = await referee.authorize(asking.station.id, asking.question.token)
+        if said is not None:
+            self.answer(referee.id, asking.id, said)
 
     async def _all_said(self, asking: Asking) -> None:
         await asking.spoken.wait()
@@ -266,20 +281,18 @@ class Authority:
 
     def _gone(self, asking: Asking) -> set[str]:
         """Who will not answer, or whose yes would not count."""
-        present, referee = self._arbitration.house.present, self.referee_for(asking.station.id)
-        here = present.keys() | ({referee.id} if referee else set())
-        return {
-            provider for provider in asking.question.asked if provider not in here or not self._counts(asking, provider)
-        }
+        here, asked = self._arbitration.house.present, asking.question.asked
+        return {provider for provider in asked if provider not in here or not self._counts(asking, provider)}
 
     def _counts(self, asking: Asking, provider: str) -> bool:
         return self._intent(asking.station, provider, asking.connector, starting=asking.starting) is not None
 
     def _conclude(self, asking: Asking) -> Decision:
-        """The first yes that the rules let count, else a no."""
+        """The first yes that the rules let count, else a no: that is the decision."""
         decision = next(filter(lambda yes: self._wins(asking, yes), asking.question.acceptances()), None)
-        decision = decision or asking.question.refusal()
+        asking.decision = decision = decision or asking.question.refusal()
         self._remember(asking, decision)
+        self._forget_oldest()
         return decision
 
     def _wins(self, asking: Asking, yes: Decision) -> bool:
@@ -305,27 +318,36 @@ class Authority:
             del self._by_id[request_id]
 
     def _take_late(self, asking: Asking, decided: Decision, late: Decision) -> None:
-        """An answer that came when all was over: of use only where nobody had accepted the card, nor has since."""
-        now, token = self._hub.clock.now(), asking.question.token
-        since = asking.station.recall(token.tag, now)
-        if decided.accepted or (since is not None and since.accepted):
+        """An answer that came when all was over: of use where nobody had accepted the card, nor has since.
+
+        Or where it was accepted in the absence of the one who has the say, and that one is here now.
+        """
+        token, absent = asking.question.token, asking.provisional
+        asking.provisional = False
+        since = asking.station.recall(token.tag, self._hub.clock.now())
+        taken = since is not None and since.accepted and not (absent and since.by == late.by)
+        if taken or (decided.accepted and (late.accepted or not absent)):
             return
         self._remember(asking, late)
         self._hub.apply(asking.station, lambda hearing: tell_decision(hearing, token, late))
         if not late.accepted:
-            self._errand(self._stop(asking))
+            self._errand(self._stop(asking, late.by))
 
-    async def _stop(self, asking: Asking) -> None:
-        """Stop what runs with a card that somebody refuses and nobody accepted (semantics §5.3)."""
+    async def _stop(self, asking: Asking, by: str) -> None:
+        """Stop what runs with a card that somebody refuses and nobody with a say accepted (semantics §5.3).
+
+        Not what another provider began from afar with the same tag.
+        """
         for session in list(asking.station.sessions()):
-            if key_of(session.id_tag or "") == asking.key[1]:
+            if key_of(session.id_tag or "") == asking.key[1] and session.provider in (OWNER, by):
                 request = requests.Stop(transaction_id=session.transaction_id)
                 await self._arbitration.dispatcher.submit(asking.station.id, request)
 
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
-        task: asyncio.Task[object] = asyncio.create_task(work)
+    def _errand(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+        return task
 
 
 def _wish(provider: str, connector: Connector | None, intent: Intent) -> Wish:

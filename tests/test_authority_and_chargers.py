@@ -320,22 +320,36 @@ async def test_a_provider_s_start_is_good_no_more_once_the_owner_took_over(scene
 
 @dataclass
 class FakeReferee:
-    """A service with authority over a charger's transactions."""
+    """A service with authority over a charger's transactions. `says` None: nothing will come from it."""
 
     id: str = "csms"
     patience: float = NEVER
     says: Authorization | None = ACCEPTED
+    down: Authorization = INVALID
     asked: list[str] = field(default_factory=list)
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def authorize(self, charger_id: str, token: IdToken) -> Authorization | None:
         self.asked.append(f"{charger_id} {token.tag}")
+        if self.patience == AT_ONCE:
+            await self.speaks.wait()
         return self.says
+
+    def while_down(self, charger_id: str, token: IdToken) -> Authorization:
+        return self.down
 
 
 def judged_by(referee: FakeReferee) -> Scene:
     scene = Scene(Rules(providers=of_equals("first", "csms")), ("first",))
     scene.authority.referee_for = lambda _: referee
     return scene
+
+
+async def speaks(referee: FakeReferee, said: Authorization | None) -> None:
+    """It answers at last."""
+    referee.says = said
+    referee.speaks.set()
+    await settle()
 
 
 async def test_a_service_with_authority_is_asked_alone() -> None:
@@ -347,9 +361,91 @@ async def test_a_service_with_authority_is_asked_alone() -> None:
     assert scene.holder() == "csms"
 
 
-async def test_a_service_that_says_nothing_in_time_accepts_nobody() -> None:
-    scene = judged_by(FakeReferee(says=None, patience=AT_ONCE))
+async def test_a_card_of_the_house_is_not_put_to_it() -> None:
+    referee = FakeReferee(says=BLOCKED)
+    assert await judged_by(referee).verdict(AuthorizationRequested(IdToken("anna"))) is Verdict.ACCEPTED
+    assert referee.asked == []
+
+
+async def test_nor_is_it_asked_where_the_rules_do_not_let_it_act() -> None:
+    referee = FakeReferee()
+    scene = judged_by(referee)
+    scene.arbitration.house.disabled |= {"csms"}
+    assert await scene.verdict() is Verdict.INVALID
+    assert referee.asked == []
+
+
+async def test_its_no_is_the_charger_s_answer() -> None:
+    scene = judged_by(FakeReferee(says=BLOCKED))
+    assert await within_patience(scene.put()) is Verdict.BLOCKED
+    assert [(fact.verdict, fact.by) for fact in scene.events(CardDecided)] == [(Verdict.BLOCKED, "csms")]
+
+
+async def test_a_session_with_a_card_that_it_accepted_is_its_own() -> None:
+    scene = judged_by(FakeReferee())
+    await within_patience(scene.put())
+    await scene.verdict(start(1000, tag=TAG))
+    assert scene.session().provider == "csms"
+
+
+@pytest.mark.parametrize(("down", "verdict"), [(ACCEPTED, Verdict.ACCEPTED), (INVALID, Verdict.INVALID)])
+async def test_while_it_is_down_what_the_owner_said_of_that_holds_at_once(
+    down: Authorization, verdict: Verdict
+) -> None:
+    scene = judged_by(FakeReferee(says=None, down=down))
+    assert await within_patience(scene.put()) is verdict
+
+
+async def test_silent_for_too_long_it_counts_as_down() -> None:
+    scene = judged_by(FakeReferee(patience=AT_ONCE, down=ACCEPTED))
+    assert await within_patience(scene.put()) is Verdict.ACCEPTED
+    await scene.verdict(start(1000, tag=TAG))
+    assert scene.session().provider == "csms"
+
+
+async def test_its_yes_does_not_count_where_the_rules_changed_meanwhile() -> None:
+    scene = judged_by(FakeReferee(patience=AT_ONCE, down=ACCEPTED))
+    answer = scene.put()
+    await owner.set_mode(scene.arbitration, "CP1", OWNER, "test")
+    assert await within_patience(answer) is Verdict.INVALID
+
+
+async def test_its_late_yes_is_good_for_the_next_time() -> None:
+    referee = FakeReferee(patience=AT_ONCE)
+    scene = judged_by(referee)
     assert await within_patience(scene.put()) is Verdict.INVALID
+    await speaks(referee, ACCEPTED)
+    assert await scene.verdict() is Verdict.ACCEPTED
+    assert len(referee.asked) == 1
+
+
+async def test_its_late_no_stops_what_was_accepted_in_its_absence() -> None:
+    referee = FakeReferee(patience=AT_ONCE, down=ACCEPTED)
+    scene = judged_by(referee)
+    await within_patience(scene.put())
+    await scene.verdict(start(1000, tag=TAG))
+    await speaks(referee, BLOCKED)
+    assert stops(scene) == [StopCharging(scene.session().transaction_id)]
+
+
+async def test_its_late_yes_to_what_was_accepted_in_its_absence_changes_nothing() -> None:
+    referee = FakeReferee(patience=AT_ONCE, down=ACCEPTED)
+    scene = judged_by(referee)
+    await within_patience(scene.put())
+    await scene.verdict(start(1000, tag=TAG))
+    await speaks(referee, ACCEPTED)
+    assert stops(scene) == []
+    assert len(scene.events(CardDecided)) == 1
+
+
+async def test_its_late_no_leaves_a_start_from_afar_with_the_same_tag_alone() -> None:
+    referee = FakeReferee(patience=AT_ONCE, down=ACCEPTED)
+    scene = judged_by(referee)
+    await within_patience(scene.put())
+    await scene.arbitration.dispatcher.start_for("first", scene.station, requests.Start(id_tag=TAG))
+    await scene.verdict(start(1000, tag=TAG))
+    await speaks(referee, BLOCKED)
+    assert stops(scene) == []
 
 
 # Whenever the verdict comes

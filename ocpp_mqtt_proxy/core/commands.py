@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, Place
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Place
+from ocpp_mqtt_proxy.core.reports import Authorization
 
 
 class Reason(StrEnum):
@@ -211,7 +212,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class GetConfiguration:
-    """Read configuration: 1.6 keys, or 2.x variables as `Component.Variable`. Empty: all (1.6)."""
+    """Read configuration: 1.6 keys, or 2.x variables as `Component.Variable`. Empty: all (1.6).
+
+    The outcome's `result` holds `values` by name, and as far as it is known `readonly` names and, for those without
+    a value, in `because` why (`unknown_component`, `unknown_variable`, `unknown_attribute`, `rejected`).
+    """
 
     names: tuple[str, ...] = ()
 
@@ -228,10 +233,40 @@ class SetConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class GetInventory:
-    """Read a 2.x charger's device model (GetBaseReport); it arrives in InventoryReported parts."""
+    """Read a 2.x charger's device model (GetBaseReport); it arrives in InventoryReported parts.
+
+    Not `full`: what can be set. `summary`: what tells whether the charger is well.
+    """
 
     request_id: int
     full: bool = True
+    summary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GetReport:
+    """Read some of a 2.x charger's device model (B08): components, or variables of them, by name.
+
+    With `criteria` (`Active`, `Available`, `Enabled`, `Problem`) only components of which one of these holds.
+    """
+
+    request_id: int
+    names: tuple[str, ...] = ()
+    criteria: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SendLocalList:
+    """Replace the local authorisation list, or with `differential` change it: None takes a card out (D01)."""
+
+    version: int
+    cards: tuple[tuple[IdToken, Authorization | None], ...] = ()
+    differential: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GetListVersion:
+    """Which version the local authorisation list has (D02): in the outcome's `result["version"]`, 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +400,9 @@ Order = (
     | GetConfiguration
     | SetConfiguration
     | GetInventory
+    | GetReport
+    | SendLocalList
+    | GetListVersion
     | DataTransfer
     | ClearCache
     | Reserve

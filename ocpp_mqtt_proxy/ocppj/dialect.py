@@ -30,7 +30,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.reports import Answer, Report
+from ocpp_mqtt_proxy.core.reports import Answer, Relayed, Report
 from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.fields import Object, text
 from ocpp_mqtt_proxy.ocppj.quirks import Active, usual
@@ -152,7 +152,7 @@ class Dialect:
 
     def reply(self, action: str, answer: Answer) -> Payload:
         """The answer to a charger's call, as this version writes it."""
-        return self.hear[action].reply(answer)
+        return dict(answer.payload) if isinstance(answer, Relayed) else self.hear[action].reply(answer)
 
     def put(self, order: Order) -> tuple[str, Payload] | None:
         """An order as a call; None where this version has no such thing, or no room for what is in it."""
@@ -234,6 +234,20 @@ def settings_words(order: SetConfiguration, outcome: Outcome, unsupported: str =
     words = {status: word for word, status in SET_STATUS.items()}
     unheard = unsupported if outcome.reason is Reason.NOT_SUPPORTED else words["rejected"]
     return {name: words.get(known[name], unsupported) if name in known else unheard for name, _ in order.values}
+
+
+def list_answer(_: object, outcome: Outcome) -> Payload:
+    """The answer to a local list: taken, of the wrong version, or not taken (D01.FR)."""
+    status = "Accepted" if outcome.ok else "Failed"
+    return {"status": "VersionMismatch" if outcome.result.get("charger_status") == "VersionMismatch" else status}
+
+
+def version_told(_: object, payload: Object) -> Outcome:
+    """The version of the local list; below 0 there can be none (1.6 §5.10)."""
+    number = payload.get("listVersion", payload.get("versionNumber"))
+    if not isinstance(number, int):
+        return failed(Reason.INVALID, "the charger's answer holds no version")
+    return done(version=number) if number >= 0 else refused(Reason.NOT_SUPPORTED, "the charger has no local list")
 
 
 def is_scheduled(outcome: Outcome) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core.model import ENERGY, Reading
+from ocpp_mqtt_proxy.core.model import ENERGY, Reading, Signed
 from ocpp_mqtt_proxy.core.readings import scale_of
 from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, whole, word
 
@@ -43,7 +43,7 @@ _new = tuple.__new__
 """Makes a named tuple in half the time of its own constructor, which is Python: there are a dozen in a message."""
 
 
-def read(amount: float, words: Words, signed: str | None = None) -> Reading | None:
+def read(amount: float, words: Words, signed: Signed | None = None) -> Reading | None:
     """A number with the words around it as a reading; None where it is beyond all measure."""
     try:
         measurand, unit, phase, context, location, factor, shift = _labels[words]

@@ -6,6 +6,7 @@ peers see to that). `told` strategies come back as they went; `any` ones hold wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -445,6 +446,9 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     at_once = 1 if of_16 else 3
     known = [use for use in CertificateUse if use is not CertificateUse.OEM_ROOT or version is Version.V21]
     uses = st.sampled_from(list(words16.CERTIFICATES) if of_16 else known)
+    verdicts = [Verdict.ACCEPTED, Verdict.BLOCKED, Verdict.EXPIRED, Verdict.INVALID]
+    cards = st.builds(Authorization, st.sampled_from(verdicts), st.none() | words(20, 1), MAYBE_INSTANTS)
+    listed = st.tuples(tokens(min(version, Version.V201)), st.none() | cards)
     strategies: dict[type, st.SearchStrategy[Any]] = {
         commands.StartCharging: st.builds(commands.StartCharging, evses, tags(version), numbers, st.none() | limits),
         commands.StopCharging: st.builds(commands.StopCharging, transaction_ids(version)),
@@ -468,7 +472,18 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
             commands.SetConfiguration,
             st.lists(setting, min_size=1, max_size=at_once, unique_by=lambda pair: pair[0]).map(tuple),
         ),
-        commands.GetInventory: st.builds(commands.GetInventory, INT32, st.booleans()),
+        commands.GetInventory: st.builds(commands.GetInventory, INT32, st.booleans())
+        | st.builds(commands.GetInventory, INT32, st.just(False), st.just(True)),
+        commands.GetReport: st.builds(
+            commands.GetReport,
+            INT32,
+            st.lists(names | st.just("SecurityCtrlr") | st.just("Connector@1:1"), max_size=3).map(tuple),
+            st.lists(st.sampled_from(["Active", "Problem"]), max_size=2, unique=True).map(tuple),
+        ),
+        commands.SendLocalList: st.builds(
+            commands.SendLocalList, INT32, st.lists(listed, max_size=3).map(tuple), st.booleans()
+        ),
+        commands.GetListVersion: st.builds(commands.GetListVersion),
         commands.DataTransfer: st.builds(commands.DataTransfer, ids(255), st.just("") | ids(50), data),
         commands.ClearCache: st.builds(commands.ClearCache),
         commands.Reserve: st.builds(commands.Reserve, evses, INT32, tags(version), INSTANTS),
@@ -487,7 +502,7 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
         commands.TakeCertificate: st.builds(commands.TakeCertificate, PEMS),
     }
     if of_16:
-        del strategies[commands.GetInventory]
+        del strategies[commands.GetInventory], strategies[commands.GetReport]
     return strategies
 
 
@@ -497,22 +512,8 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 def outcomes(order: commands.Order) -> st.SearchStrategy[Outcome]:
     """What may become of an order: done with all it may bring, refused or failed for every reason."""
     no = st.sampled_from(Reason).flatmap(lambda reason: st.sampled_from([refused(reason, "no"), failed(reason, "no")]))
-    match order:
-        case commands.GetConfiguration():
-            return no | _configurations(order)
-        case commands.SetConfiguration():
-            return no | _settings(order)
-        case commands.DataTransfer():
-            return no | JSON.map(lambda data: done(data=data))
-        case commands.GetDiagnostics():
-            return no | st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
-        case commands.ListCertificates():
-            return no | _certificates()
-        case commands.RawCall():
-            return no | st.just(Outcome(commands.Result.OK, result={"status": "Accepted"}))
-        case commands.StartCharging():
-            return no | st.just(done()) | INT32.map(str).map(lambda number: done(transaction_id=number))
-    return no | st.just(done()) | st.just(done(charger_status="Scheduled"))
+    yes = st.just(done()) | st.just(done(charger_status="Scheduled"))
+    return no | _OUTCOMES.get(type(order), lambda _: yes)(order)
 
 
 def _configurations(order: commands.GetConfiguration) -> st.SearchStrategy[Outcome]:
@@ -532,5 +533,27 @@ def _certificates() -> st.SearchStrategy[Outcome]:
 
 
 def _settings(order: commands.SetConfiguration) -> st.SearchStrategy[Outcome]:
-    became = st.sampled_from(["accepted", "reboot_required", "rejected", "not_supported"])
+    became = st.sampled_from(
+        ["accepted", "reboot_required", "rejected", "not_supported", "unknown_component", "unknown_attribute"]
+    )
     return st.fixed_dictionaries({name: became for name, _ in order.values}).map(lambda told: done(set=told))
+
+
+_OUTCOMES: dict[type, Callable[[Any], st.SearchStrategy[Outcome]]] = {
+    commands.GetConfiguration: _configurations,
+    commands.SetConfiguration: _settings,
+    commands.GetListVersion: lambda _: INT32.map(lambda version: done(version=version)),
+    commands.SendLocalList: lambda _: st.sampled_from(
+        [done(), refused(Reason.INVALID, "no", charger_status="VersionMismatch")]
+    ),
+    commands.GetInventory: lambda _: st.sampled_from([done(), done(charger_status="EmptyResultSet")]),
+    commands.GetReport: lambda _: st.sampled_from([done(), done(charger_status="EmptyResultSet")]),
+    commands.DataTransfer: lambda _: JSON.map(lambda data: done(data=data)),
+    commands.GetDiagnostics: lambda _: (
+        st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
+    ),
+    commands.ListCertificates: lambda _: _certificates(),
+    commands.RawCall: lambda _: st.just(Outcome(commands.Result.OK, result={"status": "Accepted"})),
+    commands.StartCharging: lambda _: st.just(done()) | INT32.map(str).map(lambda number: done(transaction_id=number)),
+}
+"""Where done brings more than a yes."""

@@ -25,6 +25,7 @@ from ocpp_mqtt_proxy.core.model import Amps, Place, Version
 from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, agreed, settled
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.ocppj.fields import children
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode, spelled
 from tests.ocppj import strategies
@@ -413,3 +414,51 @@ def test_201_refuses_to_upload_where_it_must() -> None:
 def test_every_call_of_ours_is_one_that_a_version_knows() -> None:
     for version, dialect in DIALECTS.items():
         assert set(dialect.obey) <= schema.actions(version)
+
+
+# Settings and lists
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("unknown_component", "UnknownComponent"),
+        ("unknown_variable", "UnknownVariable"),
+        ("unknown_attribute", "NotSupportedAttributeType"),
+        ("rejected", "Rejected"),
+    ],
+)
+@pytest.mark.parametrize("version", [V201, V21])
+def test_a_variable_without_a_value_says_why(version: Version, reason: str, word: str) -> None:
+    order = commands.GetConfiguration(("A.b[MaxSet]",))
+    answer = DIALECTS[version].response("GetVariables", order, done(values={}, because={"A.b[MaxSet]": reason}))
+    (result,) = list(children(answer, "getVariableResult"))
+    assert (result["attributeStatus"], result["attributeType"]) == (word, "MaxSet")
+    assert DIALECTS[version].outcome(order, answer).result["because"] == {"A.b[MaxSet]": reason}
+
+
+def test_a_variable_set_twice_in_one_call_has_two_results() -> None:
+    order = commands.SetConfiguration((("A.b", "1"), ("A.b", "2")))
+    answer = DIALECTS[V201].response("SetVariables", order, settled({"A.b": "Accepted"}))
+    assert [item["attributeStatus"] for item in children(answer, "setVariableResult")] == ["Accepted", "Accepted"]
+
+
+def test_16_says_of_every_setting_it_does_not_know_that_it_is_not_supported() -> None:
+    order = commands.SetConfiguration((("A", "1"),))
+    unknown = refused(Reason.NOT_SUPPORTED, "no", set={"A": "unknown_component"})
+    assert DIALECTS[V16].response("ChangeConfiguration", order, unknown) == {"status": "NotSupported"}
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+@pytest.mark.parametrize("word", ["VersionMismatch", "Failed"])
+def test_a_list_that_is_not_taken_says_why(version: Version, word: str) -> None:
+    order = commands.SendLocalList(1)
+    outcome = DIALECTS[version].outcome(order, {"status": word})
+    assert DIALECTS[version].response("SendLocalList", order, outcome) == {"status": word}
+
+
+def test_a_16_charger_without_a_list_says_so() -> None:
+    order = commands.GetListVersion()
+    assert DIALECTS[V16].outcome(order, {"listVersion": -1}).reason is Reason.NOT_SUPPORTED
+    assert DIALECTS[V16].outcome(order, {}).reason is Reason.INVALID
+    assert DIALECTS[V16].response("GetLocalListVersion", order, refused(Reason.NOT_SUPPORTED)) == {"listVersion": -1}

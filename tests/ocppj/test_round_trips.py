@@ -163,6 +163,8 @@ NEITHER = (commands.GetConfiguration, commands.ClearLimit, commands.ListCertific
 SAY_NEITHER_YES_NOR_NO = {
     (Version.V16, commands.GetDiagnostics),
     (Version.V16, commands.UpdateFirmware),
+    (Version.V201, commands.GetListVersion),
+    (Version.V21, commands.GetListVersion),
     *((version, kind) for version in DIALECTS for kind in NEITHER),
 }
 """Answers without a status; and of a profile cleared, `Unknown` is as good as done."""

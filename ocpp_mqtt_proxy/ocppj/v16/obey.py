@@ -10,6 +10,7 @@ from ocpp_mqtt_proxy.core.commands import (
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
+    GetListVersion,
     ListCertificates,
     Message,
     Outcome,
@@ -17,6 +18,7 @@ from ocpp_mqtt_proxy.core.commands import (
     Reason,
     Reserve,
     Reset,
+    SendLocalList,
     SetConfiguration,
     SetLimit,
     StartCharging,
@@ -26,21 +28,22 @@ from ocpp_mqtt_proxy.core.commands import (
     Unlock,
     UpdateFirmware,
 )
-from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.model import Amps, IdToken
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
+    list_answer,
     settings_words,
     unless,
     usual_answer,
     usual_answer_or_scheduled,
 )
-from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, instant, integer, text, without_nothing
+from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, children, instant, integer, text, without_nothing
 from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
 from ocpp_mqtt_proxy.ocppj.v16.order import TRIGGERS
-from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, connector_id, place, transaction_id
+from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, authorization, connector_id, place, transaction_id
 
 MAX_KEY = 50
 MAX_VALUE = 500
@@ -157,6 +160,25 @@ def _firmware(payload: Object) -> UpdateFirmware:
     return UpdateFirmware(0, text(payload, "location"), instant(payload, "retrieveDate") or alike.EPOCH)
 
 
+def _local_list(payload: Object) -> SendLocalList:
+    """A card without a verdict is taken out; in a full list it is a fault (§5.15)."""
+    cards = tuple(
+        (IdToken(text(item, "idTag")), authorization(item) if "idTagInfo" in item else None)
+        for item in children(payload, "localAuthorizationList")
+    )
+    return SendLocalList(integer(payload, "listVersion") or 0, cards, payload.get("updateType") == "Differential")
+
+
+def _listed(order: SendLocalList, outcome: Outcome) -> Payload:
+    unsupported = not outcome.ok and outcome.reason is Reason.NOT_SUPPORTED
+    return {"status": "NotSupported"} if unsupported else list_answer(order, outcome)
+
+
+def _list_version(_: GetListVersion, outcome: Outcome) -> Payload:
+    """-1 where there can be no list (§5.10)."""
+    return {"listVersion": integer(outcome.result, "version") or 0 if outcome.ok else -1}
+
+
 _ACCEPTED = usual_answer()
 _TRIGGERED = usual_answer(not_supported="NotImplemented")
 _USES = {word: use for use, word in CERTIFICATES.items()}
@@ -178,6 +200,7 @@ OBEY = {
     "GetConfiguration": Obey(_get_configuration, _configuration),
     "GetDiagnostics": Obey(_diagnostics, _uploading),
     "GetInstalledCertificateIds": Obey(_certificates, _certificates_found),
+    "GetLocalListVersion": Obey(lambda _: GetListVersion(), _list_version),
     "GetLog": Obey(alike.obeyed_log, alike.uploading),
     "RemoteStartTransaction": Obey(_start, _ACCEPTED),
     "RemoteStopTransaction": Obey(_stop, _ACCEPTED),
@@ -185,6 +208,7 @@ OBEY = {
         _reserve, usual_answer(charger_faulted="Faulted", charger_unavailable="Unavailable", held_by_other="Occupied")
     ),
     "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Hard"), _ACCEPTED),
+    "SendLocalList": Obey(_local_list, _listed),
     "SetChargingProfile": Obey(_limit, usual_answer(not_supported="NotSupported")),
     "SignedUpdateFirmware": Obey(alike.obeyed_firmware, _ACCEPTED),
     "TriggerMessage": Obey(_trigger, _TRIGGERED),

@@ -12,12 +12,14 @@ from ocpp_mqtt_proxy.core.commands import (
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
+    GetListVersion,
     ListCertificates,
     Message,
     Outcome,
     Purpose,
     Reserve,
     Reset,
+    SendLocalList,
     SetConfiguration,
     SetLimit,
     StartCharging,
@@ -30,10 +32,10 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
-from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
+from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
 from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, Object, as_text, children, flag, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
-from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES
+from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, id_tag_info
 
 Asked = tuple[str, Payload]
 
@@ -249,6 +251,16 @@ def _certificates_found(order: ListCertificates, payload: Object) -> Outcome:
     return found(payload, lambda p: [(use, hashes(item)) for item in children(p, "certificateHashData")])
 
 
+def _local_list(order: SendLocalList) -> Asked:
+    cards = [
+        without_nothing(idTag=token.tag, idTagInfo=id_tag_info(card) if card else None) for token, card in order.cards
+    ]
+    kind = "Differential" if order.differential else "Full"
+    return "SendLocalList", without_nothing(
+        listVersion=order.version, updateType=kind, localAuthorizationList=cards or None
+    )
+
+
 ORDER = {
     StartCharging: OrderRow(_start, _usual),
     StopCharging: OrderRow(_stop, _usual),
@@ -262,6 +274,8 @@ ORDER = {
     SetConfiguration: OrderRow(_set_configuration, _changed),
     DataTransfer: OrderRow(_data_transfer, _data_transferred),
     ClearCache: OrderRow(lambda _: ("ClearCache", {}), _usual),
+    SendLocalList: OrderRow(_local_list, _usual),
+    GetListVersion: OrderRow(lambda _: ("GetLocalListVersion", {}), version_told),
     Reserve: OrderRow(_reserve, _usual),
     CancelReservation: OrderRow(_cancel_reservation, _usual),
     GetDiagnostics: OrderRow(_diagnostics, _diagnostics_sent),

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import islice
 
 from ocpp_mqtt_proxy.core.commands import CertificateUse
-from ocpp_mqtt_proxy.core.model import OCCUPIED, IdToken, Place, Reading, Sample, Status, StopReason, Verdict
+from ocpp_mqtt_proxy.core.model import OCCUPIED, IdToken, Place, Reading, Sample, Signed, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.ocppj import alike
 from ocpp_mqtt_proxy.ocppj.fields import (
@@ -138,20 +138,34 @@ def samples(payload: Object, key: str) -> tuple[Sample, ...]:
     """A list of MeterValue."""
     found = []
     for value in children(payload, key):
-        first = islice(children(value, "sampledValue"), MAX_READINGS)
+        first = list(islice(children(value, "sampledValue"), MAX_READINGS))
         readings = [r for v in first if (r := reading(v)) is not None]
-        found.append(Sample(instant(value, "timestamp"), tuple(readings)))
+        sealed = [r for v in first if (r := _sealed(v)) is not None]
+        found.append(Sample(instant(value, "timestamp"), tuple(readings), tuple(sealed)))
     return tuple(found)
 
 
 def reading(value: Object) -> Reading | None:
     """One sampledValue in base units, with 1.6's defaults (§7.43); None where it holds no number."""
     amount = number(value.get("value"))
-    if amount is None or value.get("format") == "SignedData":
+    return None if amount is None or value.get("format") == _SEALED else _read(value, amount)
+
+
+_SEALED = "SignedData"
+
+
+def _sealed(value: Object) -> Reading | None:
+    """A sampledValue that is signed, byte for byte: its number stands in that."""
+    data = value.get("value")
+    if value.get("format") != _SEALED or not isinstance(data, str) or not data:
         return None
+    return _read(value, 0.0, Signed(data))
+
+
+def _read(value: Object, amount: float, signed: Signed | None = None) -> Reading | None:
     get = value.get
     words = get("measurand"), get("unit"), None, get("phase"), get("context"), get("location")
-    given = read(amount, words)
+    given = read(amount, words, signed)
     if given is not None and given.context in CONTEXT_REPAIRED:
         return given._replace(context=CONTEXT_REPAIRED[given.context])
     return given
@@ -162,9 +176,16 @@ def meter_values(given: tuple[Sample, ...]) -> list[object]:
     values: list[object] = []
     for sample in given:
         told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
+        told += [_signed_value(r, r.signed) for r in (*sample.readings, *sample.sealed) if r.signed is not None]
         if told:
             values.append({"timestamp": zulu(sample.at or alike.EPOCH), "sampledValue": told})
     return values
+
+
+def _signed_value(given: Reading, signed: Signed) -> dict[str, object]:
+    """What was signed, beside the number that it is of, byte for byte (semantics §8.4)."""
+    measurand = given.measurand if given.measurand in MEASURANDS else None
+    return sampled_value(given) | without_nothing(value=signed.data, format=_SEALED, measurand=measurand)
 
 
 def sampled_value(given: Reading) -> dict[str, object]:

@@ -10,6 +10,8 @@ from ocpp_mqtt_proxy.core.commands import (
     DataTransfer,
     GetConfiguration,
     GetInventory,
+    GetListVersion,
+    GetReport,
     ListCertificates,
     Order,
     Outcome,
@@ -18,6 +20,7 @@ from ocpp_mqtt_proxy.core.commands import (
     Reason,
     Reserve,
     Reset,
+    SendLocalList,
     SetConfiguration,
     SetLimit,
     StartCharging,
@@ -32,6 +35,7 @@ from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
     Payload,
+    list_answer,
     passed_on,
     settings_words,
     usual_answer,
@@ -49,9 +53,9 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
 )
 from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
-from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS
-from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
-from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, place
+from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS, WITHOUT_VALUE
+from ocpp_mqtt_proxy.ocppj.v201.variables import asked, asked_name, wanted_name
+from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, authorization, place, token
 
 _MESSAGES = {word: message for message, word in TRIGGERS.items()}
 
@@ -104,31 +108,38 @@ def _trigger(payload: Object) -> Order:
 
 
 def _get_variables(payload: Object) -> GetConfiguration:
-    return GetConfiguration(tuple(name_of(item) for item in children(payload, "getVariableData")))
+    return GetConfiguration(tuple(asked_name(item) for item in children(payload, "getVariableData")))
 
 
 def _variables(order: GetConfiguration, outcome: Outcome) -> Payload:
     """Each variable asked for has a result: its value, or that it is unknown, or that nobody could be asked."""
     values = outcome.result.get("values")
     known = values if isinstance(values, dict) else {}
-    status = "UnknownVariable" if outcome.ok else "Rejected"
-    return {"getVariableResult": [_variable(name, known.get(name), status) for name in order.names]}
+    because = outcome.result.get("because")
+    why = because if isinstance(because, dict) else {}
+    usual = "unknown_variable" if outcome.ok else "rejected"
+    results = [_variable(name, known.get(name), _WORD_FOR[why.get(name, usual)]) for name in order.names]
+    return {"getVariableResult": results}
 
 
 def _variable(name: str, value: str | None, otherwise: str) -> Payload:
     if value is None:
-        return {"attributeStatus": otherwise, **addressed(name)}
-    return {"attributeStatus": "Accepted", "attributeValue": value[:MAX_TEXT], **addressed(name)}
+        return {"attributeStatus": otherwise, **asked(name)}
+    return {"attributeStatus": "Accepted", "attributeValue": value[:MAX_TEXT], **asked(name)}
 
 
 def _set_variables(payload: Object) -> SetConfiguration:
     items = children(payload, "setVariableData")
-    return SetConfiguration(tuple((name_of(item), text(item, "attributeValue")) for item in items))
+    return SetConfiguration(tuple((asked_name(item), text(item, "attributeValue")) for item in items))
 
 
 def _changed(order: SetConfiguration, outcome: Outcome) -> Payload:
+    """One result for each that was to be set, those named twice too (B05.FR.02)."""
     words = settings_words(order, outcome, unsupported="UnknownVariable")
-    return {"setVariableResult": [{"attributeStatus": w, **addressed(name)} for name, w in words.items()]}
+    became = outcome.result.get("set")
+    if isinstance(became, dict):
+        words |= {name: _UNKNOWN[word] for name, word in became.items() if name in words and word in _UNKNOWN}
+    return {"setVariableResult": [{"attributeStatus": words[name], **asked(name)} for name, _ in order.values]}
 
 
 def _reserve(payload: Object) -> Reserve:
@@ -150,7 +161,39 @@ def _data_transferred(_: DataTransfer, outcome: Outcome) -> Payload:
 
 
 def _inventory(payload: Object) -> GetInventory:
-    return GetInventory(integer(payload, "requestId") or 0, payload.get("reportBase") == "FullInventory")
+    base = payload.get("reportBase")
+    number = integer(payload, "requestId") or 0
+    return GetInventory(number, full=base == "FullInventory", summary=base == "SummaryInventory")
+
+
+def _report(payload: Object) -> GetReport:
+    criteria = payload.get("componentCriteria")
+    return GetReport(
+        integer(payload, "requestId") or 0,
+        tuple(wanted_name(item) for item in children(payload, "componentVariable")),
+        tuple(str(word) for word in criteria) if isinstance(criteria, list) else (),
+    )
+
+
+def _reported(_: Order, outcome: Outcome) -> Payload:
+    """Whether a report follows; one that would be empty does not (B07.FR.09, B08.FR.15)."""
+    empty = outcome.ok and outcome.result.get("charger_status") == "EmptyResultSet"
+    return {"status": "EmptyResultSet"} if empty else _REPORT(_, outcome)
+
+
+def _local_list(payload: Object) -> SendLocalList:
+    """A card without a verdict is taken out; in a full list it is a fault (D01.FR)."""
+    cards = tuple(
+        (shown, authorization(item) if "idTokenInfo" in item else None)
+        for item in children(payload, "localAuthorizationList")
+        if (shown := token(item)) is not None
+    )
+    return SendLocalList(integer(payload, "versionNumber") or 0, cards, payload.get("updateType") == "Differential")
+
+
+def _list_version(_: GetListVersion, outcome: Outcome) -> Payload:
+    """0 where there is no list (D02.FR.02)."""
+    return {"versionNumber": integer(outcome.result, "version") or 0 if outcome.ok else 0}
 
 
 def _certificates(payload: Object) -> ListCertificates:
@@ -176,6 +219,9 @@ def _availability(payload: Object) -> ChangeAvailability:
 
 
 _ACCEPTED = usual_answer()
+_REPORT = usual_answer(not_supported="NotSupported")
+_WORD_FOR = {reason: word for word, reason in WITHOUT_VALUE.items()}
+_UNKNOWN = {reason: word for reason, word in _WORD_FOR.items() if reason != "rejected"}
 _USES = {word: use for use, word in CERTIFICATES.items()}
 
 OBEY = {
@@ -184,9 +230,11 @@ OBEY = {
     "ClearCache": Obey(lambda _: ClearCache(), _ACCEPTED),
     "ClearChargingProfile": Obey(_clear_limit, usual_answer(no="Unknown")),
     "DataTransfer": Obey(_data_transfer, _data_transferred),
-    "GetBaseReport": Obey(_inventory, usual_answer(not_supported="NotSupported")),
+    "GetBaseReport": Obey(_inventory, _reported),
     "GetInstalledCertificateIds": Obey(_certificates, _certificates_found),
+    "GetLocalListVersion": Obey(lambda _: GetListVersion(), _list_version),
     "GetLog": Obey(alike.obeyed_log, alike.uploading),
+    "GetReport": Obey(_report, _reported),
     "GetVariables": Obey(_get_variables, _variables),
     "RequestStartTransaction": Obey(_start, _started),
     "RequestStopTransaction": Obey(lambda p: StopCharging(text(p, "transactionId")), _ACCEPTED),
@@ -195,6 +243,7 @@ OBEY = {
         usual_answer(charger_faulted="Faulted", charger_unavailable="Unavailable", held_by_other="Occupied"),
     ),
     "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Immediate"), usual_answer_or_scheduled),
+    "SendLocalList": Obey(_local_list, list_answer),
     "SetChargingProfile": Obey(_limit, _ACCEPTED),
     "SetVariables": Obey(_set_variables, _changed),
     "TriggerMessage": Obey(_trigger, passed_on(usual_answer(not_supported="NotImplemented"))),

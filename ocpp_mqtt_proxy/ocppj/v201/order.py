@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
@@ -13,6 +14,8 @@ from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetDiagnostics,
     GetInventory,
+    GetListVersion,
+    GetReport,
     ListCertificates,
     Message,
     Outcome,
@@ -20,6 +23,7 @@ from ocpp_mqtt_proxy.core.commands import (
     Reason,
     Reserve,
     Reset,
+    SendLocalList,
     SetConfiguration,
     SetLimit,
     StartCharging,
@@ -34,11 +38,11 @@ from ocpp_mqtt_proxy.core.commands import (
 from ocpp_mqtt_proxy.core.model import IdToken, TokenKind
 from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
-from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled
+from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
-from ocpp_mqtt_proxy.ocppj.v201.variables import addressed, name_of
-from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, evse, id_token
+from ocpp_mqtt_proxy.ocppj.v201.variables import asked, asked_name, wanted
+from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, evse, id_token, id_token_info
 
 Asked = tuple[str, Payload]
 
@@ -115,46 +119,78 @@ def _trigger(order: Trigger) -> Asked:
     return "TriggerMessage", without_nothing(requestedMessage=TRIGGERS[order.message], evse=evse(order.at.place))
 
 
+WITHOUT_VALUE = {
+    "Rejected": "rejected",
+    "UnknownComponent": "unknown_component",
+    "UnknownVariable": "unknown_variable",
+    "NotSupportedAttributeType": "unknown_attribute",
+}
+"""Why a variable has no value to tell (GetVariableStatusEnumType)."""
+
+
 def _get_configuration(order: GetConfiguration) -> Asked:
     """By name only: all of them are an inventory's (GetBaseReport)."""
-    return "GetVariables", {"getVariableData": [addressed(settings.variable(n)) for n in order.names]}
+    return "GetVariables", {"getVariableData": [asked(settings.variable(n)) for n in order.names]}
 
 
 def _configuration(order: GetConfiguration, payload: Object) -> Outcome:
     """Values by the names they were asked by; results come back in any order."""
-    asked = settings.asked_as(order.names, settings.variable)
+    names = settings.asked_as(order.names, settings.variable)
     values: dict[str, str] = {}
+    because: dict[str, str] = {}
     results = list(children(payload, "getVariableResult"))
     if not results:
         return failed(Reason.INVALID, "the charger's answer holds no result")
     for item in results:
-        if text(item, "attributeStatus") == "Accepted":
-            name = name_of(item)
-            values |= dict.fromkeys(asked.get(name.lower(), [name]), text(item, "attributeValue"))
+        status, name = text(item, "attributeStatus"), asked_name(item)
+        if status == "Accepted":
+            values |= dict.fromkeys(names.get(name.lower(), [name]), text(item, "attributeValue"))
+        else:
+            because |= dict.fromkeys(names.get(name.lower(), [name]), WITHOUT_VALUE.get(status, "unknown_variable"))
     unknown = sorted(set(order.names) - values.keys())
-    return done(values=values, readonly=[], unknown=unknown)
+    told = done(values=values, readonly=[], unknown=unknown)
+    why = {name: reason for name, reason in because.items() if name not in values}
+    return replace(told, result={**told.result, "because": why}) if why else told
 
 
 def _set_configuration(order: SetConfiguration) -> Asked:
     return "SetVariables", {
-        "setVariableData": [
-            {**addressed(settings.variable(name)), "attributeValue": value} for name, value in order.values
-        ]
+        "setVariableData": [{**asked(settings.variable(name)), "attributeValue": value} for name, value in order.values]
     }
 
 
 def _changed(order: SetConfiguration, payload: Object) -> Outcome:
-    asked = settings.asked_as((name for name, _ in order.values), settings.variable)
+    names = settings.asked_as((name for name, _ in order.values), settings.variable)
     statuses: dict[str, str] = {}
     for item in children(payload, "setVariableResult"):
-        name = name_of(item)
-        statuses |= dict.fromkeys(asked.get(name.lower(), [name]), text(item, "attributeStatus"))
+        name = asked_name(item)
+        statuses |= dict.fromkeys(names.get(name.lower(), [name]), text(item, "attributeStatus"))
     return settled(statuses)
 
 
 def _inventory(order: GetInventory) -> Asked:
     base = "FullInventory" if order.full else "ConfigurationInventory"
+    base = "SummaryInventory" if order.summary else base
     return "GetBaseReport", {"requestId": order.request_id, "reportBase": base}
+
+
+def _report(order: GetReport) -> Asked:
+    return "GetReport", without_nothing(
+        requestId=order.request_id,
+        componentVariable=[wanted(name) for name in order.names] or None,
+        componentCriteria=list(order.criteria) or None,
+    )
+
+
+def _local_list(order: SendLocalList) -> Asked:
+    cards = [
+        without_nothing(idToken=id_token(token), idTokenInfo=id_token_info(card) if card else None)
+        for token, card in order.cards
+    ]
+    kind = "Differential" if order.differential else "Full"
+    return "SendLocalList", without_nothing(
+        versionNumber=order.version, updateType=kind, localAuthorizationList=cards or None
+    )
 
 
 def _data_transfer(order: DataTransfer) -> Asked:
@@ -227,6 +263,9 @@ ORDER = {
     GetConfiguration: OrderRow(_get_configuration, _configuration),
     SetConfiguration: OrderRow(_set_configuration, _changed),
     GetInventory: OrderRow(_inventory, _or("EmptyResultSet")),
+    GetReport: OrderRow(_report, _or("EmptyResultSet")),
+    SendLocalList: OrderRow(_local_list, _usual),
+    GetListVersion: OrderRow(lambda _: ("GetLocalListVersion", {}), version_told),
     DataTransfer: OrderRow(_data_transfer, _data_transferred),
     ClearCache: OrderRow(lambda _: ("ClearCache", {}), _usual),
     Reserve: OrderRow(_reserve, _usual),

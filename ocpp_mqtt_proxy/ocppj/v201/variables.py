@@ -1,7 +1,8 @@
 """Device-model variables by one name: `Component(instance)@evse:connector.Variable(instance)`.
 
 Instances and the place are left out where there are none: `OCPPCommCtrlr.HeartbeatInterval`,
-`OCPPCommCtrlr.MessageAttempts(TransactionEvent)`, `Connector@1:1.Available`.
+`OCPPCommCtrlr.MessageAttempts(TransactionEvent)`, `Connector@1:1.Available`. An attribute other than the actual
+value follows in brackets: `TxCtrlr.EVConnectionTimeOut[MaxSet]`.
 """
 
 from __future__ import annotations
@@ -39,6 +40,39 @@ def addressed(name: str) -> dict[str, object]:
             name=(match["variable"] or match["component"])[:50], instance=match["variable_instance"]
         ),
     }
+
+
+_ATTRIBUTE = re.compile(r"(?P<name>.*)\[(?P<attribute>Target|MinSet|MaxSet)\]", re.DOTALL)
+
+
+def attribute_of(name: str) -> tuple[str, str]:
+    """A variable's name, and which of its attributes is meant."""
+    match = _ATTRIBUTE.fullmatch(name)
+    return (match["name"], match["attribute"]) if match else (name, "Actual")
+
+
+def asked(name: str) -> dict[str, object]:
+    """The `component`, `variable` and `attributeType` that a name stands for; Actual goes without saying."""
+    bare, attribute = attribute_of(name)
+    return addressed(bare) | without_nothing(attributeType=None if attribute == "Actual" else attribute)
+
+
+def asked_name(item: Object) -> str:
+    """The name of a `component`, `variable` and `attributeType`."""
+    attribute = text(item, "attributeType")
+    return name_of(item) + (f"[{attribute}]" if attribute not in ("", "Actual") else "")
+
+
+def wanted(name: str) -> dict[str, object]:
+    """A ComponentVariableType: a name without a variable is the whole component (B08)."""
+    match = _NAME.fullmatch(name)
+    both = addressed(name)
+    return both if match is None or match["variable"] else {"component": both["component"]}
+
+
+def wanted_name(item: Object) -> str:
+    """The name of a ComponentVariableType."""
+    return name_of(item) if "variable" in item else name_of(item).removesuffix(".")
 
 
 def name_of(item: Object) -> str:

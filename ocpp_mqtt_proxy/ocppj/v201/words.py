@@ -14,6 +14,7 @@ from ocpp_mqtt_proxy.core.model import (
     Place,
     Reading,
     Sample,
+    Signed,
     Status,
     StopReason,
     TokenKind,
@@ -21,6 +22,7 @@ from ocpp_mqtt_proxy.core.model import (
 )
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
 from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.ocppj.alike import as_it_came
 from ocpp_mqtt_proxy.ocppj.fields import (
     MAX_READINGS,
     Object,
@@ -286,8 +288,14 @@ def reading(value: Object) -> Reading | None:
     return read(amount, words, _signed(value) if "signedMeterValue" in value else None)
 
 
-def _signed(value: Object) -> str | None:
-    return text(child(value, "signedMeterValue"), "signedMeterData") or None
+def _signed(value: Object) -> Signed | None:
+    signed = child(value, "signedMeterValue")
+    data, *rest = (as_it_came(signed, key) for key in SIGNED)
+    return Signed(data, *rest) if data else None
+
+
+SIGNED = ("signedMeterData", "signingMethod", "encodingMethod", "publicKey")
+"""The fields of SignedMeterValueType, as `Signed` has them."""
 
 
 def synonymous(given: tuple[Sample, ...], words: Words) -> tuple[Sample, ...]:
@@ -295,7 +303,7 @@ def synonymous(given: tuple[Sample, ...], words: Words) -> tuple[Sample, ...]:
     if not words.synonyms:
         return given
     return tuple(
-        Sample(s.at, tuple(r._replace(measurand=words.synonyms.get(r.measurand, r.measurand)) for r in s.readings))
+        s._replace(readings=tuple(r._replace(measurand=words.synonyms.get(r.measurand, r.measurand)) for r in s.readings))
         for s in given
     )
 
@@ -318,12 +326,20 @@ def sampled_value(given: Reading, words: Words = WORDS) -> dict[str, object]:
     unit = _SYMBOLS.get(given.unit, given.unit)[:20]
     return without_nothing(
         value=given.value,
+        signedMeterValue=_signed_value(given.signed) if given.signed else None,
         measurand=given.measurand,
         unitOfMeasure={"unit": unit} if unit else None,
         phase=given.phase if given.phase in alike.PHASES else None,
         context=given.context if given.context in alike.CONTEXTS else None,
         location=given.location if given.location in words.locations else None,
     )
+
+
+def _signed_value(given: Signed) -> dict[str, object] | None:
+    """What was signed, byte for byte; left out where it has no room, since a part of it proves nothing."""
+    room = (2500, 50, 50, 2500)
+    fits = all(len(said) <= most for said, most in zip(given, room, strict=True))
+    return dict(zip(SIGNED, given, strict=True)) if fits else None
 
 
 def id_token_info(authorization: Authorization) -> dict[str, object]:

@@ -6,9 +6,10 @@ Everything that anybody but the owner wants of a charger goes through here, howe
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -33,7 +34,7 @@ MOST_STRANGERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a provider wants, before the rules. `subject` is its name for the audit log."""
+    """What a provider wants, before the rules. `subject` is its name for the audit log; `lent` as with a request."""
 
     provider: str
     control_class: ControlClass
@@ -41,11 +42,12 @@ class Wish:
     intent: Intent = Intent.ACT
     connector: Connector | None = None
     whose: str | None = None
+    lent: bool = False
 
     @property
     def request(self) -> Request:
         """As the arbiter sees it."""
-        return Request(self.provider, self.control_class, self.intent, self.whose)
+        return Request(self.provider, self.control_class, self.intent, self.whose, self.lent)
 
 
 class Memory(Protocol):
@@ -61,7 +63,8 @@ class Arbitration:
 
     `house` is what holds for all chargers now. `refusals` holds each provider's last one, `absent_since` when its
     last link closed. `strangers` are providers that nobody configured, as far as they were met; `presence_by` is which
-    feed spoke last, `decided` counts decisions by reason (empty for a yes).
+    feed spoke last, `decided` counts decisions by reason (empty for a yes). `lent` are classes beyond their roles that
+    providers have for one thing that the owner allows them.
     """
 
     hub: Hub
@@ -74,6 +77,7 @@ class Arbitration:
     strangers: dict[str, None] = field(default_factory=dict)
     presence_by: str = ""
     decided: Counter[str] = field(default_factory=Counter)
+    lent: frozenset[tuple[str, ControlClass]] = frozenset()
 
     def __post_init__(self) -> None:
         for provider in self.house.disabled:
@@ -85,12 +89,22 @@ class Arbitration:
             # Whoever left a limit before the restart is away until it comes again.
             self.absent_since |= dict.fromkeys(control.limiting - self.house.present.keys(), self.hub.clock.now())
 
+    def lending(self, provider: str) -> Arbitration:
+        """The same arbiter, for one thing that the owner allows a provider whatever its roles (contract §3 `allow`).
+
+        It passes the other rules, or does not, as if it had the class; it does not come to hold it.
+        """
+        view, terms = copy.copy(self), self.rules.terms(provider)
+        roles = terms.roles if terms is not None else frozenset()
+        view.lent = frozenset((provider, one) for one in ControlClass if one not in roles)
+        return view
+
     def judge(self, station: Station, wishes: Iterable[Wish]) -> Outcome | None:
         """Why a provider may not do what it wants; None where it may: then it holds what it needs for that.
 
         All or nothing: of several wishes the first that is refused is the answer.
         """
-        every = list(wishes)
+        every = [replace(wish, lent=(wish.provider, wish.control_class) in self.lent) for wish in wishes]
         for wish in every:
             world = world_of(station, self.house, wish.connector)
             verdict = decide(station.control, wish.request, world, self.rules, self.hub.clock.now())
@@ -114,7 +128,7 @@ class Arbitration:
 
         def granted(hearing: Hearing) -> None:
             self._note(hearing, wish, Grant(), world)
-            if wish.control_class in EXCLUSIVE and wish.intent is not Intent.EASE:
+            if wish.control_class in EXCLUSIVE and wish.intent is not Intent.EASE and not wish.lent:
                 controlling.grant(hearing, wish.provider, wish.control_class)
 
         self.hub.apply(station, granted)
@@ -159,7 +173,8 @@ class Arbitration:
 
     def _inputs(self, hearing: Hearing, wish: Wish, world: World) -> Mapping[str, object]:
         control = hearing.station.control
-        return {
+        lent = {"lent": True} if wish.lent else {}
+        return lent | {
             "mode": control.mode,
             "intent": wish.intent,
             "connector": wish.connector.number if wish.connector else 0,

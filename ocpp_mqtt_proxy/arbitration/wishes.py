@@ -10,7 +10,7 @@ from ocpp_mqtt_proxy.arbitration import Arbitration, Wish
 from ocpp_mqtt_proxy.arbitration.limits import own, plan_now, rebind
 from ocpp_mqtt_proxy.core import controlling
 from ocpp_mqtt_proxy.core.arbiter import Intent
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Ending, Limit, Plan, Reservation
 from ocpp_mqtt_proxy.core.events import LimitsChanged
@@ -247,6 +247,14 @@ CLASS_OF: Mapping[str, ControlClass] = {
     **dict.fromkeys(("SetChargingProfile", "ClearChargingProfile"), SMART_CHARGING),
 }
 """OCPP actions that are of another class than `management`, by name: a raw call is no way around the rules."""
+
+
+async def manage(arbitration: Arbitration, provider: str, charger_id: str, subject: str, order: Order) -> Outcome:
+    """Put an order to the charger that takes `management`. `subject` is its name for the audit log."""
+    station = _station(arbitration, charger_id)
+    return arbitration.judge(station, [Wish(provider, MANAGEMENT, subject)]) or await arbitration.dispatcher.send(
+        station, order
+    )
 
 
 async def call(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Call) -> Outcome:

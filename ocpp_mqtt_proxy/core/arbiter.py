@@ -32,12 +32,16 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a provider wants. `whose` is the provider of the session that it would touch, where there is one."""
+    """What a provider wants. `whose` is the provider of the session that it would touch, where there is one.
+
+    `lent`: the owner allows just this, though it is not among the provider's roles.
+    """
 
     provider: str
     control_class: ControlClass
     intent: Intent = Intent.ACT
     whose: str | None = None
+    lent: bool = False
 
     @property
     def asking(self) -> Asking:
@@ -146,7 +150,7 @@ def _schedule(case: Case) -> str | None:
 
 def _role(case: Case) -> str | None:
     wanted = case.request.control_class
-    return None if wanted in case.terms.roles else f"{wanted} is not among its roles"
+    return None if case.request.lent or wanted in case.terms.roles else f"{wanted} is not among its roles"
 
 
 def _not_yours(case: Case) -> str | None:

@@ -50,7 +50,7 @@ _AT_ANY_TIME = (AuthorizationRequested, BootReported, HeartbeatReported)
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """An answer that waits: for the disk, for a verdict on a card, or for reports before it that wait for one.
+    """An answer that waits: for the disk, a verdict on a card, a service, or reports before it that wait for one.
 
     Awaiting raises LedgerFailed where that fails: the charger gets an error, keeps its message and sends it
     again. The writing goes on whether or not somebody still waits for the answer.
@@ -132,9 +132,7 @@ class Hub:
         decision = self._decision(station, report)
         if isinstance(decision, asyncio.Future):
             return self._hear_later(station, report, decision)
-        asked = self.mirror.ask(station, report) if self.mirror is not None else None
-        answer = self._hear(station, report, decision)
-        return answer if asked is None else Delayed(asked)
+        return self._hear(station, report, decision)
 
     def _hear(self, station: Station, report: Report, decision: Decision | None) -> Answer | Delayed:
         heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
@@ -143,7 +141,12 @@ class Hub:
         if heard.durable:
             return self._delayed(self._record_then_answer(station, report, heard, heard.answer))
         self._conclude(station, heard)
-        return heard.answer
+        return self._relayed(station, report, heard.answer)
+
+    def _relayed(self, station: Station, report: Report, ours: Answer) -> Answer | Delayed:
+        """A service's answer where that is its to give, and ours where it gives none."""
+        asked = self.mirror.ask(station, report, ours) if self.mirror is not None else None
+        return ours if asked is None else Delayed(asked)
 
     def _delayed(self, work: Coroutine[None, None, Answer]) -> Delayed:
         task = asyncio.create_task(work)

@@ -51,10 +51,10 @@ class Mirror(Protocol):
         `report` is what it followed from, where a charger sent something. Never waits and never raises.
         """
 
-    def ask(self, station: Station, report: Report) -> asyncio.Future[Answer] | None:
+    def ask(self, station: Station, report: Report, ours: Answer) -> asyncio.Future[Answer] | None:
         """The answer to a report of a charger where that is a service's to give; None where it is ours.
 
-        The future never fails: where the service does not answer, it holds our own answer.
+        The future is there in time and never fails: it holds `ours`, our own answer, where the service gives none.
         """
 
 

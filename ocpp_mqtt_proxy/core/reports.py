@@ -267,6 +267,13 @@ class Noted(Acknowledged):
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed(Acknowledged):
+    """The answer to a notice that somebody else gave: as it came, in the charger's own version."""
+
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class DataTransferAnswer:
     """The answer to a vendor's message: OCPP's status in snake_case, and data where there is any."""
 

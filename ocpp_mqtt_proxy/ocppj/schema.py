@@ -93,10 +93,11 @@ def actions(version: Version) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Schema:
-    """A compiled schema, and the fields it requires of the message itself."""
+    """A compiled schema, the fields it requires of the message itself, and all that it knows of it."""
 
     validator: jsonschema_rs.Validator
     required: frozenset[str]
+    fields: frozenset[str]
 
 
 @cache
@@ -112,7 +113,7 @@ def _response(version: Version, action: str) -> _Schema:
 def _compiled(file: Path) -> _Schema:
     schema = orjson.loads(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     validator = jsonschema_rs.validator_for(schema, validate_formats=False)
-    return _Schema(validator, frozenset(schema.get("required", ())))
+    return _Schema(validator, frozenset(schema.get("required", ())), frozenset(schema.get("properties", ())))
 
 
 def check(version: Version, action: str, payload: Mapping[str, object], *, response: bool = False) -> Violation | None:
@@ -126,6 +127,12 @@ def check(version: Version, action: str, payload: Mapping[str, object], *, respo
     except jsonschema_rs.ValidationError as error:
         return _violation(error, schema.required.difference(payload))
     return None
+
+
+def known(version: Version, action: str, payload: Mapping[str, object], *, response: bool = False) -> dict[str, object]:
+    """A payload of another version, without the fields that this one lacks (semantics §10.9)."""
+    schema = _response(version, action) if response else _request(version, action)
+    return {name: value for name, value in payload.items() if name in schema.fields}
 
 
 def faults(version: Version, action: str, payload: Mapping[str, object]) -> list[Fault]:

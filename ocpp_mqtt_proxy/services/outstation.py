@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,6 +46,7 @@ class Outstation:
     accepted_at: datetime | None = None
     live: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
     fault: str = ""
+    _errands: set[asyncio.Task[object]] = field(default_factory=set)
 
     @property
     def id(self) -> str:
@@ -109,6 +112,12 @@ class Outstation:
         """Have the service told now, where it has accepted us; else never."""
         if self.accepted:
             self.live.append((action, payload))
+
+    def errand(self, work: Coroutine[None, None, object]) -> None:
+        """Have something done that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
 
 __all__ = ["LinkLost", "NoAnswer", "Outstation", "Refused"]

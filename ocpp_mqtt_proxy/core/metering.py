@@ -43,7 +43,7 @@ def take(
     over = session is not None and session.state is State.ENDED
     for given in samples:
         at = hearing.settle(given.at)
-        sample = Sample(at, given.readings)
+        sample = given._replace(at=at)
         energy = connector.read(sample, hearing.now, live=not over)
         if energy is not None:
             hearing.keep(connector)

@@ -148,11 +148,20 @@ class IdToken:
     group: str | None = None
 
 
+class Signed(NamedTuple):
+    """What a meter signed (SignedMeterValueType), byte for byte; 1.6 has the data alone."""
+
+    data: str
+    method: str = ""
+    encoding: str = ""
+    public_key: str = ""
+
+
 class Reading(NamedTuple):
     """One sampled value in base units: Wh, W, A, V, varh, var, VA, K and % as OCPP has them, °C, Hz.
 
     `measurand`, `phase`, `context` and `location` are OCPP's own words, which 1.6 and 2.x share.
-    `signed` is the charger's signed form, byte for byte, where it gave one.
+    `signed` is the charger's signed form, where it gave one.
     """
 
     measurand: str
@@ -161,14 +170,18 @@ class Reading(NamedTuple):
     phase: str | None = None
     context: str = "Sample.Periodic"
     location: str | None = None
-    signed: str | None = None
+    signed: Signed | None = None
 
 
 class Sample(NamedTuple):
-    """What was read at one instant. `at` is None where the charger gave no usable time."""
+    """What was read at one instant. `at` is None where the charger gave no usable time.
+
+    `sealed` are readings of a 1.6 charger whose number stands in what is signed alone: their `value` is none.
+    """
 
     at: datetime | None
     readings: tuple[Reading, ...]
+    sealed: tuple[Reading, ...] = ()
 
 
 ENERGY = "Energy.Active.Import.Register"

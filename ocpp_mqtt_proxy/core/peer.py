@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ocpp_mqtt_proxy.core.model import Nameplate, Version
+from ocpp_mqtt_proxy.core.model import Nameplate, Version, WattHours
 
 MOST_TRANSACTIONS = 50
 """Transactions remembered per service and charger after they were told to the end."""
@@ -17,11 +17,15 @@ MOST_TRANSACTIONS = 50
 
 @dataclass(slots=True)
 class PeerTransaction:
-    """One session as a service knows it.
+    """One session as a service knows it; one that was taken from the service and given back is another transaction.
 
     `ours` is the charger's id of it, `theirs` the service's: None until a 1.6 service gave one (a 2.x service has
     the one that we gave). `seq` is the number that its next event gets (2.x seqNo). `begun` once its start was queued,
     `started` once it was told, `over` once its end was queued, `ended` once that was told.
+
+    `meter_start` is the register in Wh that it is shown for its start, None until there is one; `before` the Wh that
+    the session had by then. What it is shown later is that and what the session has more: one series, whatever the
+    meter does. `turn` counts how often the session was the service's.
     """
 
     session_id: str
@@ -33,6 +37,18 @@ class PeerTransaction:
     started: bool = False
     over: bool = False
     ended: bool = False
+    meter_start: WattHours | None = None
+    before: float = 0.0
+    turn: int = 1
+
+    @property
+    def key(self) -> str:
+        """By what it is kept, and its messages told apart."""
+        return self.session_id if self.turn == 1 else f"{self.session_id}/{self.turn}"
+
+    def register(self, energy: float) -> WattHours | None:
+        """The register that the service is shown where the session has so much energy, in Wh."""
+        return None if self.meter_start is None else WattHours(self.meter_start + max(0.0, energy - self.before))
 
 
 class Standing(StrEnum):
@@ -68,8 +84,11 @@ class Peer:
     accepted_tags: dict[str, datetime] = field(default_factory=dict)
 
     def theirs(self, session_id: str) -> PeerTransaction | None:
-        """A session as the service knows it."""
-        return self.transactions.get(session_id)
+        """A session as the service knows it, the last time that it was its own."""
+        found = self.transactions.get(session_id)
+        while found is not None and (later := self.transactions.get(f"{session_id}/{found.turn + 1}")):
+            found = later
+        return found
 
     def named(self, their_id: str) -> PeerTransaction | None:
         """The transaction that the service calls so; the latest, where it gave an id twice (semantics §4.1.3)."""

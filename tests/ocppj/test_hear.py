@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.core.model import (
     Place,
     Reading,
     Sample,
+    Signed,
     Status,
     StopReason,
     TokenKind,
@@ -293,7 +294,7 @@ def test_signed_data_is_kept_byte_for_byte() -> None:
     signed = {"signedMeterData": "QUJD", "signingMethod": "x", "encodingMethod": "y", "publicKey": "z"}
     sampled = {"value": 1.0, "signedMeterValue": signed}
     payload = {"evseId": 1, "meterValue": [{"timestamp": "2026-03-14T08:15:30Z", "sampledValue": [sampled]}]}
-    assert heard(V201, "MeterValues", payload).samples[0].readings[0].signed == "QUJD"
+    assert heard(V201, "MeterValues", payload).samples[0].readings[0].signed == Signed("QUJD", "x", "y", "z")
 
 
 STOP = {"transactionId": 1042, "meterStop": 100, "timestamp": "2026-03-14T08:15:30Z"}

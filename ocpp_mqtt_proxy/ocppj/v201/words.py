@@ -204,7 +204,8 @@ MAX_KIND = 20
 class Words:
     """The words that 2.1 has more of than 2.0.1. What a version lacks is not said in it, or by its nearest word.
 
-    `kinds` is None where a token's kind is free text. `synonyms` are measurands that have two names.
+    `kinds` is None where a token's kind is free text. `synonyms` are measurands that have two names. `signed` is how
+    many characters signed data may have.
     """
 
     reason: Mapping[str, StopReason]
@@ -215,6 +216,7 @@ class Words:
     kinds: frozenset[str] | None
     reservation_word: Mapping[str, str] = field(default_factory=dict)
     synonyms: Mapping[str, str] = field(default_factory=dict)
+    signed: int = 2500
 
 
 WORDS = Words(
@@ -303,7 +305,9 @@ def synonymous(given: tuple[Sample, ...], words: Words) -> tuple[Sample, ...]:
     if not words.synonyms:
         return given
     return tuple(
-        s._replace(readings=tuple(r._replace(measurand=words.synonyms.get(r.measurand, r.measurand)) for r in s.readings))
+        s._replace(
+            readings=tuple(r._replace(measurand=words.synonyms.get(r.measurand, r.measurand)) for r in s.readings)
+        )
         for s in given
     )
 
@@ -326,7 +330,7 @@ def sampled_value(given: Reading, words: Words = WORDS) -> dict[str, object]:
     unit = _SYMBOLS.get(given.unit, given.unit)[:20]
     return without_nothing(
         value=given.value,
-        signedMeterValue=_signed_value(given.signed) if given.signed else None,
+        signedMeterValue=_signed_value(given.signed, words) if given.signed else None,
         measurand=given.measurand,
         unitOfMeasure={"unit": unit} if unit else None,
         phase=given.phase if given.phase in alike.PHASES else None,
@@ -335,9 +339,9 @@ def sampled_value(given: Reading, words: Words = WORDS) -> dict[str, object]:
     )
 
 
-def _signed_value(given: Signed) -> dict[str, object] | None:
+def _signed_value(given: Signed, words: Words) -> dict[str, object] | None:
     """What was signed, byte for byte; left out where it has no room, since a part of it proves nothing."""
-    room = (2500, 50, 50, 2500)
+    room = (words.signed, 50, 50, 2500)
     fits = all(len(said) <= most for said, most in zip(given, room, strict=True))
     return dict(zip(SIGNED, given, strict=True)) if fits else None
 

@@ -36,6 +36,7 @@ WORDS = replace(
     kinds=None,
     reservation_word={},
     synonyms=SYNONYMS,
+    signed=32768,
     measurands=WORDS_201.measurands
     | SYNONYMS.keys()
     | {

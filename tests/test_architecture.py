@@ -13,9 +13,9 @@ PACKAGE = "ocpp_mqtt_proxy"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
 FLOORS = [
-    {"budget", "core", "framing", "passwords", "topics", "turns"},
+    {"budget", "core", "frame_log", "framing", "passwords", "topics", "turns"},
     {"ocppj", "bus", "checking", "ports", "shapes", "sockets", "requests"},
-    {"config", "telling"},
+    {"calling", "config", "telling"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
     {"commissioning", "household", "monthly"},
     {"dispatch"},

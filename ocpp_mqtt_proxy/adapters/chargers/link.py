@@ -11,13 +11,13 @@ from functools import partial
 from typing import Protocol
 
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
-from ocpp_mqtt_proxy.adapters.chargers.trace import Trace, masked
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.frame_log import Trace, masked
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.logs import IN_FULL
 from ocpp_mqtt_proxy.ocppj import quirks, rpc

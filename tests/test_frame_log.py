@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.adapters.chargers.trace import MAX_KINDS, MAX_SHOWN, PAUSE, Trace, masked, shown
+from ocpp_mqtt_proxy.frame_log import MAX_KINDS, MAX_SHOWN, PAUSE, Trace, masked, shown
 
 
 @dataclass
@@ -91,6 +91,12 @@ def test_a_frame_that_is_not_told_of_is_not_made(told: Told) -> None:
         '[3,"a",{"configurationKey":[{"key":"StationPassword","readonly":false,"value":"SECRET7"}]}]',
         '[3,"a",{"configurationKey":[{"key":"G_CardPin","value":"SECRET7"}]',
         '[2,"a","SetVariables",{"d":[{"component":{"name":"S"},"variable":{"name":"BasicAuthPassword"},"attributeValue":"SECRET7"}]}]',
+        '[2,"a","SetVariables",{"d":[{"attributeValue":"SECRET7","component":{"name":"S"},"variable":{"name":"BasicAuthPassword"}}]}]',
+        '[2,"a","SetVariables",{"d":[{"attributeValue":"60","variable":{"name":"X"}},{"attributeValue":"SECRET7","variable":{"name":"BasicAuthPassword"}}]}]',
+        '[2,"a","ChangeConfiguration",{"value":"SECRET7","key":"AuthorizationKey"}]',
+        '[2,"a","ChangeConfiguration",{"key":"AuthorizationKey","value":"x\\"SECRET7"}]',
+        '[2,"a","SetNetworkProfile",{"connectionData":{"basicAuthPassword":"SECRET7","vpn":{"password":"SECRET7"}}}]',
+        '[2,"a","GetDiagnostics",{"location":"ftp://user:SECRET7@files.example/"}]',
     ],
 )
 def test_tags_and_passwords_are_masked_in_whole_frames_and_in_broken_ones(frame: str) -> None:
@@ -111,3 +117,8 @@ def test_of_a_long_frame_the_beginning_is_shown() -> None:
 @given(st.binary())
 def test_any_bytes_are_shown(frame: bytes) -> None:
     assert len(shown(frame)) <= MAX_SHOWN + 1
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    frame = '[2,"a","SetVariables",{"d":[{"attributeValue":"60","component":{"name":"S"},"variable":{"name":"X"}}]}]'
+    assert masked(frame.encode()) == frame

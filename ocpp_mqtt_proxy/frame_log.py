@@ -1,6 +1,6 @@
 """Telling of frames: secrets masked, and of odd ones no more lines than somebody reads.
 
-A charger that is odd is odd with every frame. The first of a kind is told at once, with the frame; what is like it
+Who is odd is odd with every frame. The first of a kind is told at once, with the frame; what is like it
 once a minute, with how many there were since.
 """
 
@@ -18,7 +18,7 @@ PAUSE = 60.0
 """Seconds between two lines of one kind."""
 
 MAX_KINDS = 32
-"""Kinds told apart per charger; beyond, all are one."""
+"""Kinds told apart per peer; beyond, all are one."""
 
 MAX_SHOWN = 600
 """Characters of an odd frame that are shown."""
@@ -26,24 +26,35 @@ MAX_SHOWN = 600
 _SEARCHED = 8 * MAX_SHOWN
 """Bytes of it that are searched for secrets: one that begins where it is shown ends there."""
 
-_SECRETS = re.compile(
-    rb'("(?:idTag|parentIdTag|idToken|additionalIdToken)"\s*:\s*"[^"]*?)([^"]{0,2})(?:"|\Z)'
-    rb'|("(?:key|name)"\s*:\s*"[^"]*(?:AuthorizationKey|Password|Secret|CardPin)[^"]*"'
-    rb'.{0,300}?"(?:value|attributeValue)"\s*:\s*")[^"]*(?:"|\Z)',
-    re.IGNORECASE | re.DOTALL,
+_TEXT = rb'"(?:[^"\\]|\\.)*(?:"|\Z)'
+_SETTING = rb'"(?:key|name)"\s*:\s*"[^"]*(?:AuthorizationKey|Password|Secret|CardPin)[^"]*"'
+_VALUE = rb'"(?:value|attributeValue)"\s*:\s*'
+
+_TAGS = re.compile(
+    rb'("(?:idTag|parentIdTag|idToken|additionalIdToken)"\s*:\s*"[^"]*?)([^"]{0,2})(?:"|\Z)', re.IGNORECASE
 )
+_SECRETS = re.compile(
+    # A setting's value after its name, or before it with no other value between.
+    rb"(" + _SETTING + rb".{0,300}?" + _VALUE + rb")" + _TEXT
+    + rb"|(" + _VALUE + rb")" + _TEXT + rb"(?=(?:(?!" + _VALUE + rb").){0,300}?" + _SETTING + rb")"
+    # A password by its own name, and one in an address.
+    + rb'|("\w*password"\s*:\s*)' + _TEXT + rb'|(://)[^/@"\s]+(?=@)',
+    re.IGNORECASE | re.DOTALL,
+)  # fmt: skip
 
 
 def masked(frame: bytes) -> str:
     """A frame as text, its tags and passwords masked; of a frame that breaks off in one, that too."""
-    return _SECRETS.sub(_mask, frame).decode("utf-8", "replace")
+    return _SECRETS.sub(_hide, _TAGS.sub(_mask_tag, frame)).decode("utf-8", "replace")
 
 
-def _mask(match: re.Match[bytes]) -> bytes:
-    if match[3] is not None:
-        return match[3] + b'***"'
+def _mask_tag(match: re.Match[bytes]) -> bytes:
     head = match[1].split(b'"')
     return b'"'.join([*head[:-1], b"***" + match[2]]) + b'"'
+
+
+def _hide(match: re.Match[bytes]) -> bytes:
+    return match[4] + b"***" if match[4] else (match[1] or match[2] or match[3]) + b'"***"'
 
 
 def shown(frame: bytes) -> str:
@@ -60,9 +71,9 @@ class _Kind:
 
 @dataclass
 class Trace:
-    """What is told of one charger's odd frames."""
+    """What is told of one peer's odd frames. `name` is its name in the log."""
 
-    charger_id: str
+    name: str
     clock: Callable[[], float] = monotonic
     _kinds: dict[str, _Kind] = field(default_factory=dict)
 
@@ -72,7 +83,7 @@ class Trace:
         if before is None:
             return
         since = f" (and {before} like it since the last line)" if before else ""
-        log.log(level, "%s: %s: %s%s: %s", self.charger_id, what, why, since, shown(frame()))
+        log.log(level, "%s: %s: %s%s: %s", self.name, what, why, since, shown(frame()))
 
     def _untold(self, what: str) -> int | None:
         """How many of a kind were not told of since the last that was; None where it is too early to tell again."""

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.adapters.chargers.calls import MAX_WAITING, Calls
+from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
+from ocpp_mqtt_proxy.calling import MAX_WAITING
 from ocpp_mqtt_proxy.core.commands import (
     ClearCache,
     GetConfiguration,

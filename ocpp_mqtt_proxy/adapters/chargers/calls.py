@@ -1,39 +1,18 @@
-"""Our calls to one charger: one open at a time, the others wait in order (J §4.1.1)."""
+"""Orders to one charger: each becomes a call, and its answer an outcome."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from ocpp_mqtt_proxy.calling import Caller, HungUp, Reply, Unanswered
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, failed, refused
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import Dialect
-from ocpp_mqtt_proxy.ocppj.rpc import Call, CallError, CallResult, CallResultError, ErrorCode
+from ocpp_mqtt_proxy.ocppj.rpc import CallResult, CallResultError, ErrorCode
 
 log = logging.getLogger(__name__)
-
-MAX_WAITING = 50
-"""Calls that may wait for the open one."""
-
-TURNS = 2
-"""How many times a call's time it may wait for its turn."""
-
-Answer = CallResult | CallError
-
-
-def _future() -> asyncio.Future[Answer | None]:
-    return asyncio.get_running_loop().create_future()
-
-
-@dataclass(slots=True)
-class Pending:
-    """A call of ours: `sent` when its turn has come, `answer` None where the link was lost."""
-
-    call: Call
-    sent: asyncio.Event = field(default_factory=asyncio.Event)
-    answer: asyncio.Future[Answer | None] = field(default_factory=_future)
 
 
 class Calls:
@@ -53,12 +32,9 @@ class Calls:
         self._charger_id = charger_id
         self._dialect = dialect
         self._transmit = transmit
-        self._seconds = seconds
         self._violated = violated
-        self._gate = rpc.Gate()
-        self._pending: dict[str, Pending] = {}
+        self._caller = Caller(charger_id, "the charger", transmit, seconds)
         self._running: set[asyncio.Task[Outcome]] = set()
-        self._lost = False
 
     async def put(self, order: Order) -> Outcome:
         """Put an order to the charger and wait for its answer.
@@ -68,65 +44,34 @@ class Calls:
         asked = self._dialect.put(order)
         if asked is None:
             return refused(Reason.NOT_SUPPORTED, f"OCPP {self._dialect.version} has no such thing, or no room for it")
-        if self._lost:
-            return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
-        if len(self._gate.waiting) >= MAX_WAITING:
-            return failed(Reason.TIMEOUT, "too many calls wait for the charger")
-        pending = Pending(self._gate.ask(*asked))
-        self._pending[pending.call.id] = pending  # at once: whoever is answered now may send it
-        task = asyncio.create_task(self._carry_out(order, pending))
+        try:
+            answer = self._caller.ask(*asked)
+        except HungUp:
+            return _offline()
+        except Unanswered as error:
+            return failed(Reason.TIMEOUT, str(error))
+        task = asyncio.create_task(self._outcome_of(order, asked[0], answer))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: Reply) -> None:
         """The charger answered. What is late, after the link was lost too, or answers nothing, is dropped."""
-        if self._lost or self._gate.answer(answer.id) is None:
-            log.info("%s: an answer that nobody waits for (%s)", self._charger_id, answer.id[: rpc.MAX_ID])
-            return
-        self._pending[answer.id].answer.set_result(answer)
+        self._caller.take(answer)
 
     def hang_up(self) -> None:
         """Nobody will answer any more."""
-        self._lost = True
-        for pending in self._pending.values():
-            pending.sent.set()
-            if not pending.answer.done():
-                pending.answer.set_result(None)
+        self._caller.hang_up()
 
-    async def _carry_out(self, order: Order, pending: Pending) -> Outcome:
+    async def _outcome_of(self, order: Order, action: str, answer: asyncio.Future[Reply]) -> Outcome:
         try:
-            answer = await self._exchange(pending)
-        except TimeoutError:
-            return failed(Reason.TIMEOUT, self._why_none(pending))
-        finally:
-            del self._pending[pending.call.id]
-            self._gate.give_up(pending.call)
-            self._send_next()
-        if answer is None:
-            return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")
-        return self._outcome(order, pending.call.action, answer)
+            return self._outcome(order, action, await answer)
+        except HungUp:
+            return _offline()
+        except Unanswered as error:
+            return failed(Reason.TIMEOUT, str(error))
 
-    async def _exchange(self, pending: Pending) -> Answer | None:
-        """Wait for a call's turn, then for its answer; None where the link is lost. Raises TimeoutError."""
-        self._send_next()
-        async with asyncio.timeout(self._seconds * TURNS):
-            await pending.sent.wait()
-        async with asyncio.timeout(self._seconds):
-            return await pending.answer
-
-    def _why_none(self, pending: Pending) -> str:
-        if pending.sent.is_set():
-            return f"the charger did not answer {pending.call.action} in {self._seconds:g} s"
-        return "the charger was busy with other calls for too long"
-
-    def _send_next(self) -> None:
-        call = None if self._lost else self._gate.next()
-        if call is not None:
-            self._pending[call.id].sent.set()
-            self._transmit(rpc.encode_call(call))
-
-    def _outcome(self, order: Order, action: str, answer: Answer) -> Outcome:
+    def _outcome(self, order: Order, action: str, answer: Reply) -> Outcome:
         if isinstance(answer, CallResult):
             return self._result(order, action, answer)
         unable = answer.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED)
@@ -143,3 +88,7 @@ class Calls:
             if not outcome.ok and rpc.knows_result_errors(self._dialect.version):
                 self._transmit(rpc.encode_result_error(CallResultError(answer.id, violation.code, str(violation))))
         return outcome
+
+
+def _offline() -> Outcome:
+    return refused(Reason.CHARGER_OFFLINE, "the charger's socket closed")

@@ -1,0 +1,120 @@
+"""Calls of ours to one peer, a charger or a service: one open at a time, the others wait in order (J §4.1.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.ocppj import rpc
+from ocpp_mqtt_proxy.ocppj.rpc import Call, CallError, CallResult
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 50
+"""Calls that may wait for their answers, the open one among them."""
+
+TURNS = 2
+"""How many times a call's time it may wait for its turn."""
+
+Reply = CallResult | CallError
+
+
+class Unanswered(ProxyError):
+    """No answer came in time, or there was no time left to ask."""
+
+
+class HungUp(ProxyError):
+    """The connection is gone."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A call of ours that has `seconds` to be answered once it is sent. `timer` ends the wait for turn or answer."""
+
+    call: Call
+    seconds: float
+    reply: asyncio.Future[Reply]
+    timer: asyncio.TimerHandle | None = None
+
+
+class Caller:
+    """Asks one peer. `name` is for the log, `peer` for messages to people; `transmit` sends a frame."""
+
+    def __init__(self, name: str, peer: str, transmit: Callable[[bytes], None], seconds: float) -> None:
+        self._name = name
+        self._peer = peer
+        self._transmit = transmit
+        self._seconds = seconds
+        self._gate = rpc.Gate()
+        self._pending: dict[str, Pending] = {}
+        self._gone = False
+
+    def ask(self, action: str, payload: rpc.Payload, seconds: float | None = None) -> asyncio.Future[Reply]:
+        """Enter a call; the future is its answer, or raises Unanswered or HungUp.
+
+        Whoever cancels it leaves an open call open: the peer is at it all the same, and no other may go. One that
+        waits is not sent any more. Raises Unanswered where too many wait, HungUp.
+        """
+        if self._gone:
+            raise HungUp("the connection is closed")
+        if len(self._pending) >= MAX_WAITING:
+            raise Unanswered(f"too many calls wait for {self._peer}")
+        loop = asyncio.get_running_loop()
+        call = self._gate.ask(action, payload)
+        pending = Pending(call, self._seconds if seconds is None else seconds, loop.create_future())
+        self._pending[call.id] = pending
+        busy = f"{self._peer} was busy with other calls for too long"
+        pending.timer = loop.call_later(pending.seconds * TURNS, self._give_up, pending, busy)
+        self._send_next()
+        return pending.reply
+
+    def take(self, reply: Reply) -> None:
+        """An answer came. What is late, after the connection was lost too, or answers nothing, is dropped."""
+        if self._gone or self._gate.answer(reply.id) is None:
+            log.info("%s: an answer that nobody waits for (%s)", self._name, reply.id[: rpc.MAX_ID])
+            return
+        pending = self._pending[reply.id]
+        self._end(pending)
+        if not pending.reply.done():
+            pending.reply.set_result(reply)
+        self._send_next()
+
+    def hang_up(self) -> None:
+        """Nobody will answer any more."""
+        self._gone = True
+        for pending in list(self._pending.values()):
+            self._end(pending)
+            if not pending.reply.done():
+                pending.reply.set_exception(HungUp("the connection closed before an answer came"))
+
+    def _give_up(self, pending: Pending, why: str) -> None:
+        self._end(pending)
+        if not pending.reply.done():
+            pending.reply.set_exception(Unanswered(why))
+        self._send_next()
+
+    def _end(self, pending: Pending) -> None:
+        del self._pending[pending.call.id]
+        self._gate.give_up(pending.call)
+        if pending.timer is not None:
+            pending.timer.cancel()
+
+    def _send_next(self) -> None:
+        while not self._gone and (call := self._gate.next()):
+            pending = self._pending[call.id]
+            if pending.reply.done():  # nobody waits for it any more
+                self._end(pending)
+                continue
+            self._send(pending)
+            return
+
+    def _send(self, pending: Pending) -> None:
+        if pending.timer is not None:
+            pending.timer.cancel()
+        silent = f"{self._peer} did not answer {pending.call.action} in {pending.seconds:g} s"
+        loop = asyncio.get_running_loop()
+        pending.timer = loop.call_later(pending.seconds, self._give_up, pending, silent)
+        self._transmit(rpc.encode_call(pending.call))

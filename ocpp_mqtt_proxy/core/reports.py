@@ -223,10 +223,14 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class BootAnswer:
-    """The answer to a boot: accepted, the time, and the heartbeat interval in seconds."""
+    """The answer to a boot: the time, the heartbeat interval in seconds, and OCPP's status in lower case.
+
+    Where that is not accepted, the interval is the wait until the next boot. Ours is always accepted.
+    """
 
     now: datetime
     interval: int
+    status: str = "accepted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ def say_security(said: SecurityReported) -> Calls:
 
 def read_boot(payload: Object) -> BootAnswer:
     """BootNotification's answer."""
-    return BootAnswer(instant(payload, "currentTime") or EPOCH, integer(payload, "interval") or 0)
+    interval = max(0, integer(payload, "interval") or 0)
+    return BootAnswer(instant(payload, "currentTime") or EPOCH, interval, snake(text(payload, "status")))
 
 
 def read_time(payload: Object) -> TimeAnswer:

@@ -7,10 +7,11 @@ import logging
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.model import Place, Version
 from ocpp_mqtt_proxy.core.peer import Peer, Standing
 from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.station import Station
@@ -32,8 +33,16 @@ class Outstation:
     """One service and one charger.
 
     `link` while connected. `accepted_at` since when the service has accepted us on this link: what happened before is
-    told as offline (E04.FR.03). `live` are messages that are told now or never. `fault` is what the last dial failed
-    of, or an answer that is none; empty while all is well.
+    told as offline (E04.FR.03). `fault` is what the last dial failed of, or why we are not accepted; empty while all
+    is well. `skew` is by how much the service's clock is ahead of ours, as far as it told.
+
+    `live` are messages that are told now or never, `asked` those that the service itself asked for: they go first,
+    and while it has not accepted us too (B02.FR.02). `news` is set whenever either grows.
+    `told` is what it was last told of connectors' states on this link, by our numbers.
+    `wanted` is why it should be sent a boot, `boot_wanted` set with it. `unsettled` is set when states have to be
+    looked at again, `parted` when the charger left; `away` once it has been away for long. `retuned` is set when the
+    service changed how we are to talk to it. `awaits` are the kinds of reports (`diagnostics`, `firmware`) that follow
+    from something that it asked of the charger.
     """
 
     plan: ServicePlan
@@ -44,8 +53,19 @@ class Outstation:
     virtual: Virtual
     link: ServiceLink | None = None
     accepted_at: datetime | None = None
-    live: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
     fault: str = ""
+    skew: timedelta | None = None
+    live: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
+    asked: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    told: dict[int, Payload] = field(default_factory=dict)
+    wanted: str = ""
+    boot_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    unsettled: asyncio.Event = field(default_factory=asyncio.Event)
+    parted: asyncio.Event = field(default_factory=asyncio.Event)
+    away: bool = False
+    retuned: asyncio.Event = field(default_factory=asyncio.Event)
+    awaits: set[str] = field(default_factory=set)
     _errands: set[asyncio.Task[object]] = field(default_factory=set)
 
     @property
@@ -108,10 +128,29 @@ class Outstation:
             answer = row.read(await self.call(action, payload, seconds))
         return answer
 
-    def tell(self, action: str, payload: Payload) -> None:
-        """Have the service told now, where it has accepted us; else never."""
-        if self.accepted:
+    def tell(self, action: str, payload: Payload, *, asked: bool = False) -> None:
+        """Have the service told now, where it has accepted us, or has asked for it; else never."""
+        if asked and self.link is not None:
+            self.asked.append((action, payload))
+        elif self.accepted:
             self.live.append((action, payload))
+        self.news.set()
+
+    def report(self, report: Report, *, asked: bool = False) -> None:
+        """Have the service told a report now, as `tell`; ids, places and tags in it must be its own by now."""
+        row = self.dialect.say.get(type(report))
+        for action, payload in row.encode(report) if row else ():
+            self.tell(action, payload, asked=asked)
+
+    def boot(self, reason: str) -> None:
+        """Have the service sent a boot: now, or with its next link. A real reboot outweighs a request for one."""
+        if reason != "triggered" or not self.wanted:
+            self.wanted = reason
+        self.boot_wanted.set()
+
+    def place(self, connector: Connector) -> Place:
+        """Where a connector is, as the service counts: our numbers for 1.6, EVSEs for 2.x (semantics §10.3)."""
+        return Place(connector.number, 1) if self.version is Version.V16 else connector.place
 
     def errand(self, work: Coroutine[None, None, object]) -> None:
         """Have something done that nobody waits for."""

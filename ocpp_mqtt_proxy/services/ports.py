@@ -17,7 +17,12 @@ from ocpp_mqtt_proxy.ocppj.rpc import CallError
 from ocpp_mqtt_proxy.services.plan import ServicePlan
 
 Answerer = Callable[[str, Object], Awaitable[Payload]]
-"""Answers a call of a service: action and payload in, the answer's payload out. Raises `dialect.CallRefused`."""
+"""Answers a call of a service: action and payload in, the answer's payload out. Raises `dialect.CallRefused`, or
+`Unanswered` where there is to be no answer at all."""
+
+
+class Unanswered(ProxyError):
+    """A call of a service gets no answer: a 1.6 service that rejected our boot is not talked to (1.6 §4.2)."""
 
 
 class LinkLost(ProxyError):
@@ -87,7 +92,7 @@ class Dial(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much waits for a service: messages, and the seconds that the oldest has waited."""
+    """How much waits for a service: messages; and how many it was never told of, since we run."""
 
     messages: int = 0
     dropped: int = 0

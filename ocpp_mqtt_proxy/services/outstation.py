@@ -38,11 +38,14 @@ class Outstation:
 
     `live` are messages that are told now or never, `asked` those that the service itself asked for: they go first,
     and while it has not accepted us too (B02.FR.02). `news` is set whenever either grows.
-    `told` is what it was last told of connectors' states on this link, by our numbers.
+    `told` is what it was last told of connectors' states on this link, by our numbers, `errors` which error codes.
     `wanted` is why it should be sent a boot, `boot_wanted` set with it. `unsettled` is set when states have to be
     looked at again, `parted` when the charger left; `away` once it has been away for long. `retuned` is set when the
     service changed how we are to talk to it. `awaits` are the kinds of reports (`diagnostics`, `firmware`) that follow
-    from something that it asked of the charger.
+    from something that it asked of the charger, by the id that it gave its request, if it gave one.
+
+    Of sessions: `lately` is the last report of each, `sampled` when it was last told of readings of a context;
+    `caught_up` once those were looked at that ended unheard.
     """
 
     plan: ServicePlan
@@ -59,13 +62,17 @@ class Outstation:
     asked: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: dict[int, Payload] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
     wanted: str = ""
     boot_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     unsettled: asyncio.Event = field(default_factory=asyncio.Event)
     parted: asyncio.Event = field(default_factory=asyncio.Event)
     away: bool = False
     retuned: asyncio.Event = field(default_factory=asyncio.Event)
-    awaits: set[str] = field(default_factory=set)
+    awaits: dict[str, int | None] = field(default_factory=dict)
+    lately: dict[str, Report] = field(default_factory=dict)
+    sampled: dict[str, datetime] = field(default_factory=dict)
+    caught_up: bool = False
     _errands: set[asyncio.Task[object]] = field(default_factory=set)
 
     @property

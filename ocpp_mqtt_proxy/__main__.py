@@ -210,7 +210,7 @@ def _login(given: argparse.Namespace) -> int:
     code = secrets.token_urlsafe(24)
 
     async def add(store: Any) -> None:  # noqa: ANN401
-        await store.add_login(token_hash(code), datetime.now(UTC) + timedelta(minutes=LOGIN_MINUTES))
+        await store.logins.add(token_hash(code), datetime.now(UTC) + timedelta(minutes=LOGIN_MINUTES))
 
     asyncio.run(_with(_store(config), add))
     from ocpp_mqtt_proxy.welcome import own_address

@@ -51,7 +51,7 @@ class Books:
 
     async def use_login(self, code_hash: str) -> bool:
         """Whether a one-time login is good."""
-        return await self.store.use_login(code_hash, self.clock.now())
+        return await self.store.logins.use(code_hash, self.clock.now())
 
     async def _catch_up(self) -> None:
         with suppress(LedgerFailed):

@@ -35,6 +35,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A message that waits no more: the service has answered it, or it was given up. By its number."""
+    """A message that waits no more: the service has answered it, or it was `given_up`. By its number."""
 
     number: int
+    given_up: bool = False

@@ -211,7 +211,7 @@ async def test_a_login_that_has_run_out_leads_back_to_the_form(service: Running,
 
 async def test_a_link_from_another_site_s_page_logs_in(service: Running, browser: Browser) -> None:
     code = token_hash("code")
-    await service.app.store.add_login(code, service.app.clock.now().replace(year=2099))
+    await service.app.store.logins.add(code, service.app.clock.now().replace(year=2099))
     async with site(f'<a href="{service.http}/login?code=code">in</a>') as elsewhere:
         await browser.visit(elsewhere, **ELSEWHERE)
         await browser.until("!!document.querySelector('a')")

@@ -430,36 +430,36 @@ async def test_a_list_that_cannot_be_read_is_a_failure_of_the_ledger(store: Stor
 
 
 async def test_a_link_is_good_once(store: Store) -> None:
-    await store.add_login("hash", NOON.replace(year=2099))
-    assert await store.use_login("hash", NOON)
-    assert not await store.use_login("hash", NOON)
+    await store.logins.add("hash", NOON.replace(year=2099))
+    assert await store.logins.use("hash", NOON)
+    assert not await store.logins.use("hash", NOON)
 
 
 async def test_a_link_is_good_for_one_of_many_who_try_at_once(store: Store) -> None:
-    await store.add_login("hash", NOON.replace(year=2099))
-    tries = await asyncio.gather(*(store.use_login("hash", NOON) for _ in range(10)))
+    await store.logins.add("hash", NOON.replace(year=2099))
+    tries = await asyncio.gather(*(store.logins.use("hash", NOON) for _ in range(10)))
     assert sorted(tries) == [False] * 9 + [True]
 
 
 async def test_a_link_is_good_until_its_time_and_not_beyond(store: Store) -> None:
     until = NOON.replace(year=2099)
-    await store.add_login("late", until)
-    await store.add_login("in time", until)
-    assert not await store.use_login("late", until + timedelta(seconds=1))
-    assert await store.use_login("in time", until)
+    await store.logins.add("late", until)
+    await store.logins.add("in time", until)
+    assert not await store.logins.use("late", until + timedelta(seconds=1))
+    assert await store.logins.use("in time", until)
 
 
 async def test_an_unknown_link_is_no_good(store: Store) -> None:
-    assert not await store.use_login("guessed", NOON)
+    assert not await store.logins.use("guessed", NOON)
 
 
 async def test_links_that_are_over_do_not_pile_up(store: Store, file: Path) -> None:
-    await store.add_login("old", NOON.replace(year=2020))
-    await store.add_login("new", NOON.replace(year=2099))
+    await store.logins.add("old", NOON.replace(year=2020))
+    await store.logins.add("new", NOON.replace(year=2099))
     assert on_disk(file, "login") == 1
 
 
 async def test_a_link_made_by_another_program_is_good_here(store: Store, file: Path) -> None:
     async with opened(file) as other:
-        await other.add_login("hash", NOON.replace(year=2099))
-    assert await store.use_login("hash", NOON)
+        await other.logins.add("hash", NOON.replace(year=2099))
+    assert await store.logins.use("hash", NOON)

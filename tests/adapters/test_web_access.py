@@ -475,7 +475,7 @@ async def test_a_link_is_good_for_ten_minutes(
 ) -> None:
     async with running(tmp_path, None) as service, httpx.AsyncClient(base_url=service.http) as client:
         now = service.app.clock.now()
-        await service.app.store.add_login(token_hash("code"), now - age + timedelta(minutes=10))
+        await service.app.store.logins.add(token_hash("code"), now - age + timedelta(minutes=10))
         assert (await client.get("/login?code=code")).status_code == status
 
 

@@ -143,7 +143,7 @@ async def test_a_session_of_a_provider_and_a_fault_are_notified(
 
 
 async def test_a_login_to_the_page_is_notified(house: Running, home: PretendHome) -> None:
-    await house.app.store.add_login(token_hash("code"), datetime.now(UTC) + timedelta(minutes=1))
+    await house.app.store.logins.add(token_hash("code"), datetime.now(UTC) + timedelta(minutes=1))
     async with httpx.AsyncClient() as browser:
         assert (await browser.get(f"{house.http}/login?code=code")).status_code == 303
     await eventually(lambda: home.notifications)

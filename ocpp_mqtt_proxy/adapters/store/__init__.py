@@ -8,21 +8,22 @@ and at any time; a disk that fails is tried again until it does not.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ocpp_mqtt_proxy.adapters.store import controls, recovery, rows
-from ocpp_mqtt_proxy.adapters.store.connections import Line
+from ocpp_mqtt_proxy.adapters.store import controls, recovery, rows, services
+from ocpp_mqtt_proxy.adapters.store.connections import Line, as_ledger_failed
 from ocpp_mqtt_proxy.adapters.store.examination import Unusable, is_busy, is_damage
+from ocpp_mqtt_proxy.adapters.store.logins import Logins
+from ocpp_mqtt_proxy.adapters.store.outbox import Outbox
 from ocpp_mqtt_proxy.adapters.store.place import Place
 from ocpp_mqtt_proxy.adapters.store.reports import Reported, Reports
 from ocpp_mqtt_proxy.adapters.store.sessions import PRUNING, Filter, Page, select
@@ -33,8 +34,10 @@ from ocpp_mqtt_proxy.core.book import RESTORED, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.virtual import Virtual
 from ocpp_mqtt_proxy.ports import LedgerFailed
 
 __all__ = ["Filter", "Incident", "Page", "Reported", "Store", "Wanted"]
@@ -86,11 +89,13 @@ class Store:
         self.news = asyncio.Event()
         self.unreadable = 0
         self.durability = ("", 0)
-        self._place = Place(path, lambda told: self._tell("store_replaced", told))
+        self._place = Place(path, self._replaced)
         self._reader = Line(path)
         self._scribe = Scribe(Line(path, self._place.ready), self._mend, self._tell)
         self.totals = Totals(self._scribe, self._select, zone)
         self.reports = Reports(self._scribe, self._select)
+        self.logins = Logins(self._scribe)
+        self.outbox = Outbox(self._scribe.write, self._select)
         self._notes: dict[tuple[str, ...], Change] = {}
         self._noted = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
@@ -118,6 +123,10 @@ class Store:
         if kind == "store_healed":
             self._reader.path = self.path
 
+    def _replaced(self, told: str) -> None:
+        self._tell("store_replaced", told)
+        self.outbox.doubt()
+
     # Life
 
     async def open(self, *, mend: bool = True) -> None:
@@ -143,10 +152,11 @@ class Store:
                 raise
             self._reader.path = await self._place.copy()
             self._scribe.judge(str(error))
-        await self._reader.get()
+        await self.outbox.load()
 
     async def close(self) -> None:
         """Write what is noted and close the file."""
+        self.outbox.close()
         try:
             await self.flush()
             if self._in_use:
@@ -173,7 +183,7 @@ class Store:
         """The same while nothing is being written, unless it was done since `before`. Raises LedgerFailed."""
         async with self._scribe.lock:
             if self._place.replaced == before:
-                with _as_ledger_failed():
+                with as_ledger_failed():
                     await self._mend(why)
 
     async def tidy(self, keep_days: int, keep_audit_days: int = 0) -> None:
@@ -187,6 +197,7 @@ class Store:
             if keep_days:
                 await self.prune(datetime.now(UTC) - timedelta(days=keep_days))
             await self.prune_decisions(datetime.now(UTC) - timedelta(days=keep_audit_days) if keep_audit_days else None)
+            await self.outbox.tidy(datetime.now(UTC))
             await self.back_up()
         except LedgerFailed as error:
             log.warning("%s", error)
@@ -208,8 +219,9 @@ class Store:
         Notes about the same things go with it: they are older.
         """
         latest = {rows.key_of(change): change for change in changes}
-        for key in latest:
+        for key, change in latest.items():
             self._notes.pop(key, None)
+            self.outbox.expect(change)
         await self._write(latest.values())
 
     def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
@@ -228,8 +240,9 @@ class Store:
     def note(self, changes: Iterable[Change]) -> None:
         """Write down soon; of several states of one thing the last."""
         for change in changes:
-            self._notes[rows.key_of(change)] = change
-            self._noted.set()
+            if self.outbox.expect(change, full=self.full):
+                self._notes[rows.key_of(change)] = change
+                self._noted.set()
 
     async def run(self) -> None:
         """Write notes as they gather, for ever; those that could not be written are tried again."""
@@ -266,14 +279,18 @@ class Store:
                     await self._write([change])
                 except Unwritable as error:
                     log.error("%s cannot be written down, and is not: %s", " ".join(key), error)  # noqa: TRY400
+                    self.outbox.abandon(change)
                 del notes[key]
 
     async def _write(self, changes: Iterable[Change]) -> None:
+        whole = self.outbox.whole(changes)
         try:
-            statements = [s for change in changes for s in (*rows.statements(change), *self.totals.follow(change))]
+            statements = [s for change in whole for s in (*rows.statements(change), *self.totals.follow(change))]
         except rows.UNREADABLE as error:
             raise Unwritable(str(error)) from error
-        await self._scribe.write(statements)
+        done = self._scribe.put(statements)
+        done.add_done_callback(lambda done: None if done.exception() else self.outbox.written(whole))
+        await asyncio.shield(done)
 
     async def forget(self, charger: ChargerMemory) -> None:
         """Take a charger out of the books. Its sessions stay."""
@@ -284,6 +301,7 @@ class Store:
                 ("DELETE FROM charger WHERE id = ?", (charger.id,)),
                 ("DELETE FROM connector WHERE charger = ?", (charger.id,)),
                 ("DELETE FROM event_number WHERE charger = ?", (charger.id,)),
+                *self.outbox.forget(charger.id),
             ]
         )
 
@@ -351,6 +369,14 @@ class Store:
         """Who controlled each charger."""
         return {c.charger: c for c in await self._read(controls.control, "SELECT * FROM control")}
 
+    async def peers(self) -> list[Peer]:
+        """What we have in common with each service about each charger."""
+        return await self._read(services.peer, "SELECT * FROM peer ORDER BY service, charger")
+
+    async def virtuals(self) -> list[Virtual]:
+        """What each service set of each charger for itself alone."""
+        return await self._read(services.virtual, "SELECT * FROM virtual_state ORDER BY service, charger")
+
     async def disabled(self) -> frozenset[str]:
         """Whom the owner switched off."""
         return frozenset((await self.meta(controls.DISABLED, "")).split())
@@ -409,7 +435,7 @@ class Store:
     async def _select(self, sql: str, values: tuple[object, ...]) -> Iterable[sqlite3.Row]:
         """Rows; those of another file, where this one turns out to be damaged. Raises LedgerFailed."""
         before = self._place.replaced
-        with _as_ledger_failed():
+        with as_ledger_failed():
             try:
                 return await (await self._reader.get()).execute_fetchall(sql, values)
             except sqlite3.DatabaseError as error:
@@ -417,29 +443,3 @@ class Store:
                     raise
                 await self._mend_in_turn(str(error), before)
                 return await (await self._reader.get()).execute_fetchall(sql, values)
-
-    # Links to log in with
-
-    async def add_login(self, token_hash: str, expires: datetime) -> None:
-        """Keep a one-time login; expired ones go."""
-        await self._scribe.write(
-            [
-                ("DELETE FROM login WHERE expires_at < ?", (rows.text_of(datetime.now(expires.tzinfo)),)),
-                ("INSERT INTO login (token_hash, expires_at) VALUES (?, ?)", (token_hash, rows.text_of(expires))),
-            ]
-        )
-
-    async def use_login(self, token_hash: str, now: datetime) -> bool:
-        """Whether a one-time login is good; it is used up by that. Raises LedgerFailed."""
-        sql = "DELETE FROM login WHERE token_hash = ? AND expires_at >= ?"
-        with _as_ledger_failed():
-            return await self._scribe.change(sql, (token_hash, rows.text_of(now))) == 1
-
-
-@contextlib.contextmanager
-def _as_ledger_failed() -> Iterator[None]:
-    """What goes wrong inside is a failure of the ledger."""
-    try:
-        yield
-    except (sqlite3.Error, ValueError, OSError) as error:  # ValueError: aiosqlite's, of a closed connection
-        raise LedgerFailed(str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import aiosqlite
@@ -84,3 +84,12 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         await connection.close()
         raise
     return connection
+
+
+@contextlib.contextmanager
+def as_ledger_failed() -> Iterator[None]:
+    """What goes wrong inside is a failure of the ledger."""
+    try:
+        yield
+    except (sqlite3.Error, ValueError, OSError) as error:  # ValueError: aiosqlite's, of a closed connection
+        raise LedgerFailed(str(error)) from error

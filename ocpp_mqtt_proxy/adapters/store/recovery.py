@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
-from ocpp_mqtt_proxy.adapters.store import controls, files, rows, shares
+from ocpp_mqtt_proxy.adapters.store import controls, files, rows, services, shares
 from ocpp_mqtt_proxy.adapters.store.examination import Unusable
 from ocpp_mqtt_proxy.adapters.store.migrations import migrate, scripts, seen
 
@@ -94,10 +94,20 @@ def _salvage(path: Path, draft: sqlite3.Connection) -> int:
         wreck.row_factory = sqlite3.Row
         draft.execute("BEGIN IMMEDIATE")
         try:
+            if _is_readable(wreck, "outgoing"):
+                draft.execute("DELETE FROM outgoing")  # what waited when the backup was made has been told since
             saved = sum(_salvage_table(wreck, draft, table) for table in _TABLES)
         finally:
             draft.execute("COMMIT")
     return saved
+
+
+def _is_readable(wreck: sqlite3.Connection, table: str) -> bool:
+    """Whether a table is there, to its end."""
+    with suppress(*UNREADABLE):
+        wreck.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 (our own name)
+        return True
+    return False
 
 
 def _makes_sense(read: Callable[[sqlite3.Row], object]) -> Callable[[sqlite3.Row], bool]:
@@ -119,6 +129,9 @@ _TABLES: dict[str, tuple[str, Callable[[sqlite3.Row], bool]]] = {
     "control": ("charger", _makes_sense(controls.control)),
     "decision": ("number", _makes_sense(controls.decision)),
     "report": ("month", _makes_sense(lambda row: datetime.fromisoformat(row["made_at"]))),
+    "outgoing": ("number", _makes_sense(services.outgoing)),
+    "peer": ("service, charger", _makes_sense(services.peer)),
+    "virtual_state": ("service, charger", _makes_sense(services.virtual)),
 }
 """Tables with the columns that they are in order of, and what a row of them must be."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from sqlite3 import Row
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -73,6 +73,9 @@ _PUT_CONNECTOR = replace("connector", _CONNECTOR_COLUMNS)
 _PUT_SESSION = replace("session", _SESSION_COLUMNS)
 _PUT_CONTROL = replace("control", controls.CONTROL_COLUMNS)
 _PUT_DECISION = replace("decision", controls.DECISION_COLUMNS)
+_PUT_OUTGOING = replace("outgoing", services.OUTGOING_COLUMNS)
+_PUT_PEER = replace("peer", services.SHARED_COLUMNS)
+_PUT_VIRTUAL = replace("virtual_state", services.SHARED_COLUMNS)
 PUT_META = replace("meta", ("key", "value"))
 PUT_EVENT_NUMBER = replace("event_number", ("charger", "seq"))
 
@@ -88,60 +91,29 @@ PROBES = tuple(
         ("control", controls.CONTROL_COLUMNS),
         ("decision", controls.DECISION_COLUMNS),
         ("report", REPORT_COLUMNS),
+        ("outgoing", services.OUTGOING_COLUMNS),
+        ("peer", services.SHARED_COLUMNS),
+        ("virtual_state", services.SHARED_COLUMNS),
     )
 )
 """What fails where a table or a column that we need is not there."""
 
 
+class _Form(NamedTuple):
+    """How changes of a kind are written: what each is a state of, and as what SQL."""
+
+    key: Callable[[Any], tuple[str, ...]]
+    statements: Callable[[Any], list[Statement]]
+
+
 def key_of(change: Change) -> tuple[str, ...]:
     """What a change is a state of: of several states of one thing only the last is written."""
-    match change:
-        case Session():
-            return ("session", change.session_id)
-        case Connector():
-            return ("connector", change.charger, str(change.number))
-        case ChargerMemory():
-            return ("charger", change.id)
-        case Numbers():
-            return ("numbers",)
-        case EventNumber():
-            return ("event_number", change.charger)
-        case Control():
-            return ("control", change.charger)
-        case Decided():
-            return ("decision", str(id(change)))  # each is one of its own, and kept until it is written
-        case Outgoing():
-            return ("outgoing", str(change.number))
-        case Delivered():
-            return ("delivered", str(change.number))
-        case Peer():
-            return ("peer", change.charger, change.service)
-        case Virtual():
-            return ("virtual", change.charger, change.service)
+    return _FORMS[type(change)].key(change)
 
 
 def statements(change: Change) -> list[Statement]:
     """A change as SQL, as it stands now."""
-    match change:
-        case Session():
-            return [(_PUT_SESSION, _session_row(change))]
-        case Connector():
-            return [(_PUT_CONNECTOR, _connector_row(change))]
-        case ChargerMemory():
-            return [(_PUT_CHARGER, _charger_row(change))]
-        case Numbers():
-            return [
-                (PUT_META, (TRANSACTION_COUNTER, str(change.last_transaction))),
-                (PUT_META, (SESSION_COUNTER, str(change.last_session))),
-            ]
-        case EventNumber():
-            return [(PUT_EVENT_NUMBER, (change.charger, change.seq))]
-        case Control():
-            return [(_PUT_CONTROL, controls.control_row(change))]
-        case Decided():
-            return [(_PUT_DECISION, controls.decision_row(change, text_of(change.at) or ""))]
-        case Outgoing() | Delivered() | Peer() | Virtual():
-            return services.statements(change)
+    return _FORMS[type(change)].statements(change)
 
 
 def text_of(at: datetime | None) -> str | None:
@@ -362,3 +334,59 @@ def _start_key(text: str | None) -> StartKey | None:
         return None
     connector_number, tag, meter_start, at = orjson.loads(text)
     return StartKey(connector_number, tag, meter_start, time_of(at))
+
+
+def _counters(numbers: Numbers) -> list[Statement]:
+    return [
+        (PUT_META, (TRANSACTION_COUNTER, str(numbers.last_transaction))),
+        (PUT_META, (SESSION_COUNTER, str(numbers.last_session))),
+    ]
+
+
+_FORMS: dict[type, _Form] = {
+    Session: _Form(
+        lambda one: ("session", one.session_id),
+        lambda one: [(_PUT_SESSION, _session_row(one))],
+    ),
+    Connector: _Form(
+        lambda one: ("connector", one.charger, str(one.number)),
+        lambda one: [(_PUT_CONNECTOR, _connector_row(one))],
+    ),
+    ChargerMemory: _Form(
+        lambda one: ("charger", one.id),
+        lambda one: [(_PUT_CHARGER, _charger_row(one))],
+    ),
+    Numbers: _Form(
+        lambda _: ("numbers",),
+        _counters,
+    ),
+    EventNumber: _Form(
+        lambda one: ("event_number", one.charger),
+        lambda one: [(PUT_EVENT_NUMBER, (one.charger, one.seq))],
+    ),
+    Control: _Form(
+        lambda one: ("control", one.charger),
+        lambda one: [(_PUT_CONTROL, controls.control_row(one))],
+    ),
+    Decided: _Form(
+        lambda one: ("decision", str(id(one))),  # each is one of its own, and kept until it is written
+        lambda one: [(_PUT_DECISION, controls.decision_row(one, text_of(one.at) or ""))],
+    ),
+    Outgoing: _Form(
+        lambda one: ("outgoing", one.charger, str(one.number)),
+        lambda one: [(_PUT_OUTGOING, services.outgoing_row(one, text_of(one.heard_at) or ""))],
+    ),
+    Delivered: _Form(
+        lambda one: ("delivered", "", str(one.number)),  # of whichever charger: no id is empty
+        lambda one: [(services.DELIVERED, (one.number,))],
+    ),
+    Peer: _Form(
+        lambda one: ("peer", one.charger, one.service),
+        lambda one: [(_PUT_PEER, services.shared_row(one))],
+    ),
+    Virtual: _Form(
+        lambda one: ("virtual", one.charger, one.service),
+        lambda one: [(_PUT_VIRTUAL, services.shared_row(one))],
+    ),
+}
+"""How each kind of change is written."""

@@ -68,8 +68,14 @@ class Scribe:
     async def write(self, statements: Iterable[Statement]) -> None:
         """Return once they are on disk, all of them. Raises LedgerFailed, then none is.
 
-        What they hold is fixed now, whatever changes meanwhile; and they are written even where the caller is
-        cancelled.
+        They are written even where the caller is cancelled.
+        """
+        await asyncio.shield(self.put(statements))
+
+    def put(self, statements: Iterable[Statement]) -> asyncio.Future[None]:
+        """Have statements written, all or none, in the order in which they are put; the future is of `write`.
+
+        What they hold is fixed now, whatever changes meanwhile.
         """
         by_sql: dict[str, list[tuple[object, ...]]] = {}
         for sql, values in statements:
@@ -78,7 +84,7 @@ class Scribe:
         self._waiting.append(recording)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_waiting())
-        await asyncio.shield(recording.done)
+        return recording.done
 
     async def revise(
         self, sql: str, values: tuple[object, ...], follow: Callable[[list[sqlite3.Row]], Iterable[Statement]]

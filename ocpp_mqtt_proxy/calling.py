@@ -22,7 +22,7 @@ TURNS = 2
 Reply = CallResult | CallError
 
 
-class Unanswered(ProxyError):
+class NoReply(ProxyError):
     """No answer came in time, or there was no time left to ask."""
 
 
@@ -43,7 +43,7 @@ class Pending:
 class Caller:
     """Asks one peer. `name` is for the log, `peer` for messages to people; `transmit` sends a frame."""
 
-    def __init__(self, name: str, peer: str, transmit: Callable[[bytes], None], seconds: float) -> None:
+    def __init__(self, name: str, peer: str, transmit: Callable[[bytes], object], seconds: float) -> None:
         self._name = name
         self._peer = peer
         self._transmit = transmit
@@ -53,15 +53,15 @@ class Caller:
         self._gone = False
 
     def ask(self, action: str, payload: rpc.Payload, seconds: float | None = None) -> asyncio.Future[Reply]:
-        """Enter a call; the future is its answer, or raises Unanswered or HungUp.
+        """Enter a call; the future is its answer, or raises NoReply or HungUp.
 
         Whoever cancels it leaves an open call open: the peer is at it all the same, and no other may go. One that
-        waits is not sent any more. Raises Unanswered where too many wait, HungUp.
+        waits is not sent any more. Raises NoReply where too many wait, HungUp.
         """
         if self._gone:
             raise HungUp("the connection is closed")
         if len(self._pending) >= MAX_WAITING:
-            raise Unanswered(f"too many calls wait for {self._peer}")
+            raise NoReply(f"too many calls wait for {self._peer}")
         loop = asyncio.get_running_loop()
         call = self._gate.ask(action, payload)
         pending = Pending(call, self._seconds if seconds is None else seconds, loop.create_future())
@@ -93,7 +93,7 @@ class Caller:
     def _give_up(self, pending: Pending, why: str) -> None:
         self._end(pending)
         if not pending.reply.done():
-            pending.reply.set_exception(Unanswered(why))
+            pending.reply.set_exception(NoReply(why))
         self._send_next()
 
     def _end(self, pending: Pending) -> None:

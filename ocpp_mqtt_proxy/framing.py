@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.frames import Opcode
-from websockets.protocol import State
+from websockets.protocol import Protocol, State
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
+from websockets.typing import Subprotocol
 
 try:
     from websockets.speedups import apply_mask
@@ -45,6 +48,17 @@ def whole_message(data: bytes, start: int) -> tuple[bytes, int] | None:
     if len(data) < first + length:
         return None
     return apply_mask(data[first : first + length], data[mask:first]), first + length
+
+
+def whole_answer(data: bytes, start: int) -> tuple[bytes, int] | None:
+    """As `whole_message`, of a server's frame, which has no mask."""
+    if len(data) < start + 4 or data[start] not in MESSAGES or data[start + 1] > TWO_BYTES:
+        return None
+    length, first = data[start + 1], start + 2
+    if length == TWO_BYTES:
+        length, first = int.from_bytes(data[first : first + 2], "big"), first + 2
+    end = first + length
+    return None if len(data) < end else (data[first:end], end)
 
 
 def text_frame(message: bytes) -> bytes:
@@ -103,12 +117,10 @@ class Reader(StreamReader):
             raise EOFError(f"the stream ends {n - len(self.buffer)} bytes too early")
 
 
-class Framing(ServerProtocol):
+class Unlimited(Protocol):
     """`websockets`' protocol without its limit on messages: whoever takes the frames has one."""
 
-    def __init__(self, most: int, **options: Any) -> None:  # noqa: ANN401 (websockets' own)
-        self._most = most
-        super().__init__(max_size=None, **options)
+    _most: int
 
     @property
     def between_messages(self) -> bool:
@@ -116,6 +128,26 @@ class Framing(ServerProtocol):
         return self.state is State.OPEN and self.current_size is None and self._frames.between
 
     def parse(self) -> Generator[None]:
-        """Read the request, then frames, for ever."""
+        """Read the handshake, then frames, for ever."""
         self.reader = self._frames = Reader(self._most)
         yield from super().parse()
+
+
+class Framing(Unlimited, ServerProtocol):
+    """A server's end."""
+
+    def __init__(self, most: int, **options: Any) -> None:  # noqa: ANN401 (websockets' own)
+        self._most = most
+        super().__init__(max_size=None, **options)
+
+
+class ClientFraming(Unlimited, ClientProtocol):
+    """A client's end. What the server says of subprotocols is taken as it stands: its user judges it."""
+
+    def __init__(self, most: int, *args: Any, **options: Any) -> None:  # noqa: ANN401 (websockets' own)
+        self._most = most
+        super().__init__(*args, max_size=None, **options)
+
+    def process_subprotocol(self, headers: Headers) -> Subprotocol | None:
+        """All that the server named, or None."""
+        return Subprotocol(", ".join(headers.get_all("Sec-WebSocket-Protocol"))) or None

@@ -14,13 +14,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.connection import Connection as AnyConnection
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from ocpp_mqtt_proxy.budget import FRAME_COST, KEPT, SLICE, TRICKLE, TURN, Bucket, Budget, Excess
-from ocpp_mqtt_proxy.framing import Framing, text_frame, whole_message
+from ocpp_mqtt_proxy.framing import Unlimited, text_frame, whole_answer, whole_message
 
 LOOK = 64 * 1024
 """Bytes between two looks at the clock: most peers never send so much that it matters."""
@@ -32,9 +34,10 @@ class Beginning(bytes):
     """What was kept of a message that was too long to hold."""
 
 
-class Connection(ServerConnection):
-    """A connection with a listener instead of `recv`."""
+class Paced(AnyConnection):
+    """A connection with a listener instead of `recv`. `_whole` finds a message that lies whole in what came."""
 
+    _whole: Callable[[bytes, int], tuple[bytes, int] | None]
     _take: Take | None = None
     _drained: Callable[[], None] | None = None
     _taken = 0
@@ -49,7 +52,7 @@ class Connection(ServerConnection):
     _turn: asyncio.Handle | None = None
     _cut_for = ""
 
-    def __init__(self, framing: Framing, *args: Any, budget: Budget | None = None, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, framing: Unlimited, *args: Any, budget: Budget | None = None, **options: Any) -> None:  # noqa: ANN401
         super().__init__(framing, *args, **options)
         self._framing = framing
         self.budget = budget or Budget()
@@ -72,13 +75,12 @@ class Connection(ServerConnection):
         """Write a text message and do not wait; False where the connection is not open any more."""
         if self.protocol.state is not State.OPEN:
             return False
-        self.transport.write(text_frame(message))
+        self._write(message)
         return True
 
-    def put_frames(self, frames: bytes) -> None:
-        """Write frames that are made already, to an open connection; do not wait."""
-        if self.protocol.state is State.OPEN:
-            self.transport.write(frames)
+    def _write(self, message: bytes) -> None:
+        self.protocol.send_text(message)
+        self.send_data()
 
     @property
     def takes(self) -> bool:
@@ -131,7 +133,6 @@ class Connection(ServerConnection):
         if self.request is not None:
             self.request.path = ""
             self.request.headers.clear()
-        self.response = None
 
     @property
     def farewell(self) -> str:
@@ -274,7 +275,7 @@ class Connection(ServerConnection):
     def _read_messages(self, data: bytes) -> int:
         """Take the messages that lie whole at the beginning; how many bytes that were."""
         read = 0
-        while read < len(data) and (found := whole_message(data, read)):
+        while read < len(data) and (found := self._whole(data, read)):
             message, read = found
             self._cost += FRAME_COST
             self._arrive(message, len(message))
@@ -326,6 +327,31 @@ class Connection(ServerConnection):
     def _stop_timer(self, name: str) -> None:
         if timer := self._timers.pop(name, None):
             timer.cancel()
+
+
+class Connection(Paced, ServerConnection):
+    """A connection of a peer that came to us."""
+
+    _whole = staticmethod(whole_message)
+
+    def _write(self, message: bytes) -> None:
+        self.transport.write(text_frame(message))
+
+    def put_frames(self, frames: bytes) -> None:
+        """Write frames that are made already, to an open connection; do not wait."""
+        if self.protocol.state is State.OPEN:
+            self.transport.write(frames)
+
+    def forget_request(self) -> None:
+        """Give up what is held of the handshake, our response too."""
+        super().forget_request()
+        self.response = None
+
+
+class Outbound(Paced, ClientConnection):
+    """A connection to a peer that we dialled."""
+
+    _whole = staticmethod(whole_answer)
 
 
 def _ignore(_: bytes) -> None:

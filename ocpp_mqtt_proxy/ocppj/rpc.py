@@ -308,6 +308,11 @@ def encode_call(call: Call) -> bytes:
     return orjson.dumps([CALL, call.id, call.action, call.payload])
 
 
+def encode_send(told: Send) -> bytes:
+    """A SEND as it goes on the wire."""
+    return orjson.dumps([SEND, told.id, told.action, told.payload])
+
+
 def encode_result(message_id: str, payload: Payload) -> bytes:
     """A CALLRESULT as it goes on the wire; the id is the call's, byte for byte."""
     return orjson.dumps([RESULT, _as_it_came(message_id), payload])

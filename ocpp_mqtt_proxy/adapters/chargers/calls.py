@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ocpp_mqtt_proxy.calling import Caller, HungUp, Reply, Unanswered
+from ocpp_mqtt_proxy.calling import Caller, HungUp, NoReply, Reply
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, failed, refused
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import Dialect
@@ -48,7 +48,7 @@ class Calls:
             answer = self._caller.ask(*asked)
         except HungUp:
             return _offline()
-        except Unanswered as error:
+        except NoReply as error:
             return failed(Reason.TIMEOUT, str(error))
         task = asyncio.create_task(self._outcome_of(order, asked[0], answer))
         self._running.add(task)
@@ -68,7 +68,7 @@ class Calls:
             return self._outcome(order, action, await answer)
         except HungUp:
             return _offline()
-        except Unanswered as error:
+        except NoReply as error:
             return failed(Reason.TIMEOUT, str(error))
 
     def _outcome(self, order: Order, action: str, answer: Reply) -> Outcome:

@@ -314,7 +314,7 @@ class Authority:
 
     def _forget_oldest(self) -> None:
         over = [asking.id for asking in self._by_id.values() if asking.decision is not None]
-        for request_id in over[: len(over) - MOST_CLOSED]:
+        for request_id in over[: max(0, len(over) - MOST_CLOSED)]:
             del self._by_id[request_id]
 
     def _take_late(self, asking: Asking, decided: Decision, late: Decision) -> None:

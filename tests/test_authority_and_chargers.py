@@ -262,6 +262,13 @@ async def test_of_many_questions_that_are_over_the_oldest_are_forgotten(hasty: S
     assert not hasty.says("first", ACCEPTED, request)
 
 
+async def test_until_they_are_many_none_is(hasty: Scene) -> None:
+    request = await late(hasty)
+    for _ in range(MOST_CLOSED - 1):
+        await late(hasty)
+    assert hasty.says("first", ACCEPTED, request)
+
+
 # A start from afar
 
 

@@ -22,6 +22,8 @@ from ocpp_mqtt_proxy.core.reports import Authorization, AuthorizationAnswer, Aut
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, text
+from ocpp_mqtt_proxy.services import tags
+from ocpp_mqtt_proxy.services.obeying import cards
 from ocpp_mqtt_proxy.services.outstation import LinkLost, NoAnswer, Outstation, Refused
 from ocpp_mqtt_proxy.services.plan import WhileDown
 
@@ -79,7 +81,7 @@ class ServiceReferee:
     async def _ask(self, token: IdToken) -> Authorization | None:
         """None for an answer that is none."""
         row = self.out.dialect.say[AuthorizationRequested]
-        [(action, payload)] = row.encode(AuthorizationRequested(token))
+        [(action, payload)] = row.encode(AuthorizationRequested(tags.told(self.out, token)))
         said = await self.out.call(action, payload)
         answer = row.read(said)
         return answer.authorization if isinstance(answer, AuthorizationAnswer) and _judged(said) else None
@@ -103,13 +105,10 @@ def _judged(answer: Object) -> bool:
 
 def known(out: Outstation, token: IdToken) -> Authorization | None:
     """What a service is known to think of a card; None where it said nothing of it. Its list beats the rest (C14)."""
-    now, key = out.hub.clock.now(), key_of(token.tag)
-    listed = out.virtual.local_list.cards.get(key)
-    if listed is not None:
-        lapsed = listed.expires is not None and listed.expires <= now
-        return Authorization(Verdict.EXPIRED, listed.group) if lapsed else listed
-    until = out.peer.accepted_tags.get(key)
-    return ACCEPTED if until is not None and now < until else None
+    if listed := cards.known(out, token):
+        return listed
+    until = out.peer.accepted_tags.get(key_of(token.tag))
+    return ACCEPTED if until is not None and out.hub.clock.now() < until else None
 
 
 def learn(out: Outstation, token: IdToken, said: Authorization) -> None:
@@ -117,21 +116,21 @@ def learn(out: Outstation, token: IdToken, said: Authorization) -> None:
 
     That the card charges elsewhere is of no consequence to that (1.6 §5.1 ConcurrentTx).
     """
-    cards, key = out.peer.accepted_tags, key_of(token.tag)
+    accepted, key = out.peer.accepted_tags, key_of(token.tag)
     if said.verdict is Verdict.ACCEPTED:
         _remember(out, key, said)
-    elif said.verdict is not Verdict.CONCURRENT_TX and cards.pop(key, None) is not None:
+    elif said.verdict is not Verdict.CONCURRENT_TX and accepted.pop(key, None) is not None:
         out.keep()
 
 
 def _remember(out: Outstation, key: str, said: Authorization) -> None:
-    cards, now = out.peer.accepted_tags, out.hub.clock.now()
-    until, before = said.expires or now + KEPT, cards.get(key)
+    accepted, now = out.peer.accepted_tags, out.hub.clock.now()
+    until, before = said.expires or now + KEPT, accepted.get(key)
     if before == until or (said.expires is None and before is not None and abs(until - before) < REFRESHED):
         return
-    cards[key] = until
-    for oldest in sorted(cards, key=lambda known: cards[known])[: len(cards) - MOST_KNOWN]:
-        del cards[oldest]
+    accepted[key] = until
+    for oldest in sorted(accepted, key=lambda one: accepted[one])[: max(0, len(accepted) - MOST_KNOWN)]:
+        del accepted[oldest]
     out.keep()
 
 

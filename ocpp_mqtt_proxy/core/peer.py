@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ocpp_mqtt_proxy.core.model import Nameplate, Version, WattHours
+from ocpp_mqtt_proxy.core.model import IdToken, Nameplate, Version, WattHours
 
 MOST_TRANSACTIONS = 50
 """Transactions remembered per service and charger after they were told to the end."""
@@ -23,9 +23,10 @@ class PeerTransaction:
     the one that we gave). `seq` is the number that its next event gets (2.x seqNo). `begun` once its start was queued,
     `started` once it was told, `over` once its end was queued, `ended` once that was told.
 
-    `meter_start` is the register in Wh that it is shown for its start, None until there is one; `before` the Wh that
-    the session had by then. What it is shown later is that and what the session has more: one series, whatever the
-    meter does. `turn` counts how often the session was the service's.
+    `token` is the card that it is shown, None until there is one. `meter_start` is the register in Wh that it is shown
+    for its start, None until there is one; `before` the Wh that the session had by then. What it is shown later is that
+    and what the session has more: one series, whatever the meter does. `turn` counts how often the session was the
+    service's.
     """
 
     session_id: str
@@ -37,6 +38,7 @@ class PeerTransaction:
     started: bool = False
     over: bool = False
     ended: bool = False
+    token: IdToken | None = None
     meter_start: WattHours | None = None
     before: float = 0.0
     turn: int = 1

@@ -74,9 +74,9 @@ class Bus:
         return mailbox
 
     @contextmanager
-    def listening(self, name: str) -> Iterator[Mailbox]:
+    def listening(self, name: str, only: tuple[type[Fact], ...] = (Fact,)) -> Iterator[Mailbox]:
         """A mailbox for a while."""
-        mailbox = self.mailbox(name)
+        mailbox = self.mailbox(name, only=only)
         try:
             yield mailbox
         finally:

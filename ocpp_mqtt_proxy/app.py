@@ -45,6 +45,7 @@ from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.metrics.tally import COUNTED, Tally
 from ocpp_mqtt_proxy.mqtt_face import MqttFace
 from ocpp_mqtt_proxy.reporting import Reporting
+from ocpp_mqtt_proxy.service_face import ServiceFace
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
 
@@ -111,6 +112,7 @@ class App:
         self._room("reports", Reporting(self.store, self.books, self.bus).run)
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
         self._room("backends", self.backends.fanout.run)
+        self._room("services", self.services.services.run)
         self._room("tally", partial(self.tally.run, self.bus.mailbox("tally", only=COUNTED)))
         self._room("incidents", self.bridge.attend_store)
         if feed := feed_of(self.config, self.arbitration, self.supervisor):
@@ -140,7 +142,7 @@ class App:
         """Take no more work, close sockets with 1001, tell and write down the last, within 10 s (contract §2)."""
         log.info("stopping")
         try:
-            await asyncio.gather(*(door.close() for door in self._doors))
+            await asyncio.gather(*(door.close() for door in self._doors), self.services.services.close())
             self.store.note(self.hub.rest())
             await self._take_leave()
         finally:  # whatever goes wrong with the rest
@@ -184,7 +186,12 @@ class App:
         house = circumstances_of(config, await self.store.disabled())
         refusals = await self.store.refusals()
         self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house, refusals)
-        self.authority = self.hub.authority = Authority(self.arbitration)
+        self.services = ServiceFace(config, self.arbitration, self.store, self.budget)
+        await self.services.restore()
+        self.hub.mirror = self.services.services
+        self.authority = self.hub.authority = Authority(
+            self.arbitration, referee_for=self.services.services.referee_for
+        )
 
     async def _restore(self) -> None:
         connectors: dict[str, list[Connector]] = defaultdict(list)

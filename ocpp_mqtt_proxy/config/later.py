@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 LATER: dict[str, str] = {
-    "ocpp_services": "services",
     "groups": "groups",
     "http.tls": "TLS towards chargers",
     "chargers.safe_current": "limits without a connection",

@@ -49,20 +49,23 @@ class Services(Mirror):
         plans: Iterable[ServicePlan],
         outbox: Outbox,
         ways: Ways,
-        peers: Iterable[Peer] = (),
-        virtuals: Iterable[Virtual] = (),
     ) -> None:
         self.arbitration = arbitration
         self.plans = {plan.id: plan for plan in plans if plan.enabled}
         self._outbox = outbox
         self._ways = ways
-        self._peers = {(peer.service, peer.charger): peer for peer in peers}
-        self._virtuals = {(one.service, one.charger): one for one in virtuals}
+        self._peers: dict[Pair, Peer] = {}
+        self._virtuals: dict[Pair, Virtual] = {}
         self._outstations: dict[str, dict[str, Outstation]] = {}
         self._talks: dict[Pair, asyncio.Task[None]] = {}
         self._relay = Relay(self.of)
         self._disabled = frozenset(arbitration.house.disabled)
         self._running = False
+
+    def restore(self, peers: Iterable[Peer], virtuals: Iterable[Virtual]) -> None:
+        """Go on with what was written down; before anything else."""
+        self._peers |= {(peer.service, peer.charger): peer for peer in peers}
+        self._virtuals |= {(one.service, one.charger): one for one in virtuals}
 
     # Who is there
 
@@ -196,6 +199,8 @@ class Services(Mirror):
                 talk.cancel()
 
     def _begin(self, out: Outstation) -> None:
+        if not self._running:
+            return
         pair = (out.id, out.charger_id)
         talk = asyncio.create_task(Conversation(out, self._ways).run(), name=f"service {out.name}")
         self._talks[pair] = talk
@@ -204,8 +209,7 @@ class Services(Mirror):
     def _ended(self, pair: Pair) -> None:
         """One that ended while it was wanted again is begun anew."""
         del self._talks[pair]
-        if self._running:
-            self._tend([pair[1]])
+        self._tend([pair[1]])
 
     def _is_wanted(self, out: Outstation) -> bool:
         rules, house = self.arbitration.rules, self.arbitration.house

@@ -156,7 +156,7 @@ class Store:
 
     async def close(self) -> None:
         """Write what is noted and close the file."""
-        self.outbox.close()
+        await self.outbox.close()
         try:
             await self.flush()
             if self._in_use:

@@ -101,10 +101,16 @@ class Outbox(Port):
         for queue in self._queues.values():
             queue.arrival.set()
 
-    def close(self) -> None:
+    async def settle(self) -> None:
+        """Wait until what is too much is dropped."""
+        if self._thinning:
+            await asyncio.wait(self._thinning.values())
+
+    async def close(self) -> None:
         """Drop nothing any more."""
         for task in self._thinning.values():
             task.cancel()
+        await self.settle()
 
     def _queue(self, service: str, charger: str) -> _Queue:
         return self._queues.setdefault((service, charger), _Queue())
@@ -137,6 +143,11 @@ class Outbox(Port):
         if bad:
             await self._drop(queue, bad)
         return good
+
+    async def oldest(self, service: str, charger: str) -> datetime | None:
+        """When the first that waits was heard; None where nothing does. Raises LedgerFailed."""
+        found = await self._select(_HEAD, (service, charger, _NO_NUMBER, 1))
+        return next((datetime.fromisoformat(row["heard_at"]) for row in found), None)
 
     def depth(self, service: str, charger: str) -> Depth:
         """How much waits, on disk or for the disk."""

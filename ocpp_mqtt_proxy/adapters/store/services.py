@@ -88,7 +88,7 @@ def virtual(row: Row) -> Virtual:
 
 
 def _document(written: Told | Peer | Virtual) -> str:
-    return _form(type(written)).dump_json(written, exclude_defaults=True).decode()
+    return _form(type(written)).dump_json(written, exclude_defaults=True, warnings=False).decode()
 
 
 def _form(kind: type[Any]) -> TypeAdapter[Any]:

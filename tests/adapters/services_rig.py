@@ -100,20 +100,26 @@ async def listening(
 
 @asynccontextmanager
 async def answering(reply: Callable[[bytes], bytes | None]) -> AsyncIterator[int]:
-    """A port where something answers the first bytes and no more: None is silence, nothing closes."""
+    """A port where something answers the first bytes, then says no more: None is silence, empty closes."""
+
+    talks: list[asyncio.Task[None]] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        said = reply(await reader.read(65_536))
-        if said:
-            writer.write(said)
-        if said is None or said:
-            with suppress(ConnectionError):
+        with suppress(ConnectionError):
+            said = reply(await reader.read(65_536))
+            if said != b"":
+                writer.write(said or b"")
                 await reader.read()
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.create_task(talk(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        await asyncio.gather(*talks)
 
 
 async def nothing(action: str, payload: Object) -> Payload:

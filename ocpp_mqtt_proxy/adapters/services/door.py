@@ -138,8 +138,8 @@ async def wrap(
             )
     except ssl.SSLError as error:
         raise DialFailed(Step.TLS, told(error)) from None
-    except OSError as error:
-        raise DialFailed(Step.TLS, f"it broke off ({error.strerror or error})") from None
+    except OSError:
+        raise DialFailed(Step.TLS, "it broke off; does it speak TLS on this port?") from None
     return connection
 
 
@@ -166,9 +166,16 @@ def _refusal(connection: Outbound, error: Exception) -> DialFailed:
         return _status(error)
     if isinstance(error, InvalidMessage):
         cut = isinstance(error.__cause__, EOFError)
-        return DialFailed(Step.HANDSHAKE, "it closed without an answer" if cut else "what answers there is no HTTP")
+        return DialFailed(
+            Step.HANDSHAKE, _CUT[connection.protocol.uri.secure] if cut else "it answers, but not in HTTP"
+        )
     return DialFailed(Step.HANDSHAKE, f"its answer is no WebSocket's: {quoted(str(error))}")
 
+
+_CUT = {
+    False: "it closed without an answer; perhaps it speaks TLS, and the url should begin with wss://",
+    True: "it closed without an answer; perhaps it asks for a client certificate, or for another one",
+}
 
 _STATUS = {
     400: "the service takes our request for a bad one; is the address right, or the version?",

@@ -100,8 +100,13 @@ def told(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "; give its CA as ca" if error.verify_code in _NO_CHAIN else ""
         return f"its certificate cannot be trusted: {error.verify_message.rstrip('.')}{hint}"
-    return _WORDS.get(error.reason or "", _reason(error))
+    return _WORDS.get(_code(error), _reason(error))
 
 
 def _reason(error: ssl.SSLError) -> str:
-    return (error.reason or "it broke off").replace("_", " ").lower()
+    return _code(error).replace("_", " ").lower() or "it broke off"
+
+
+def _code(error: ssl.SSLError) -> str:
+    """OpenSSL's name of what happened; empty where Python itself raised the error."""
+    return getattr(error, "reason", None) or ""

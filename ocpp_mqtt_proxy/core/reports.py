@@ -8,7 +8,7 @@ that come with every reading are not frozen all the same, because that costs a m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -107,13 +107,17 @@ class MeterReported:
 
 @dataclass(frozen=True, slots=True)
 class InventoryReported:
-    """One part of a 2.x device-model report (NotifyReport); `more` while parts are to come."""
+    """One part of a 2.x device-model report (NotifyReport); `more` while parts are to come.
+
+    `most` is, where we tell it, the highest value that a variable can have, by its name.
+    """
 
     request_id: int
     seq_no: int
     more: bool
     variables: tuple[Variable, ...]
     at: datetime | None = None
+    most: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

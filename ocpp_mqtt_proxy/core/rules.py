@@ -11,7 +11,14 @@ from datetime import datetime
 from ocpp_mqtt_proxy.core import binding, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.commands import ChangeAvailability, ClearLimit, Order, SetLimit, StartCharging
+from ocpp_mqtt_proxy.core.commands import (
+    ChangeAvailability,
+    ClearLimit,
+    Order,
+    SetConfiguration,
+    SetLimit,
+    StartCharging,
+)
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
@@ -21,6 +28,7 @@ from ocpp_mqtt_proxy.core.events import (
 from ocpp_mqtt_proxy.core.hearing import RULES as EVERYDAY, Change, Hearing, fall_silent, set_operative
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
+from ocpp_mqtt_proxy.core.settings import Told
 from ocpp_mqtt_proxy.core.station import Station
 
 _RULES = EVERYDAY | transactions.RULES
@@ -100,6 +108,8 @@ def confirm(station: Station, order: Order, now: datetime, numbers: Numbers) -> 
             binding.cleared(hearing, order)
         case StartCharging():
             binding.promised(hearing, order)
+        case SetConfiguration():
+            station.settings = Told()
         case ChangeAvailability(at=at) if at.connector == 0:
             set_operative(hearing, operative=order.operative)
     return _heard(hearing)

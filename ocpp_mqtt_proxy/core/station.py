@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.settings import Told
 from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.core.traits import PLAIN, Traits
 
@@ -107,8 +108,9 @@ class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
 
     `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put to the charger
-    after what was just heard. `clock_ahead` by how much its clock is ahead of ours, as it last told a state;
-    `behind` the least that what it told was late by our clock, since it connected: its clock's error, where it is slow.
+    after what was just heard. `settings` is what it last said of them when a service asked.
+    `clock_ahead` by how much its clock is ahead of ours, as it last told a state; `behind` the least that what it told
+    was late by our clock, since it connected: its clock's error, where it is slow.
     """
 
     memory: ChargerMemory
@@ -132,6 +134,7 @@ class Station:
     earlier_limit: Amps | None = None
     collecting: Inventory | None = None
     due: list[Order] = field(default_factory=list)
+    settings: Told = field(default_factory=Told)
     clock_ahead: timedelta = timedelta(0)
     behind: timedelta | None = None
 

@@ -116,7 +116,7 @@ def _inventory(said: InventoryReported) -> Calls:
         generatedAt=zulu(said.at or alike.EPOCH),
         seqNo=said.seq_no,
         tbc=said.more,
-        reportData=[report(v) for v in said.variables] or None,
+        reportData=[report(v, said.most.get(v.name)) for v in said.variables] or None,
     )
     return [("NotifyReport", payload)]
 

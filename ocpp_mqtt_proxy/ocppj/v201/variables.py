@@ -11,6 +11,7 @@ import re
 
 from ocpp_mqtt_proxy.core.model import Place, Variable
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, text, without_nothing
+from ocpp_mqtt_proxy.ocppj.v201.characteristics import kind_of
 from ocpp_mqtt_proxy.ocppj.v201.words import evse, place
 
 _NAME = re.compile(
@@ -55,6 +56,12 @@ def asked(name: str) -> dict[str, object]:
     """The `component`, `variable` and `attributeType` that a name stands for; Actual goes without saying."""
     bare, attribute = attribute_of(name)
     return addressed(bare) | without_nothing(attributeType=None if attribute == "Actual" else attribute)
+
+
+def told(name: str) -> dict[str, object]:
+    """The same in a result, where it says which attribute it is about even if that is Actual (B05.FR.12, B06.FR.11)."""
+    bare, attribute = attribute_of(name)
+    return addressed(bare) | {"attributeType": attribute}
 
 
 def asked_name(item: Object) -> str:
@@ -109,11 +116,17 @@ def reported(item: Object) -> Variable:
     )
 
 
-def report(variable: Variable) -> dict[str, object]:
-    """A variable as ReportDataType."""
+def report(variable: Variable, most: float | None = None) -> dict[str, object]:
+    """A variable as ReportDataType; `most` is the highest value it can have."""
     attribute = without_nothing(value=variable.value, mutability="ReadOnly" if variable.readonly else "ReadWrite")
-    characteristics = without_nothing(dataType="string", unit=variable.unit, supportsMonitoring=False)
-    return addressed(variable.name) | {
+    address = addressed(variable.name)
+    characteristics = without_nothing(
+        dataType=kind_of(text(child(address, "variable"), "name")),
+        unit=variable.unit,
+        maxLimit=most,
+        supportsMonitoring=False,
+    )
+    return address | {
         "variableAttribute": [attribute],
         "variableCharacteristics": characteristics,
     }

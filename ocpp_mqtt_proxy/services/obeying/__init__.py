@@ -1,13 +1,17 @@
 """What a service asks of us, as if we were the charger: judged, done or not, and always answered (semantics §7).
 
-    obey(out, action, payload)      the call of a service -> an order -> its handler -> the outcome -> the answer
+obey(out, action, payload)      the call of a service -> an order -> its handler -> the outcome -> the answer
 
-    places.py         where it means
-    permission.py     what the configuration allows and denies it by name
-    transactions.py   start, stop, unlock, reserve
-    triggers.py       messages that are told because it wants them now
-    management.py     reset, logs, firmware, certificates …, and what is passed on as it came
-    refusals.py       the valid no of every action without a row
+places.py         where it means
+permission.py     what the configuration allows and denies it by name
+transactions.py   start, stop, unlock, reserve
+triggers.py       messages that are told because it wants them now
+management.py     reset, logs, firmware, certificates …, and what is passed on as it came
+settings.py       what it reads and sets; `reading`, `catalogue`, `table` and `structure` say what there is
+reports.py        the device model, in parts
+availability.py   in service or not
+cards.py          its local list
+refusals.py       the valid no of every action without a row
 """
 
 from __future__ import annotations
@@ -21,7 +25,16 @@ from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect, Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
-from ocpp_mqtt_proxy.services.obeying import management, permission, transactions, triggers
+from ocpp_mqtt_proxy.services.obeying import (
+    availability,
+    cards,
+    management,
+    permission,
+    reports,
+    settings,
+    transactions,
+    triggers,
+)
 from ocpp_mqtt_proxy.services.obeying.refusals import refusal
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
@@ -34,6 +47,10 @@ HANDLERS: dict[type, Handler] = {
     **transactions.HANDLERS,
     **triggers.HANDLERS,
     **management.HANDLERS,
+    **settings.HANDLERS,
+    **reports.HANDLERS,
+    **availability.HANDLERS,
+    **cards.HANDLERS,
 }
 """Who does what, by the type of order."""
 

@@ -12,7 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Place
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose as ProfilePurpose
+from ocpp_mqtt_proxy.core.limits.rules import Criteria
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Place, TokenKind
 from ocpp_mqtt_proxy.core.reports import Authorization
 
 
@@ -95,13 +97,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class StartCharging:
-    """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction), for a provider."""
+    """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction), for a provider.
+
+    `kind` is what the tag is: a `TokenKind`, or a 2.1 CSMS's own word. `limit` goes with it from the start. `profile`
+    is a CSMS's for it, whose first period that is.
+    """
 
     at: Target
     id_tag: str
     remote_start_id: int
     limit: Amps | None = None
     provider: str = OWNER
+    kind: str = TokenKind.CENTRAL
+    profile: ChargingProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +174,52 @@ class ClearLimit:
     """Take our default profile away."""
 
     at: Target
+
+
+@dataclass(frozen=True, slots=True)
+class SetProfile:
+    """Install a charging profile of a CSMS. `transaction_id` is its own id of the transaction that it is for.
+
+    `beyond` says what of it cannot be kept to (2.1); empty where all can.
+    """
+
+    at: Target
+    profile: ChargingProfile
+    transaction_id: str | None = None
+    beyond: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearProfiles:
+    """Take profiles of a CSMS away: those that match; `at` the connector, where one is given."""
+
+    which: Criteria = field(default_factory=Criteria)
+    at: Target | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListProfiles:
+    """Report the profiles of a CSMS that match, in ReportChargingProfiles (K09). `ids` or `sources` empty: all."""
+
+    request_id: int
+    at: Target | None = None
+    purpose: ProfilePurpose | None = None
+    level: int | None = None
+    ids: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TellSchedule:
+    """Tell what limits the current for so many seconds from now on (GetCompositeSchedule).
+
+    `in_watts` None: as we like. The outcome's `result` holds `start`, `duration`, `in_watts`, and `periods`: pairs of
+    seconds from the start and the limit.
+    """
+
+    at: Target
+    duration: int
+    in_watts: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,12 +339,13 @@ class ClearCache:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Keep a connector for a tag until a time."""
+    """Keep a connector for a tag until a time; `kind` as with a start."""
 
     at: Target
     reservation_id: int
     id_tag: str
     until: datetime
+    kind: str = TokenKind.CENTRAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +404,16 @@ class CertificateHash(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckTransaction:
+    """Whether a transaction runs, and whether anything of it, or without an id of any, waits to be told (E14).
+
+    The outcome's `result` holds `running` and `waiting`.
+    """
+
+    transaction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InstallCertificate:
     """Trust a root certificate (PEM) (M05)."""
 
@@ -393,6 +458,10 @@ Order = (
     | StopCharging
     | SetLimit
     | ClearLimit
+    | SetProfile
+    | ClearProfiles
+    | ListProfiles
+    | TellSchedule
     | Unlock
     | Reset
     | ChangeAvailability
@@ -409,6 +478,7 @@ Order = (
     | CancelReservation
     | GetDiagnostics
     | UpdateFirmware
+    | CheckTransaction
     | InstallCertificate
     | DeleteCertificate
     | ListCertificates

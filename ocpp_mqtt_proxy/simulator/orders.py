@@ -8,7 +8,8 @@ from typing import Any
 
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Target, done, refused
-from ocpp_mqtt_proxy.core.model import IdToken, Status, StopReason, Variable
+from ocpp_mqtt_proxy.core.limits.profile import VOLTS, Kind
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Status, StopReason, Variable
 from ocpp_mqtt_proxy.core.reports import (
     DiagnosticsReported,
     FirmwareReported,
@@ -69,6 +70,20 @@ def _limit(box: Box, order: commands.SetLimit, now: datetime) -> Outcome:
         return refused(Reason.CHARGER_REJECTED, "no such transaction runs")
     box.settle(now)
     return done()
+
+
+def _profile(box: Box, order: commands.SetProfile, now: datetime) -> Outcome:
+    """The limit of its first period, for good: the simulator's cars are in no hurry."""
+    if order.beyond or order.profile.kind is Kind.DYNAMIC:
+        return refused(Reason.NOT_SUPPORTED, order.beyond)
+    plan = order.profile.schedule
+    first = plan.periods[0]
+    amps = Amps(first.limit / ((first.phases or 3) * VOLTS) if plan.in_watts else first.limit)
+    return _limit(box, commands.SetLimit(order.at, amps, now, transaction_id=order.transaction_id), now)
+
+
+def _clear_profiles(box: Box, order: commands.ClearProfiles, now: datetime) -> Outcome:
+    return _clear_limit(box, commands.ClearLimit(order.at or Target()), now)
 
 
 def _clear_limit(box: Box, _: commands.ClearLimit, now: datetime) -> Outcome:
@@ -169,7 +184,9 @@ _ORDERS: dict[type, Callable[[Box, Any, datetime], Outcome]] = {
     commands.StartCharging: _start,
     commands.StopCharging: _stop,
     commands.SetLimit: _limit,
+    commands.SetProfile: _profile,
     commands.ClearLimit: _clear_limit,
+    commands.ClearProfiles: _clear_profiles,
     commands.ChangeAvailability: _availability,
     commands.Unlock: _unlock,
     commands.Trigger: _trigger,

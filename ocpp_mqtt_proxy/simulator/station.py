@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reset, SetLimit, StopCharging, Trigger, done
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reset, SetProfile, StopCharging, Trigger, done
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.model import StopReason, Verdict, Version
 from ocpp_mqtt_proxy.core.reports import (
@@ -326,7 +326,7 @@ class Station:
 
     def _in_our_words(self, order: Order) -> Order:
         """The CSMS's name of a transaction is not the box's."""
-        if isinstance(order, StopCharging | SetLimit) and order.transaction_id is not None:
+        if isinstance(order, StopCharging | SetProfile) and order.transaction_id is not None:
             ours = {theirs: own for own, theirs in self._ids.items()} if self._allots_ids else {}
             return replace(order, transaction_id=ours.get(order.transaction_id, order.transaction_id))
         return order

@@ -21,12 +21,13 @@ from ocpp_mqtt_proxy.core.commands import (
     failed,
     refused,
 )
+from ocpp_mqtt_proxy.core.limits.profile import WEEKLY, ChargingProfile, Kind, Period, Purpose, Schedule
+from ocpp_mqtt_proxy.core.limits.rules import Criteria
 from ocpp_mqtt_proxy.core.model import Amps, Place, Version
-from ocpp_mqtt_proxy.ocppj import schema
+from ocpp_mqtt_proxy.ocppj import schedules, schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, agreed, settled
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.fields import children
-from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode, spelled
 from tests.ocppj import strategies
 from tests.ocppj.judge import assert_valid
@@ -65,8 +66,8 @@ def test_every_valid_answer_of_a_charger_is_read(row: Row) -> None:
     dialect = DIALECTS[row.version]
     request = requests_by_id()[row.message_id]
     order: Order = RawCall(request.action, request.payload)
-    if is_obeyed(row):
-        order = dialect.command(request.action, request.payload)
+    if is_obeyed(row) and type(asked := dialect.command(request.action, request.payload)) in dialect.order:
+        order = asked
     assert isinstance(dialect.outcome(order, row.payload), Outcome)
 
 
@@ -180,9 +181,6 @@ SETPOINT = [
 ]
 BEYOND_US: list[tuple[str, dict[str, Any]]] = [
     ("Reset", {"type": "ImmediateAndResume"}),
-    ("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE | {"chargingProfileKind": "Dynamic"}}),
-    ("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE | {"chargingProfilePurpose": "PriorityCharging"}}),
-    ("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE | {"chargingSchedule": SETPOINT}}),
     (
         "RequestStartTransaction",
         {
@@ -206,47 +204,132 @@ def test_what_only_21_can_do_goes_to_the_charger_as_it_is(action: str, payload: 
     assert DIALECTS[V21].response(action, order, refused(Reason.NOT_SUPPORTED)) == {"status": "Rejected"}
 
 
-@pytest.mark.parametrize("version", [V201, V21])
-def test_a_profile_that_limits_is_a_limit_in_21_as_in_201(version: Version) -> None:
-    order = DIALECTS[version].command("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE})
-    assert isinstance(order, commands.SetLimit)
-    assert order.limit == Amps(10)
-
-
 # Profiles that others set
 
 
-def test_a_profile_in_watts_limits_amps() -> None:
-    plan = {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11040}]}
+@pytest.mark.parametrize("schedules", [SETPOINT, [PLAN | {"useLocalTime": True}], [PLAN, PLAN]])
+def test_a_profile_that_asks_for_more_than_limits_says_so(schedules: list[dict[str, Any]]) -> None:
+    """Never a limit of 0 A."""
+    profile = PROFILE | {"chargingSchedule": schedules}
+    order = DIALECTS[V21].command("SetChargingProfile", {"evseId": 1, "chargingProfile": profile})
+    assert isinstance(order, commands.SetProfile)
+    assert order.beyond
+
+
+@pytest.mark.parametrize("version", [V201, V21])
+def test_a_profile_is_read_whole(version: Version) -> None:
+    plan = {
+        "id": 3,
+        "startSchedule": "2026-03-14T12:00:00Z",
+        "duration": 3600,
+        "chargingRateUnit": "W",
+        "minChargingRate": 1400.0,
+        "chargingSchedulePeriod": [
+            {"startPeriod": 0, "limit": 11040.0},
+            {"startPeriod": 60, "limit": 3680.0, "numberPhases": 1, "phaseToUse": 2},
+        ],
+    }
     profile = {
-        "id": 1,
+        "id": 8,
         "stackLevel": 2,
-        "chargingProfilePurpose": "TxDefaultProfile",
-        "chargingProfileKind": "Relative",
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Recurring",
+        "recurrencyKind": "Weekly",
+        "validFrom": "2026-03-14T12:00:00Z",
+        "validTo": "2026-03-14T12:00:00Z",
+        "transactionId": "T1",
         "chargingSchedule": [plan],
     }
-    order = DIALECTS[V201].command("SetChargingProfile", {"evseId": 1, "chargingProfile": profile})
-    assert isinstance(order, commands.SetLimit)
-    assert (order.limit, order.phases, order.form.stack_level) == (Amps(16.0), 3, 2)
+    order = DIALECTS[version].command("SetChargingProfile", {"evseId": 1, "chargingProfile": profile})
+    periods = (Period(0, 11040), Period(60, 3680, 1, 2))
+    schedule = Schedule(periods, in_watts=True, start=START, duration=3600, least=1400, id=3)
+    assert order == commands.SetProfile(
+        Target(1, Place(1)),
+        ChargingProfile(schedule, Purpose.TRANSACTION, Kind.RECURRING, 8, 2, 1, WEEKLY, START, START),
+        "T1",
+    )
+    told = schedules.reports(7, [schedules.Reported(order.profile, 1, "T1")])
+    assert told == [
+        {"requestId": 7, "chargingLimitSource": "CSO", "evseId": 1, "chargingProfile": [profile], "tbc": False}
+    ]
+    assert_valid(version, "ReportChargingProfiles", told[0])
+
+
+def test_profiles_are_reported_by_evse_in_parts() -> None:
+    ours = [ChargingProfile(Schedule((Period(0, 6),)), id=number) for number in range(12)]
+    told = schedules.reports(7, [schedules.Reported(one, one.id % 2, None) for one in ours], most=4)
+    assert [(part["evseId"], len(list(part["chargingProfile"])), part["tbc"]) for part in told] == [
+        (0, 4, True),
+        (0, 2, True),
+        (1, 4, True),
+        (1, 2, False),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("version", "payload", "connector"),
+    ("version", "payload", "order"),
     [
-        (V16, {}, 0),
-        (V16, {"connectorId": 2}, 2),
-        (V16, {"id": PROFILE_ID + 1}, 1),
-        (V16, {"id": 8}, 0),
-        (V201, {}, 0),
-        (V201, {"chargingProfileCriteria": {"evseId": 2}}, 2),
-        (V201, {"chargingProfileId": PROFILE_ID + 1}, 1),
-        (V201, {"chargingProfileId": 8}, 0),
+        (V16, {}, commands.ClearProfiles()),
+        (V16, {"connectorId": 0}, commands.ClearProfiles(at=Target())),
+        (V16, {"id": 8, "connectorId": 2}, commands.ClearProfiles(Criteria(8), Target(2, Place(2, 1)))),
+        (
+            V16,
+            {"chargingProfilePurpose": "ChargePointMaxProfile", "stackLevel": 0},
+            commands.ClearProfiles(Criteria(purpose=Purpose.STATION_MAX, level=0)),
+        ),
+        (V201, {}, commands.ClearProfiles()),
+        (V201, {"chargingProfileCriteria": {"evseId": 2}}, commands.ClearProfiles(at=Target(2, Place(2)))),
+        (
+            V201,
+            {"chargingProfileCriteria": {"chargingProfilePurpose": "TxProfile", "stackLevel": 3}},
+            commands.ClearProfiles(Criteria(purpose=Purpose.TRANSACTION, level=3)),
+        ),
+        (
+            V201,
+            {"chargingProfileId": 8, "chargingProfileCriteria": {"evseId": 2}},
+            commands.ClearProfiles(Criteria(8)),
+        ),
     ],
 )
-def test_profiles_are_cleared_where_they_are(version: Version, payload: dict[str, Any], connector: int) -> None:
-    order = DIALECTS[version].command("ClearChargingProfile", payload)
-    assert isinstance(order, commands.ClearLimit)
-    assert order.at.connector == connector
+def test_profiles_are_cleared_that_match(version: Version, payload: dict[str, Any], order: Order) -> None:
+    assert DIALECTS[version].command("ClearChargingProfile", payload) == order
+
+
+def test_a_schedule_is_told_in_16_from_when_it_begins() -> None:
+    order = DIALECTS[V16].command("GetCompositeSchedule", {"connectorId": 1, "duration": 600, "chargingRateUnit": "W"})
+    assert order == commands.TellSchedule(Target(1, Place(1, 1)), 600, in_watts=True)
+    start = "2026-03-14T12:00:00Z"
+    outcome = done(start=start, duration=600, in_watts=True, periods=[(0, 11040.0), (60, 0.0)])
+    answer = DIALECTS[V16].response("GetCompositeSchedule", order, outcome)
+    assert_valid(V16, "GetCompositeSchedule", answer, response=True)
+    assert (answer["scheduleStart"], answer["connectorId"]) == (start, 1)
+    assert answer["chargingSchedule"] == {
+        "duration": 600,
+        "startSchedule": start,
+        "chargingRateUnit": "W",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11040.0}, {"startPeriod": 60, "limit": 0.0}],
+    }
+
+
+@pytest.mark.parametrize("version", [V201, V21])
+def test_a_schedule_is_told_in_2x(version: Version) -> None:
+    order = DIALECTS[version].command("GetCompositeSchedule", {"evseId": 1, "duration": 600})
+    outcome = done(start="2026-03-14T12:00:00Z", duration=600, in_watts=False, periods=[(0, 16.0)])
+    answer = DIALECTS[version].response("GetCompositeSchedule", order, outcome)
+    assert_valid(version, "GetCompositeSchedule", answer, response=True)
+    assert answer["status"] == "Accepted"
+    assert DIALECTS[version].response("GetCompositeSchedule", order, refused(Reason.UNKNOWN_CONNECTOR)) == {
+        "status": "Rejected"
+    }
+
+
+@pytest.mark.parametrize("version", [V201, V21])
+def test_a_profile_that_is_refused_is_told_why(version: Version) -> None:
+    order = DIALECTS[version].command("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE})
+    outcome = refused(Reason.INVALID, "no such transaction runs", reason_code="TxNotFound")
+    answer = DIALECTS[version].response("SetChargingProfile", order, outcome)
+    assert_valid(version, "SetChargingProfile", answer, response=True)
+    assert answer["statusInfo"] == {"reasonCode": "TxNotFound", "additionalInfo": "no such transaction runs"}
 
 
 # Orders that a version cannot say
@@ -353,7 +436,9 @@ def test_an_answer_without_sense_is_an_outcome_all_the_same(version: Version, pa
     dialect = DIALECTS[version]
     for row in REQUESTS:
         if row.version is version and is_obeyed(row):
-            assert isinstance(dialect.outcome(dialect.command(row.action, row.payload), payload), Outcome)
+            order = dialect.command(row.action, row.payload)
+            if type(order) in dialect.order:
+                assert isinstance(dialect.outcome(order, payload), Outcome)
 
 
 def test_keys_come_back_by_the_names_they_were_asked_by() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, get_args
 
 import pytest
@@ -10,8 +12,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ocpp_mqtt_proxy.core import commands, reports
 from ocpp_mqtt_proxy.core.commands import RawCall
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose, Schedule
+from ocpp_mqtt_proxy.core.limits.rules import Criteria
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID
 from tests.ocppj import strategies
 from tests.ocppj.judge import assert_valid
 from tests.ocppj.rows import CALL, valid
@@ -125,7 +130,11 @@ def _gist(answer: reports.Answer) -> object:
 
 def test_every_order_has_a_row_in_some_version() -> None:
     rows = {kind for dialect in DIALECTS.values() for kind in dialect.order}
-    assert rows == set(get_args(commands.Order)) - {RawCall}
+    assert rows == set(get_args(commands.Order)) - {RawCall} - ASKED_OF_US
+
+
+ASKED_OF_US = {commands.SetProfile, commands.ClearProfiles, commands.ListProfiles, commands.TellSchedule}
+"""Orders that come from CSMSs and go no further: a charger gets one profile, of ours."""
 
 
 @each_order
@@ -137,7 +146,41 @@ def test_what_is_ordered_is_obeyed(version: Version, kind: type, data: st.DataOb
     call = dialect.put(order)
     assert call is not None
     assert_valid(version, *call)
-    assert dialect.command(*call) == order
+    assert dialect.command(*call) == as_a_csms_s(order, version)
+
+
+def as_a_csms_s(order: commands.Order, version: Version) -> commands.Order:
+    """An order of ours as whoever gets it understands it: our limits are profiles like any CSMS's."""
+    match order:
+        case commands.SetLimit(at=at, transaction_id=its):
+            return commands.SetProfile(
+                at, one_profile(version, at, order.limit, its, order.form.stack_level, order.start), its
+            )
+        case commands.ClearLimit(at=at):
+            return commands.ClearProfiles(Criteria(PROFILE_ID + at.connector))
+        case commands.StartCharging(at=at, limit=float() as limit):
+            return replace(order, profile=one_profile(version, at, limit, "the one to come"))
+    return order
+
+
+def one_profile(
+    version: Version,
+    at: commands.Target,
+    limit: float,
+    transaction: str | None,
+    level: int = 0,
+    start: datetime | None = None,
+) -> ChargingProfile:
+    """The one profile of ours, of one period. Schedules have ids in 2.x."""
+    number = PROFILE_ID + at.connector
+    return ChargingProfile(
+        Schedule((Period(0, limit),), start=start, id=0 if version is Version.V16 else number),
+        Purpose.TRANSACTION if transaction else Purpose.DEFAULT,
+        Kind.ABSOLUTE if start else Kind.RELATIVE,
+        id=number,
+        level=level,
+        connector=at.connector,
+    )
 
 
 @each_order

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
     ClearCache,
-    ClearLimit,
+    ClearProfiles,
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
@@ -14,13 +16,12 @@ from ocpp_mqtt_proxy.core.commands import (
     ListCertificates,
     Message,
     Outcome,
-    ProfileForm,
     Reason,
     Reserve,
     Reset,
     SendLocalList,
     SetConfiguration,
-    SetLimit,
+    SetProfile,
     StartCharging,
     StopCharging,
     Target,
@@ -28,8 +29,8 @@ from ocpp_mqtt_proxy.core.commands import (
     Unlock,
     UpdateFirmware,
 )
-from ocpp_mqtt_proxy.core.model import Amps, IdToken
-from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.core.model import IdToken, Version
+from ocpp_mqtt_proxy.ocppj import alike, schedules
 from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
@@ -41,7 +42,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import (
     usual_answer_or_scheduled,
 )
 from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, children, instant, integer, text, without_nothing
-from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
+from ocpp_mqtt_proxy.ocppj.profiles import first_limit
 from ocpp_mqtt_proxy.ocppj.v16.order import TRIGGERS
 from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, authorization, connector_id, place, transaction_id
 
@@ -58,31 +59,32 @@ def _target(payload: Object) -> Target:
 
 
 def _start(payload: Object) -> StartCharging:
-    limit, _ = first_limit(child(child(payload, "chargingProfile"), "chargingSchedule"))
-    return StartCharging(_target(payload), text(payload, "idTag"), 0, limit)
+    """A profile that goes with it is for the transaction to come (errata 3.41)."""
+    at, given = _target(payload), child(payload, "chargingProfile")
+    limit, _ = first_limit(child(given, "chargingSchedule"))
+    profile = schedules.read(given, at, Version.V16) if given else None
+    return StartCharging(at, text(payload, "idTag"), 0, limit, profile=profile)
+
+
+def _limits_others_too(payload: Object) -> bool:
+    """A profile that comes with a start is for its transaction alone (1.6 §5.11)."""
+    profile = child(payload, "chargingProfile")
+    return bool(profile) and profile.get("chargingProfilePurpose") != "TxProfile"
 
 
 def _stop(payload: Object) -> StopCharging:
     return StopCharging(transaction_id(payload) or "")
 
 
-def _limit(payload: Object) -> SetLimit:
-    profile = child(payload, "csChargingProfiles")
-    plan = child(profile, "chargingSchedule")
-    limit, phases = first_limit(plan)
-    return SetLimit(
-        at=_target(payload),
-        limit=limit or Amps(0),
-        start=instant(plan, "startSchedule") or alike.EPOCH,
-        phases=phases,
-        form=ProfileForm(integer(profile, "stackLevel") or 0),
-        transaction_id=transaction_id(profile),
-    )
+def _set_profile(payload: Object) -> SetProfile:
+    order = schedules.setting(child(payload, "csChargingProfiles"), _target(payload), Version.V16)
+    return replace(order, transaction_id=transaction_id(child(payload, "csChargingProfiles")))
 
 
-def _clear_limit(payload: Object) -> ClearLimit:
-    number = connector_of(integer(payload, "id"))
-    return ClearLimit(_target({"connectorId": number}) if number else _target(payload))
+def _clear_profiles(payload: Object) -> ClearProfiles:
+    """All that is given has to match; nothing is all of them (errata 3.25)."""
+    at = _target(payload) if "connectorId" in payload else None
+    return schedules.clearing(payload, at, schedules.PURPOSES_16, integer(payload, "id"))
 
 
 def _trigger(payload: Object) -> Trigger:
@@ -190,26 +192,25 @@ OBEY = {
     ),
     "ChangeConfiguration": Obey(lambda p: SetConfiguration(((text(p, "key"), text(p, "value")),)), _changed),
     "ClearCache": Obey(lambda _: ClearCache(), _ACCEPTED),
-    "ClearChargingProfile": Obey(_clear_limit, usual_answer(no="Unknown")),
+    "ClearChargingProfile": Obey(_clear_profiles, usual_answer(no="Unknown")),
     "DataTransfer": Obey(
         lambda p: DataTransfer(text(p, "vendorId"), text(p, "messageId"), p.get("data")), _data_transferred
     ),
     "ExtendedTriggerMessage": unless(
         _wants_a_certificate, "ExtendedTriggerMessage", Obey(_extended_trigger, _TRIGGERED)
     ),
+    "GetCompositeSchedule": Obey(lambda p: schedules.asking(p, _target(p)), schedules.schedule_told_16),
     "GetConfiguration": Obey(_get_configuration, _configuration),
     "GetDiagnostics": Obey(_diagnostics, _uploading),
     "GetInstalledCertificateIds": Obey(_certificates, _certificates_found),
     "GetLocalListVersion": Obey(lambda _: GetListVersion(), _list_version),
     "GetLog": Obey(alike.obeyed_log, alike.uploading),
-    "RemoteStartTransaction": Obey(_start, _ACCEPTED),
+    "RemoteStartTransaction": unless(_limits_others_too, "RemoteStartTransaction", Obey(_start, _ACCEPTED)),
     "RemoteStopTransaction": Obey(_stop, _ACCEPTED),
-    "ReserveNow": Obey(
-        _reserve, usual_answer(charger_faulted="Faulted", charger_unavailable="Unavailable", held_by_other="Occupied")
-    ),
+    "ReserveNow": Obey(_reserve, alike.reserved),
     "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Hard"), _ACCEPTED),
     "SendLocalList": Obey(_local_list, _listed),
-    "SetChargingProfile": Obey(_limit, usual_answer(not_supported="NotSupported")),
+    "SetChargingProfile": Obey(_set_profile, schedules.installed_16),
     "SignedUpdateFirmware": Obey(alike.obeyed_firmware, _ACCEPTED),
     "TriggerMessage": Obey(_trigger, _TRIGGERED),
     "UnlockConnector": Obey(

@@ -5,32 +5,34 @@ from __future__ import annotations
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
+    CheckTransaction,
     ClearCache,
-    ClearLimit,
+    ClearProfiles,
     DataTransfer,
     GetConfiguration,
     GetInventory,
     GetListVersion,
     GetReport,
     ListCertificates,
+    ListProfiles,
     Order,
     Outcome,
-    ProfileForm,
     RawCall,
     Reason,
     Reserve,
     Reset,
     SendLocalList,
     SetConfiguration,
-    SetLimit,
+    SetProfile,
     StartCharging,
     StopCharging,
     Target,
     Trigger,
     Unlock,
 )
-from ocpp_mqtt_proxy.core.model import Amps, Place
-from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.core.limits.rules import Criteria
+from ocpp_mqtt_proxy.core.model import IdToken, Place, TokenKind, Version
+from ocpp_mqtt_proxy.ocppj import alike, schedules
 from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (
     Obey,
@@ -38,6 +40,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import (
     list_answer,
     passed_on,
     settings_words,
+    unless,
     usual_answer,
     usual_answer_or_scheduled,
 )
@@ -52,9 +55,9 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     text,
     without_nothing,
 )
-from ocpp_mqtt_proxy.ocppj.profiles import connector_of, first_limit
+from ocpp_mqtt_proxy.ocppj.profiles import first_limit
 from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS, WITHOUT_VALUE
-from ocpp_mqtt_proxy.ocppj.v201.variables import asked, asked_name, wanted_name
+from ocpp_mqtt_proxy.ocppj.v201.variables import asked_name, told, wanted_name
 from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, authorization, place, token
 
 _MESSAGES = {word: message for message, word in TRIGGERS.items()}
@@ -75,30 +78,51 @@ def _schedule(profile: Object) -> Object:
 
 
 def _start(payload: Object) -> StartCharging:
-    tag = text(child(payload, "idToken"), "idToken")
-    limit, _ = first_limit(_schedule(child(payload, "chargingProfile")))
-    return StartCharging(_evse_id(payload), tag, integer(payload, "remoteStartId") or 0, limit)
+    """A profile that goes with it is for the transaction to come (F01.FR.09, F01.FR.11)."""
+    at, given = _evse_id(payload), child(payload, "chargingProfile")
+    tag, kind = _card(payload)
+    limit, _ = first_limit(_schedule(given))
+    profile = schedules.read(given, at, Version.V201) if given else None
+    return StartCharging(at, tag, integer(payload, "remoteStartId") or 0, limit, kind=kind, profile=profile)
 
 
-def _limit(payload: Object) -> SetLimit:
+def _card(payload: Object) -> tuple[str, str]:
+    """A card's tag, and what it is."""
+    card = token(payload) or IdToken("")
+    return card.tag, card.kind or TokenKind.CENTRAL
+
+
+def _limits_others_too(payload: Object) -> bool:
+    """A profile that comes with a start is for its transaction alone (F01.FR.09)."""
     profile = child(payload, "chargingProfile")
-    plan = _schedule(profile)
-    limit, phases = first_limit(plan)
-    return SetLimit(
-        at=_evse_id(payload),
-        limit=limit or Amps(0),
-        start=instant(plan, "startSchedule") or alike.EPOCH,
-        phases=phases,
-        form=ProfileForm(integer(profile, "stackLevel") or 0),
-        transaction_id=identifier(profile, "transactionId"),
-    )
+    return bool(profile) and profile.get("chargingProfilePurpose") != "TxProfile"
 
 
-def _clear_limit(payload: Object) -> Order:
-    number = connector_of(integer(payload, "chargingProfileId"))
-    if number is None:
-        number = integer(child(payload, "chargingProfileCriteria"), "evseId") or 0
-    return ClearLimit(Target(number, Place(number)))
+def _is_of_one_evse(payload: Object) -> bool:
+    """To reset one EVSE is less than to reset the charger (B11.FR.08)."""
+    return bool(payload.get("evseId"))
+
+
+def _is_of_a_kind(payload: Object) -> bool:
+    """A reservation of any connector of a type (H01.FR.07): we have no word for it."""
+    return "connectorType" in payload
+
+
+def _set_profile(payload: Object) -> SetProfile:
+    return schedules.setting(child(payload, "chargingProfile"), _evse_id(payload), Version.V201)
+
+
+def _clear_profiles(payload: Object) -> ClearProfiles:
+    """One by its id, else those that match (K10.FR.03 and .04)."""
+    number, given = integer(payload, "chargingProfileId"), child(payload, "chargingProfileCriteria")
+    if number is not None:
+        return ClearProfiles(Criteria(number))
+    at = _evse_id(given) if "evseId" in given else None
+    return schedules.clearing(given, at, schedules.PURPOSES_2X)
+
+
+def _list_profiles(payload: Object) -> ListProfiles:
+    return schedules.listing(payload, _evse_id(payload) if "evseId" in payload else None)
 
 
 def _trigger(payload: Object) -> Order:
@@ -124,8 +148,8 @@ def _variables(order: GetConfiguration, outcome: Outcome) -> Payload:
 
 def _variable(name: str, value: str | None, otherwise: str) -> Payload:
     if value is None:
-        return {"attributeStatus": otherwise, **asked(name)}
-    return {"attributeStatus": "Accepted", "attributeValue": value[:MAX_TEXT], **asked(name)}
+        return {"attributeStatus": otherwise, **told(name)}
+    return {"attributeStatus": "Accepted", "attributeValue": value[:MAX_TEXT], **told(name)}
 
 
 def _set_variables(payload: Object) -> SetConfiguration:
@@ -139,13 +163,13 @@ def _changed(order: SetConfiguration, outcome: Outcome) -> Payload:
     became = outcome.result.get("set")
     if isinstance(became, dict):
         words |= {name: _UNKNOWN[word] for name, word in became.items() if name in words and word in _UNKNOWN}
-    return {"setVariableResult": [{"attributeStatus": words[name], **asked(name)} for name, _ in order.values]}
+    return {"setVariableResult": [{"attributeStatus": words[name], **told(name)} for name, _ in order.values]}
 
 
 def _reserve(payload: Object) -> Reserve:
-    tag = text(child(payload, "idToken"), "idToken")
+    tag, kind = _card(payload)
     until = instant(payload, "expiryDateTime") or alike.EPOCH
-    return Reserve(_evse_id(payload), integer(payload, "id") or 0, tag, until)
+    return Reserve(_evse_id(payload), integer(payload, "id") or 0, tag, until, kind)
 
 
 def _started(_: StartCharging, outcome: Outcome) -> Payload:
@@ -214,6 +238,12 @@ def _data_transfer(payload: Object) -> DataTransfer:
     return DataTransfer(text(payload, "vendorId"), text(payload, "messageId"), payload.get("data"))
 
 
+def _checked(order: CheckTransaction, outcome: Outcome) -> Payload:
+    """Whether it goes on is told of a transaction that is named, and no other (E14.FR.06)."""
+    told = {"messagesInQueue": outcome.result.get("waiting") is True}
+    return told | ({"ongoingIndicator": outcome.result.get("running") is True} if order.transaction_id else {})
+
+
 def _availability(payload: Object) -> ChangeAvailability:
     return ChangeAvailability(_at(place(payload)), payload.get("operationalStatus") == "Operative")
 
@@ -228,23 +258,27 @@ OBEY = {
     "CancelReservation": Obey(lambda p: CancelReservation(integer(p, "reservationId") or 0), _ACCEPTED),
     "ChangeAvailability": Obey(_availability, usual_answer_or_scheduled),
     "ClearCache": Obey(lambda _: ClearCache(), _ACCEPTED),
-    "ClearChargingProfile": Obey(_clear_limit, usual_answer(no="Unknown")),
+    "ClearChargingProfile": Obey(_clear_profiles, usual_answer(no="Unknown")),
     "DataTransfer": Obey(_data_transfer, _data_transferred),
     "GetBaseReport": Obey(_inventory, _reported),
+    "GetChargingProfiles": Obey(_list_profiles, schedules.listed),
+    "GetCompositeSchedule": Obey(lambda p: schedules.asking(p, _evse_id(p)), schedules.schedule_told),
     "GetInstalledCertificateIds": Obey(_certificates, _certificates_found),
     "GetLocalListVersion": Obey(lambda _: GetListVersion(), _list_version),
     "GetLog": Obey(alike.obeyed_log, alike.uploading),
     "GetReport": Obey(_report, _reported),
+    "GetTransactionStatus": Obey(lambda p: CheckTransaction(text(p, "transactionId")), _checked),
     "GetVariables": Obey(_get_variables, _variables),
-    "RequestStartTransaction": Obey(_start, _started),
+    "RequestStartTransaction": unless(_limits_others_too, "RequestStartTransaction", Obey(_start, _started)),
     "RequestStopTransaction": Obey(lambda p: StopCharging(text(p, "transactionId")), _ACCEPTED),
-    "ReserveNow": Obey(
-        _reserve,
-        usual_answer(charger_faulted="Faulted", charger_unavailable="Unavailable", held_by_other="Occupied"),
+    "ReserveNow": unless(_is_of_a_kind, "ReserveNow", Obey(_reserve, alike.reserved)),
+    "Reset": unless(
+        _is_of_one_evse,
+        "Reset",
+        Obey(lambda p: Reset(hard=p.get("type") == "Immediate"), usual_answer_or_scheduled),
     ),
-    "Reset": Obey(lambda p: Reset(hard=p.get("type") == "Immediate"), usual_answer_or_scheduled),
     "SendLocalList": Obey(_local_list, list_answer),
-    "SetChargingProfile": Obey(_limit, _ACCEPTED),
+    "SetChargingProfile": Obey(_set_profile, schedules.installed),
     "SetVariables": Obey(_set_variables, _changed),
     "TriggerMessage": Obey(_trigger, passed_on(usual_answer(not_supported="NotImplemented"))),
     "UnlockConnector": Obey(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ocpp_mqtt_proxy.ocppj import schedules
 from ocpp_mqtt_proxy.ocppj.dialect import unless
-from ocpp_mqtt_proxy.ocppj.fields import Object, child, children
+from ocpp_mqtt_proxy.ocppj.fields import Object, child
 from ocpp_mqtt_proxy.ocppj.v201.obey import OBEY as OBEY_201
 
 _GIVING = frozenset({"LocalGeneration", "PriorityCharging"})
@@ -25,8 +26,7 @@ def _does_more_than_limit(payload: Object) -> bool:
     profile = child(payload, "chargingProfile")
     if profile.get("chargingProfilePurpose") in _GIVING or profile.get("chargingProfileKind") == "Dynamic":
         return True
-    schedules = children(profile, "chargingSchedule")
-    return any("limit" not in period for plan in schedules for period in children(plan, "chargingSchedulePeriod"))
+    return bool(profile and schedules.beyond(profile))
 
 
 def _is_of_another_kind(payload: Object) -> bool:
@@ -44,7 +44,6 @@ _BEYOND_US: Mapping[str, Callable[[Object], bool]] = {
     "GetLog": _is_of_another_kind,
     "RequestStartTransaction": _does_more_than_limit,
     "Reset": _resumes,
-    "SetChargingProfile": _does_more_than_limit,
 }
 
 OBEY = OBEY_201 | {action: unless(beyond, action, OBEY_201[action]) for action, beyond in _BEYOND_US.items()}

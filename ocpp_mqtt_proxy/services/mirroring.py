@@ -280,8 +280,8 @@ class _Following:
         if not isinstance(report, MeterReported):
             return None
         samples = self._samples(known, session, report)
-        at = samples[-1].at if samples else None
-        return TransactionReported(Phase.UPDATED, None, at or self.now, trigger=_trigger_of(samples), samples=samples)
+        read_at = samples[-1].at if samples else self.now
+        return TransactionReported(Phase.UPDATED, None, read_at, trigger=_trigger_of(samples), samples=samples)
 
     def _as_followed(self, facts: list[Fact]) -> TransactionReported:
         """What followed from something else: from a connector's state, most of all."""
@@ -387,7 +387,7 @@ def _end_of(session: Session) -> TransactionReported:
 
 
 def _register_of(connector: Connector) -> WattHours | None:
-    """The connector's register as it was last read: where a session begins whose charger gives none (semantics §4.3.2)."""
+    """The connector's register as last read: where a session begins whose charger gives none (semantics §4.3.2)."""
     return None if connector.register.raw is None else WattHours(connector.register.raw)
 
 

@@ -47,14 +47,19 @@ def calls(out: Outstation, outgoing: Outgoing) -> Calls:
 
 
 def learn(out: Outstation, outgoing: Outgoing, action: str, payload: Object) -> None:
-    """What the answer to a call teaches: the service's id of the transaction, and what it thinks of the card."""
+    """What the answer to a call teaches: the service's id of the transaction, and what it thinks of the card.
+
+    Raises ValueError for an answer to a start that names no transaction: nothing more could be told of it.
+    """
     known, report = out.peer.transactions.get(outgoing.session_id), outgoing.told
     if known is None or isinstance(report, SecurityReported) or action not in _ANSWERED_WITH_A_VERDICT:
         return
     answer = out.dialect.say[TransactionReported].read(payload)
     assert isinstance(answer, TransactionAnswer)
     if action == "StartTransaction":
-        known.theirs = answer.transaction_id or None
+        if not answer.transaction_id:
+            raise ValueError("the answer to StartTransaction names no transaction")
+        known.theirs = answer.transaction_id
     token = report.token or known.token
     if answer.authorization is not None and token is not None:
         _judged(out, outgoing, known, token, answer.authorization)

@@ -24,6 +24,7 @@ from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
+from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.owner import override
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch
@@ -103,7 +104,9 @@ class App:
         await self.hub.wake()
         self.backends = BackendFace(self.config, self.arbitration, self.books, self.authority, self.budget)
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
-        self.bridge = Bridge(self.config, self.hub, self.store, self.gate, self.arbitration, self.started_at)
+        self.bridge = Bridge(
+            self.config, self.hub, self.store, self.gate, self.arbitration, self.services, self.started_at
+        )
         self.bridge.backends = self.backends.gate
         await self._open_doors()
         await self._start_mqtt()
@@ -217,6 +220,7 @@ class App:
             faults=self.bridge.faults,
             accept_charger=self.gate.accept,
             control=ControlApi(partial(override, self.arbitration, by="api"), self.store),
+            services=ServiceApi(self.bridge.test_service),
             metrics=lambda: metrics.parts(self.bridge, self.backends, self.tally),
             tell_login=self._tell_login,
         )
@@ -238,7 +242,10 @@ class App:
         if not config.host and not self.supervisor:
             log.warning("no MQTT broker is configured: chargers are served, nothing is published (set mqtt.host)")
             return
-        face = MqttFace(self.config, self.topics, self.arbitration, self.supervisor, self.backends, self.prices)
+        face = MqttFace(
+            *(self.config, self.topics, self.arbitration, self.supervisor),
+            *(self.backends, self.services.overview, self.prices),
+        )
         self.mqtt, self.states = face.session, face.states
         self.bridge.mqtt = face.session
         await face.open(self.bridge.verbs())

@@ -21,6 +21,7 @@ from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.sharing import Presence
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
+from ocpp_mqtt_proxy.service_face import ServiceFace
 
 HEALTH_SECONDS = 60
 """How often it is told how the proxy is; also whenever that changes with the store."""
@@ -35,6 +36,7 @@ class Bridge:
     store: Store
     gate: ChargerGate
     arbitration: Arbitration
+    services: ServiceFace
     started_at: datetime
     mqtt: MqttSession | None = None
     door: Door | None = None
@@ -48,6 +50,7 @@ class Bridge:
             "accept_charger": self._accept_charger,
             "forget_charger": self._forget_charger,
             "refresh": self._refresh,
+            "test_service": self._test_service,
         }
 
     async def _accept_charger(self, arguments: dict[str, object]) -> Outcome:
@@ -73,6 +76,21 @@ class Bridge:
         if self.mqtt is not None:
             self.mqtt.republish()
         return done("everything retained is sent again")
+
+    async def _test_service(self, arguments: dict[str, object]) -> Outcome:
+        service, charger = arguments.get("service"), arguments.get("charger")
+        if not isinstance(service, str) or not service:
+            return failed(Reason.INVALID, "service: the id of a service")
+        return await self.test_service(service, charger if isinstance(charger, str) else "")
+
+    async def test_service(self, service: str, charger: str = "") -> Outcome:
+        """How far a connection to a service comes; as the only charger where none is named."""
+        chargers = list(self.hub.stations)
+        if not charger and len(chargers) == 1:
+            charger = chargers[0]
+        if not charger:
+            return failed(Reason.INVALID, f"charger: one of {', '.join(chargers) or 'those that came once; none did'}")
+        return await self.services.try_out(service, charger)
 
     # What there is to see
 
@@ -102,7 +120,7 @@ class Bridge:
                 provider: {"name": name, **self._provider(provider)}
                 for provider, name in self.arbitration.providers().items()
             },
-            "services": {},
+            "services": self.services.overview.status(),
             "presence": house.presence or Presence.UNKNOWN,
             "mqtt": self._mqtt_status(),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from ocpp_mqtt_proxy.adapters.discovery import WANTED, Discovery
 from ocpp_mqtt_proxy.adapters.mqtt.backends import MqttBackends
@@ -10,17 +10,23 @@ from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.presence import PresenceFeed
 from ocpp_mqtt_proxy.adapters.mqtt.price import PriceFeed
+from ocpp_mqtt_proxy.adapters.mqtt.services import ServiceTopics
 from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, Incoming, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.backend_face import BackendFace
 from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.tariff import Prices
+from ocpp_mqtt_proxy.services.views import Overview
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.turns import in_turns
 
 DEVICE_DISCOVERY_SINCE = (2024, 11)
+
+_ROOMS = ("charger", "backend", "service")
+"""Parts of our tree whose topics come and go."""
 
 Take = Callable[[Incoming], None]
 
@@ -35,6 +41,7 @@ class MqttFace:
         arbitration: Arbitration,
         supervisor: Supervisor | None,
         backends: BackendFace,
+        services: Overview,
         prices: Prices,
     ) -> None:
         hub = arbitration.hub
@@ -60,6 +67,7 @@ class MqttFace:
             discovery_prefix=config.mqtt.discovery_prefix,
         )
         self.household = Household(arbitration, self.session, topics)
+        self.services = ServiceTopics(services, self.session, topics)
         self.states = States(
             hub=hub,
             mailbox=hub.bus.mailbox("mqtt"),
@@ -68,18 +76,28 @@ class MqttFace:
             topics=topics,
             show_tags=config.mqtt.show_tags,
             house=arbitration.house,
-            also=self.household.hear,
+            also=self._hear_beside,
         )
         self.rooms: dict[str, Callable[[], Awaitable[None]]] = {
             "states": self.states.run,
             "mqtt": self.session.run,
+            "services shown": self.services.run,
         }
+
+    def _hear_beside(self, facts: Sequence[Fact]) -> None:
+        self.household.hear(facts)
+        self.services.hear(facts)
 
     async def open(self, verbs: Mapping[str, BridgeVerb]) -> None:
         """Publish all there is, as far as there is a broker; `verbs` are what may be asked of the proxy itself."""
         self._listen(dict(verbs))
         stale, base = [self._is_stale_state], self.topics.base
-        filters = [f"{base}/charger/+/+", f"{base}/charger/+/connector/+/+", f"{base}/backend/+/+"]
+        filters = [
+            f"{base}/charger/+/+",
+            f"{base}/charger/+/connector/+/+",
+            f"{base}/backend/+/+",
+            f"{base}/service/+/+",
+        ]
         if discovery := await self._discovery():
             await in_turns(discovery.announce_all())
             stale.append(discovery.is_stale)
@@ -88,6 +106,7 @@ class MqttFace:
         self.session.is_stale = lambda topic, payload: any(judge(topic, payload) for judge in stale)
         self.session.sweep_filters = filters
         self.household.publish_all()
+        self.services.publish()
         await in_turns(self.states.publish_all())
 
     def _listen(self, verbs: dict[str, BridgeVerb]) -> None:
@@ -118,6 +137,7 @@ class MqttFace:
             prefix=config.discovery_prefix,
             by_device=await self._by_device(),
             providers=self.arbitration.providers,
+            services=self.services.overview.services.keys,
         )
 
     async def _by_device(self) -> bool:
@@ -139,8 +159,7 @@ class MqttFace:
 
     def _is_stale_state(self, topic: str, payload: bytes) -> bool:  # noqa: ARG002
         """Whether a retained topic in our tree is of nothing any more."""
-        base = self.topics.base
-        return topic.startswith((f"{base}/charger/", f"{base}/backend/"))
+        return topic.startswith(tuple(f"{self.topics.base}/{room}/" for room in _ROOMS))
 
 
 def _give(takers: list[Take], incoming: Incoming) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from ocpp_mqtt_proxy.adapters.services.dial import Dialer
+from ocpp_mqtt_proxy.adapters.services.trial import try_out
 from ocpp_mqtt_proxy.adapters.store import Store
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, Result, refused
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.reports import BootReported
 from ocpp_mqtt_proxy.services.conversation import Ways
 from ocpp_mqtt_proxy.services.courier import Courier
+from ocpp_mqtt_proxy.services.living import plate_of
 from ocpp_mqtt_proxy.services.obeying import obey
 from ocpp_mqtt_proxy.services.plan import plans_of
 from ocpp_mqtt_proxy.services.roster import Services
+from ocpp_mqtt_proxy.services.views import Overview
 
 
 class ServiceFace:
@@ -26,6 +32,24 @@ class ServiceFace:
             outbox=store.outbox,
             ways=Ways(self.dialer, obey, Courier),
         )
+        self.overview = Overview(self.services)
+
+    async def try_out(self, service: str, charger_id: str) -> Outcome:
+        """How far a connection to a service comes, step by step; of one that stands already, no boot is sent again."""
+        plan = self.services.plans.get(service)
+        if plan is None:
+            known = ", ".join(sorted(self.services.plans)) or "none"
+            return refused(Reason.INVALID, f"no service {service!r}; known: {known}")
+        out = next((one for one in self.services.of_service(service) if one.charger_id == charger_id), None)
+        if out is None:
+            return refused(Reason.UNKNOWN_CHARGER, f"{service} sees no charger {charger_id!r}")
+        boot = None if out.link is not None else BootReported(plate_of(out), out.wanted or "unknown")
+        offered = (plan.version,) if plan.version is not None else (out.version, *reversed(Version))
+        trial = await try_out(self.dialer, plan, charger_id, tuple(dict.fromkeys(offered)), boot)
+        result = {**trial.shown(), "connected": out.accepted}
+        if trial.ok:
+            return Outcome(Result.OK, message="; ".join(trial.lines), result=result)
+        return Outcome(Result.REFUSED, Reason.INVALID, trial.lines[-1], result)
 
     async def restore(self) -> None:
         """Go on where we stopped: what services know us and our transactions by. Raises LedgerFailed."""

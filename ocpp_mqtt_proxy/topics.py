@@ -52,6 +52,10 @@ class Topics:
         """A topic of a provider, backend or service."""
         return "/".join((self.base, "backend", slug(provider_id), *path))
 
+    def service(self, service_id: str, *path: str) -> str:
+        """A topic of a service, as to its links; as a provider it has those of one."""
+        return "/".join((self.base, "service", slug(service_id), *path))
+
     @property
     def presence(self) -> str:
         """Who is at home, as the arbiter believes; below it a feed may write (`/set`)."""

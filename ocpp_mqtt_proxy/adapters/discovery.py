@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -91,7 +91,10 @@ class Announced:
 
 @dataclass
 class Discovery:
-    """Announces what there is, takes back what is gone. `providers` are those to show, by id, with their names."""
+    """Announces what there is, takes back what is gone.
+
+    `providers` are those to show, by id, with their names; `services` which of them we connect to.
+    """
 
     hub: Stations
     mailbox: Mailbox
@@ -101,6 +104,7 @@ class Discovery:
     prefix: str = "homeassistant"
     by_device: bool = True
     providers: Callable[[], Mapping[str, str]] = dict
+    services: Callable[[], Collection[str]] = frozenset
     calm: float = CALM
     _announced: dict[str, Announced] = field(default_factory=dict)
     _sets: dict[tuple[tuple[str, str], ...], dict[str, str]] = field(default_factory=dict)
@@ -184,9 +188,17 @@ class Discovery:
         self._add_to_bridge(device, entities.PRESENCE, lambda _: self.topics.presence)
         self._shown = dict(self.providers())
         for provider, name in self._shown.items():
-            for entity in entities.of_provider(provider, name):
-                self._add_to_bridge(device, entity, partial(self.topics.backend, provider))
+            self._add_provider(device, provider, name)
         return device
+
+    def _add_provider(self, device: Device, provider: str, name: str) -> None:
+        at, also = self.topics.backend, entities.of_backend
+        for entity in entities.of_provider(provider, name):
+            self._add_to_bridge(device, entity, partial(at, provider))
+        if provider in self.services():
+            at, also = self.topics.service, entities.of_service
+        for entity in also(provider, name):
+            self._add_to_bridge(device, entity, partial(at, provider))
 
     def _add_to_bridge(self, device: Device, entity: Entity, at: Callable[[str], str]) -> None:
         document = self._about_entity(device.node, entity.key, "ocpp_mqtt_proxy", entity)

@@ -281,8 +281,7 @@ PRESENCE = _sensor(
 
 
 def of_provider(provider: str, name: str) -> Iterator[Entity]:
-    """The entities of a provider, below its topic."""
-    called = as_id(provider) or "provider"
+    """The entities of any provider, below its topic."""
     yield Entity(
         f"provider_{provider}_enabled",
         "switch",
@@ -291,17 +290,52 @@ def of_provider(provider: str, name: str) -> Iterator[Entity]:
         command="enabled/set",
         category=CONFIG,
         icon="mdi:account-check",
-        called=f"{called}_enabled",
+        called=f"{_called(provider)}_enabled",
     )
-    yield Entity(
+
+
+def of_backend(provider: str, name: str) -> Iterator[Entity]:
+    """Those of one that connects to us."""
+    yield _connected(provider, name, "connected")
+
+
+def of_service(service: str, name: str) -> Iterator[Entity]:
+    """Those of one that we connect to, below its topic as a service: connected once all its links are."""
+    yield _connected(
+        service,
+        name,
+        "state",
+        value_template="{{ 'ON' if value == 'online' else 'OFF' }}",
+        json_attributes_topic="~info",
+        json_attributes_template="{{ {'faults': value_json.faults} | tojson }}",
+    )
+    yield _sensor(
+        f"service_{service}_queue_depth",
+        f"{name} queue depth",
+        "info",
+        category=DIAGNOSTIC,
+        icon="mdi:tray-full",
+        state_class="measurement",
+        called=f"{_called(service)}_queue_depth",
+        options=_from_json("queue_depth"),
+    )
+
+
+def _connected(provider: str, name: str, topic: str, **options: str) -> Entity:
+    return Entity(
         f"provider_{provider}_connected",
         "binary_sensor",
         f"{name} connected",
-        topic="connected",
+        topic=topic,
         device_class="connectivity",
         category=DIAGNOSTIC,
-        called=f"{called}_connected",
+        called=f"{_called(provider)}_connected",
+        options=options,
     )
+
+
+def _called(provider: str) -> str:
+    return as_id(provider) or "provider"
 
 
 def as_id(name: str) -> str:

@@ -20,6 +20,8 @@ from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.metrics.exposition import Family, Sample, by, counter, gauge, one
 from ocpp_mqtt_proxy.metrics.process import of_process
 from ocpp_mqtt_proxy.metrics.tally import Tally
+from ocpp_mqtt_proxy.service_face import ServiceFace
+from ocpp_mqtt_proxy.services.outstation import Outstation
 
 PREFIX = "ocpp_proxy"
 
@@ -35,6 +37,7 @@ def parts(bridge: Bridge, backends: BackendFace, tally: Tally) -> Iterator[str]:
         _of_sharing(bridge, tally),
         _of_sessions(bridge, tally),
         _of_backends(backends),
+        _of_services(bridge.services),
     )
     return map(str, families)
 
@@ -186,3 +189,33 @@ def _of_backends(backends: BackendFace) -> Iterator[Family]:
     yield _counter("backend_too_slow", "Links closed because their reader was too slow.", one(counted.too_slow))
     refused = {str(status): count for status, count in backends.gate.refused.items()}
     yield _counter("backend_refused_handshakes", "Backends' handshakes refused, by status.", by("status", refused))
+
+
+_SERVICE_TRAFFIC = {
+    "frames_received": ("received", "Frames that a service sent."),
+    "frames_sent": ("sent", "Frames sent to a service."),
+    "bad_frames": ("bad_frames", "Frames of a service that were none."),
+    "schema_violations": ("violations", "Answers of a service that broke their schema."),
+    "refused_calls": ("refused", "Calls of a service that were answered by an error."),
+}
+
+
+def _of_services(face: ServiceFace) -> Iterator[Family]:
+    outs = face.services.all()
+
+    def each(value: Callable[[Outstation], float]) -> list[Sample]:
+        return [({"service": out.id, "charger": out.charger_id}, float(value(out))) for out in outs]
+
+    waiting = {(out.id, out.charger_id): out.outbox.depth(out.id, out.charger_id) for out in outs}
+    traffic = {(out.id, out.charger_id): face.dialer.traffic(out.id, out.charger_id) for out in outs}
+    yield _gauge("service_connected", "Whether a service has accepted a charger.", each(lambda o: o.accepted))
+    depth = each(lambda o: waiting[o.id, o.charger_id].messages)
+    yield _gauge("service_queue_depth", "Messages that wait for a service.", depth)
+    dropped = each(lambda o: waiting[o.id, o.charger_id].dropped)
+    yield _counter("service_dropped", "Messages that a service was never told.", dropped)
+    for name, (field, help_) in _SERVICE_TRAFFIC.items():
+        counted = [
+            ({"service": service, "charger": charger}, float(getattr(one, field)))
+            for (service, charger), one in traffic.items()
+        ]
+        yield _counter(f"service_{name}", help_, counted)

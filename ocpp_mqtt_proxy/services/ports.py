@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -103,6 +104,9 @@ class Outbox(Protocol):
 
     async def head(self, service: str, charger: str, most: int = 20) -> list[Outgoing]:
         """The oldest that wait. Raises LedgerFailed."""
+
+    async def oldest(self, service: str, charger: str) -> datetime | None:
+        """When the first that waits was heard; None where nothing does. Raises LedgerFailed."""
 
     def depth(self, service: str, charger: str) -> Depth:
         """How much waits; known at any time, without looking at the disk."""

@@ -17,9 +17,10 @@ from ocpp_mqtt_proxy.__main__ import main
 from ocpp_mqtt_proxy.adapters.web import Web, bodies
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, MAX_ADDRESSES, Access, Attempts
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
+from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.bill import Sum
-from ocpp_mqtt_proxy.core.commands import Outcome, done
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.monthly import Month
@@ -84,6 +85,7 @@ class House:
             faults=lambda: self.faults,
             accept_charger=self.welcomed.append,
             control=ControlApi(self.set_mode, self),
+            services=ServiceApi(self.try_out),
             metrics=lambda: "",
             tell_login=self.logins.append,
         )
@@ -92,6 +94,10 @@ class House:
         """The owner's word, taken down."""
         self.modes.append((charger, mode))
         return done(owner=mode)
+
+    async def try_out(self, service: str, charger: str) -> Outcome:
+        """No service is there."""
+        return refused(Reason.INVALID, f"no service {service!r} for {charger!r}")
 
     async def decisions(
         self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100

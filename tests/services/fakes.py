@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
@@ -152,6 +153,9 @@ class FakeOutbox(Outbox):
 
     async def head(self, service: str, charger: str, most: int = 20) -> list[Outgoing]:
         return [one for one in self.waiting if (one.service, one.charger) == (service, charger)][:most]
+
+    async def oldest(self, service: str, charger: str) -> datetime | None:
+        return next((one.heard_at for one in await self.head(service, charger, 1)), None)
 
     def depth(self, service: str, charger: str) -> Depth:
         return Depth(len([one for one in self.waiting if (one.service, one.charger) == (service, charger)]))

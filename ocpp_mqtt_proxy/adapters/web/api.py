@@ -22,6 +22,7 @@ from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.adapters.web.description import document
 from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked, faults_of
 from ocpp_mqtt_proxy.adapters.web.guard import WAIT, Guard, refused
+from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.session import Session
@@ -78,6 +79,7 @@ class Web:
     faults: Callable[[], list[str]]
     accept_charger: Callable[[str], None]
     control: ControlApi
+    services: ServiceApi
     metrics: Callable[[], Iterable[str]]
     tell_login: Callable[[str], None] = lambda _: None
 
@@ -106,6 +108,7 @@ class Web:
         app.post("/login")(self._login_by_token)
         app.post("/api/chargers/accept")(self._accept)
         self.control.mount(app)
+        self.services.mount(app)
 
     # What is shown
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import TypeVar
 
 import orjson
 from fastapi import HTTPException, Request, Response
+from pydantic import BaseModel, ValidationError
 
 from ocpp_mqtt_proxy import shapes
 
@@ -33,6 +35,18 @@ async def body_of(request: Request) -> bytes:
     except TimeoutError:
         raise HTTPException(408, f"the body did not come within {BODY_SECONDS:g} s") from None
     return body
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def model_of(body: bytes, model: type[M]) -> M:
+    """What a JSON body asks for. Raises HTTPException 400, which says what is wrong with it."""
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".lstrip(": ") for fault in error.errors())
+        raise HTTPException(400, "; ".join(faults)) from None
 
 
 def field_of(body: bytes, name: str) -> str:

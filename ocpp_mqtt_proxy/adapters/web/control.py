@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, Self
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from fastapi import FastAPI, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ocpp_mqtt_proxy import shapes
-from ocpp_mqtt_proxy.adapters.web.bodies import body_of, json
+from ocpp_mqtt_proxy.adapters.web.bodies import body_of, json, model_of
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.commands import Outcome
 
@@ -70,7 +70,7 @@ class ControlApi:
         app.add_api_route("/api/decisions", self._decisions, methods=["GET", "HEAD"])
 
     async def _override(self, request: Request) -> Response:
-        wanted = _override_of(await body_of(request))
+        wanted = model_of(await body_of(request), Override)
         outcome = await self.set_mode(wanted.charger, wanted.backend_id or wanted.mode or "")
         answer = {
             "success": outcome.ok,
@@ -84,14 +84,6 @@ class ControlApi:
         found = await self.memory.decisions(asked.charger, asked.provider, asked.before, asked.limit)
         more = found[-1][0] if len(found) == asked.limit else None
         return json({"decisions": [_shown(number, decided) for number, decided in found], "next": more})
-
-
-def _override_of(body: bytes) -> Override:
-    try:
-        return Override.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".lstrip(": ") for fault in error.errors())
-        raise HTTPException(400, "; ".join(faults)) from None
 
 
 def _shown(number: int, decided: Decided) -> shapes.Json:

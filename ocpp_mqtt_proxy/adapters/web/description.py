@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.adapters.web.bodies import BODY_SECONDS, MAX_BODY
 from ocpp_mqtt_proxy.adapters.web.control import DecisionsAsked, Override
 from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked
 from ocpp_mqtt_proxy.adapters.web.schemas import SCHEMAS, Schema, ref, text, thing
+from ocpp_mqtt_proxy.adapters.web.services import Trial
 
 INTRODUCTION = """\
 Chargers connect by WebSocket to `/charger/{id}`, backends to `/backend?id={id}`; that is described in the README.
@@ -149,6 +150,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         body={JSON: _CHARGER},
         examples={"a charger": {"charger": "CP1"}},
     ),
+    ("POST", "/api/services/test"): Operation(
+        "Control",
+        "Try the connection to a service",
+        {JSON: ref("Tried")},
+        about="Connects as the charger would, step by step, and closes again. Where the charger is connected there "
+        "already, no boot is sent, and the service may close that connection, which is then made anew.",
+        body={JSON: ref("Trial")},
+        examples={"a service": {"service": "fleet_service", "charger": "CP1"}},
+    ),
     ("GET", "/sessions"): Operation(
         "Sessions", "Sessions, newest first", {JSON: ref("Sessions")}, query=Filters, books=True
     ),
@@ -217,7 +227,7 @@ def document() -> shapes.Json:
         "security": [{"token": []}, {"cookie": []}],
         "paths": paths,
         "components": {
-            "schemas": {**SCHEMAS, "Override": Override.model_json_schema()},
+            "schemas": {**SCHEMAS, "Override": Override.model_json_schema(), "Trial": Trial.model_json_schema()},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},

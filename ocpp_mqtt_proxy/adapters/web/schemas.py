@@ -7,7 +7,11 @@ from typing import Any
 from ocpp_mqtt_proxy.core.audit import HAND_OVER, REVOKE
 from ocpp_mqtt_proxy.core.commands import Reason
 from ocpp_mqtt_proxy.core.model import Status
+from ocpp_mqtt_proxy.core.peer import Standing
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass, Presence
+from ocpp_mqtt_proxy.services.plan import Mirroring
+from ocpp_mqtt_proxy.services.ports import Step
+from ocpp_mqtt_proxy.services.views import State
 
 Schema = dict[str, Any]
 
@@ -200,6 +204,36 @@ _PROVIDER = thing(
     last_refusal=maybe(ref("Refusal")),
 )
 
+_SERVICE_LINK = thing(
+    "One charger's connection to a service.",
+    state=one_of(State),
+    connected_since=maybe(instant("since when the service has accepted us")),
+    ocpp_version=text("spoken with it, or last"),
+    registration=one_of(Standing, "what it made of our last boot"),
+    identity=text("what the charger is called there"),
+    url=text("without what may be secret in it"),
+    fault=maybe(thing("What went wrong last.", step=maybe(one_of(Step, "how far it came")), message=text())),
+    queue=thing(
+        "What waits for it.",
+        messages=whole(),
+        oldest=maybe(instant("since when the first of them waits")),
+        dropped=whole("never told, since the program started"),
+    ),
+    clock_skew_s=maybe(whole("how far its clock is ahead of ours")),
+    transactions=whole("those it has yet to hear the end of"),
+)
+
+_SERVICE = thing(
+    "A CSMS that we connect out to.",
+    id=text(),
+    state=one_of(State, "the worst of its connections"),
+    authority=many(_CLASS, "whose answer counts"),
+    mirror=one_of(Mirroring, "whose transactions it is told of"),
+    queue_depth=whole("messages that wait for it, of all chargers"),
+    faults=by_key(text(), "what is wrong, by charger"),
+    chargers=by_key(ref("ServiceLink"), "by charger"),
+)
+
 _MQTT = thing(
     "The connection to the broker.",
     *("protocol", "lost_since", "waiting", "published", "dropped", "connects"),
@@ -224,7 +258,7 @@ _STATUS = thing(
     ),
     control=by_key(ref("Control"), "by charger"),
     providers=by_key(ref("Provider"), "by id"),
-    services=by_key(ANYTHING, "by id"),
+    services=by_key(ref("Service"), "by id"),
     presence=one_of(Presence, "whether somebody is at home, as the feed tells; unknown without one"),
     mqtt=ref("Mqtt"),
 )
@@ -293,6 +327,8 @@ SCHEMAS: dict[str, Schema] = {
     "Verdict": _VERDICT,
     "Provider": _PROVIDER,
     "Refusal": _REFUSAL,
+    "Service": _SERVICE,
+    "ServiceLink": _SERVICE_LINK,
     "Mqtt": _MQTT,
     "Session": _SESSION,
     "Part": _PART,
@@ -323,6 +359,17 @@ SCHEMAS: dict[str, Schema] = {
         owner=maybe(text("who holds transactions now: `none`, `owner` or a provider")),
         reason=maybe(one_of(Reason, "why not")),
         message=text("the same for people"),
+    ),
+    "Tried": thing(
+        "How far it came.",
+        success=flag(),
+        reason=maybe(one_of(Reason)),
+        message=text("for people"),
+        connected=flag("the charger is connected there anyway"),
+        steps=many(
+            thing("One step.", step=one_of(Step), ok=flag(), message=text("what was found, or what is wrong")),
+            "in order, up to the first that failed",
+        ),
     ),
     "Accepted": thing("It may connect.", success=flag()),
     "Health": thing("How it is.", status=one_of(("ok", "unhealthy")), reasons=many(text())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,11 +12,14 @@ from websockets.client import ClientProtocol
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+from websockets.utils import accept_key
 
-from ocpp_mqtt_proxy.framing import Framing, text_frame, whole_message
+from ocpp_mqtt_proxy.framing import ClientFraming, Framing, text_frame, whole_answer, whole_message
 from tests.adapters.raw import BINARY, PING, TEXT, frame, request
 
 MOST = 1 << 20
+
+Whole = Callable[[bytes, int], tuple[bytes, int] | None]
 
 frames = st.one_of(
     st.tuples(st.sampled_from([TEXT, BINARY]), st.binary(max_size=300), st.booleans()),
@@ -37,13 +41,28 @@ def data_frames(events: list[Any]) -> list[tuple[Opcode, bytes, bool]]:
     return [(e.opcode, bytes(e.data), e.fin) for e in events if isinstance(e, Frame) and e.opcode in DATA_OPCODES]
 
 
-def read_around(protocol: Framing, chunks: list[bytes]) -> list[tuple[Opcode, bytes, bool]]:
+def dialled(protocol: ClientProtocol) -> ClientProtocol:
+    protocol.send_request(protocol.connect())
+    head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"
+    protocol.receive_data(f"{head}\r\nSec-WebSocket-Accept: {accept_key(protocol.key)}\r\n\r\n".encode())
+    protocol.events_received()
+    return protocol
+
+
+def unmasked(opcode: int, payload: bytes, *, final: bool) -> bytes:
+    """A server's frame."""
+    return Frame(Opcode(opcode), payload, final).serialize(mask=False)
+
+
+def read_around(
+    protocol: Framing | ClientFraming, chunks: list[bytes], whole: Whole = whole_message
+) -> list[tuple[Opcode, bytes, bool]]:
     """What a connection reads: whole messages as they lie, the rest through the parser."""
     found: list[tuple[Opcode, bytes, bool]] = []
     for chunk in chunks:
         read = 0
         if protocol.between_messages:
-            while message := whole_message(chunk, read):
+            while message := whole(chunk, read):
                 found.append((Opcode(chunk[read] & 0x0F), message[0], True))
                 read = message[1]
         protocol.receive_data(chunk[read:])
@@ -67,6 +86,22 @@ def test_a_way_around_the_parser_reads_what_the_parser_reads(
     assert isinstance(around, Framing)
     assert read_around(around, cut(data, places)) == data_frames(plain.events_received())
     assert (around.state, around.close_sent) == (plain.state, plain.close_sent)
+
+
+@given(st.lists(frames, max_size=8), st.lists(st.integers(0, 10**6), max_size=8))
+def test_and_so_it_is_of_frames_that_a_server_sends(sent: list[tuple[int, bytes, bool]], places: list[int]) -> None:
+    data = b"".join(unmasked(opcode, payload, final=final) for opcode, payload, final in sent)
+    address = parse_uri("ws://service/x")
+    plain = dialled(ClientProtocol(address, max_size=None))
+    plain.receive_data(data)
+    around = dialled(ClientFraming(MOST, address))
+    assert isinstance(around, ClientFraming)
+    assert read_around(around, cut(data, places), whole_answer) == data_frames(plain.events_received())
+    assert (around.state, around.close_sent) == (plain.state, plain.close_sent)
+
+
+def test_a_server_s_frame_with_a_mask_is_left_to_the_parser() -> None:
+    assert whole_answer(frame(TEXT, b"hello"), 0) is None
 
 
 def test_a_mask_is_taken_off() -> None:

@@ -19,6 +19,7 @@ from ocpp_mqtt_proxy.adapters.mqtt.session import Broker as Address, Incoming, M
 from ocpp_mqtt_proxy.adapters.mqtt.wire import Connect
 from ocpp_mqtt_proxy.demo import broker as local
 from ocpp_mqtt_proxy.demo.broker import free_port
+from tests.adapters.certificates import Authority
 from tests.adapters.mqtt_rig import (
     QUICK,
     a_session,
@@ -212,23 +213,11 @@ async def test_a_wrong_password_is_told_of_and_tried_again_as_it_may_change(
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA of the test's, and the broker's certificate by it for 127.0.0.1."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl here")
-    folder = tmp_path_factory.mktemp("certificates")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-
-    def run(command: str) -> None:
-        subprocess.run([openssl, *command.split()], cwd=folder, check=True, capture_output=True)  # noqa: S603 (ours)
-
-    key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-    extensions = "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign"
-    run(f"req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=Test-CA {extensions}")
-    run(f"req {key} -keyout broker.key -out broker.csr -subj /CN=broker")
-    run("x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out broker.pem -extfile names")
-    for file in folder.iterdir():
+    authority = Authority.found(tmp_path_factory.mktemp("certificates"))
+    authority.certify("broker")
+    for file in authority.folder.iterdir():
         file.chmod(0o644)
-    return folder
+    return authority.folder
 
 
 @pytest.fixture

@@ -191,9 +191,9 @@ class App:
         self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house, refusals)
         self.services = ServiceFace(config, self.arbitration, self.store, self.budget)
         await self.services.restore()
-        self.hub.mirror = self.services.services
+        roster = self.hub.mirror = self.services.services
         self.authority = self.hub.authority = Authority(
-            self.arbitration, referee_for=self.services.services.referee_for
+            self.arbitration, referee_for=roster.referee_for, is_service=roster.is_service
         )
 
     async def _restore(self) -> None:

@@ -105,7 +105,8 @@ class Authority:
     """Decides on cards. Fulfils `ports.Authority`.
 
     `patience` with all that are asked and `grace` with those that go before are in seconds. `referee_for` tells the
-    service with authority over a charger's transactions.
+    service with authority over a charger's transactions. Other services (`is_service`) are not asked: a CSMS is told
+    what was decided, and its answer is read at most (semantics §5.1).
     """
 
     def __init__(
@@ -114,8 +115,10 @@ class Authority:
         patience: float = PATIENCE_SECONDS,
         grace: float = GRACE_SECONDS,
         referee_for: Callable[[str], Referee | None] = lambda _: None,
+        is_service: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.referee_for = referee_for
+        self.is_service = is_service
         self._arbitration = arbitration
         self._hub = arbitration.hub
         self.patience = patience
@@ -210,7 +213,8 @@ class Authority:
     ) -> tuple[str, ...]:
         """Whom to ask, those first that go before others: a service with authority alone, or all that may act now."""
         rules, holder = self._arbitration.rules, station.control.holder(TRANSACTIONS)
-        there = [referee.id] if referee else sorted(self._arbitration.house.present)
+        present = [one for one in self._arbitration.house.present if not self.is_service(one)]
+        there = [referee.id] if referee else sorted(present)
         able = [provider for provider in there if (terms := rules.terms(provider)) and TRANSACTIONS in terms.roles]
         may = [provider for provider in able if self._may(station, provider, connector, starting=starting)]
         return tuple(sorted(may, key=lambda provider: (provider == holder, *rules.rank(provider)), reverse=True))

@@ -368,6 +368,13 @@ async def test_a_service_with_authority_is_asked_alone() -> None:
     assert scene.holder() == "csms"
 
 
+async def test_a_service_without_authority_is_not_waited_for() -> None:
+    scene = Scene(Rules(providers=of_equals("csms")), ("csms",))
+    scene.authority.is_service = lambda provider: provider == "csms"
+    assert await scene.verdict() is Verdict.INVALID
+    assert scene.asked() == []
+
+
 async def test_a_card_of_the_house_is_not_put_to_it() -> None:
     referee = FakeReferee(says=BLOCKED)
     assert await judged_by(referee).verdict(AuthorizationRequested(IdToken("anna"))) is Verdict.ACCEPTED

@@ -88,6 +88,10 @@ class Services(Mirror):
         """Every outstation."""
         return [out for charger_id in self.arbitration.hub.stations for out in self.of(charger_id)]
 
+    def is_service(self, provider: str) -> bool:
+        """Whether a provider is one that we dial."""
+        return provider in self.plans
+
     def referee_for(self, charger_id: str) -> Referee | None:
         """Who judges a charger's cards, where a service does."""
         return referee_of(self.of(charger_id))
@@ -119,6 +123,20 @@ class Services(Mirror):
     def ask(self, station: Station, report: Report, ours: Answer) -> asyncio.Future[Answer] | None:
         """The answer of a service where that counts."""
         return self._relay.ask(station, report, ours)
+
+    def everything(self) -> list[Change]:
+        """What we share with services, and what they set."""
+        return [*self._peers.values(), *self._virtuals.values()]
+
+    def lose(self, service: str, charger_id: str, sessions: set[str]) -> None:
+        """Of these sessions nothing waits any more though it was never told: what is over need not be known longer."""
+        peer = self._peers.get((service, charger_id))
+        if peer is None:
+            return
+        for key in sessions:
+            if (known := peer.transactions.get(key)) and known.over:
+                del peer.transactions[key]
+        self.arbitration.hub.ledger.note([peer])
 
     # Running
 

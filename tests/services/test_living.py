@@ -35,8 +35,15 @@ OLDER_THAN_ITS_CHARGER = [(V16, charger) for charger in NEWER]
 
 def told(talk: Talk, action: str) -> list[dict[str, Any]]:
     """What the service heard of connectors by an action, the states at the beginning aside."""
-    every = [one for one in talk.link.said(action) if one["connectorId"] != 0]
-    return every[1:]
+    return [one for one in sent(talk, action) if one["connectorId"] != 0][1:]
+
+
+def sent(talk: Talk, action: str) -> list[dict[str, Any]]:
+    return list(talk.link.said(action))
+
+
+def problems(talk: Talk) -> list[dict[str, Any]]:
+    return [one["eventData"][0] for one in sent(talk, "NotifyEvent")]
 
 
 def words(talk: Talk) -> list[str]:
@@ -126,7 +133,7 @@ class TestErrors:
         async with talking(service=version) as talk:
             await talk.hear(StatusReported(SPOT, "faulted", error_code="GroundFailure"))
             await talk.hear(StatusReported(SPOT, "available"))
-            events = [one["eventData"][0] for one in talk.link.said("NotifyEvent")]
+            events = problems(talk)
             assert [(one["techCode"], one["cleared"]) for one in events] == [
                 ("GroundFailure", False),
                 ("GroundFailure", True),
@@ -143,8 +150,7 @@ class TestErrors:
                 (one,) = told(talk, STATUS)
                 assert (one["errorCode"], one["vendorErrorCode"]) == ("OtherError", "GF")
             else:
-                (event_,) = talk.link.said("NotifyEvent")
-                assert event_["eventData"][0]["techCode"] == "GF"
+                assert [one["techCode"] for one in problems(talk)] == ["GF"]
 
 
 class TestWhatIsOnesOwn:
@@ -195,7 +201,7 @@ class TestReadingsOfNoTransaction:
     async def test_are_told(self, version: Version, charger: Version) -> None:
         async with talking(service=version, charger=charger) as talk:
             await talk.hear(readings())
-            (one,) = talk.link.said("MeterValues")
+            (one,) = sent(talk, "MeterValues")
             assert "transactionId" not in one
             assert one["meterValue"][0]["timestamp"] == "2026-03-14T12:00:00Z"
 

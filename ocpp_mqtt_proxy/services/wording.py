@@ -13,8 +13,18 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ocpp_mqtt_proxy.core.events import CardDecided
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.metering import last_energy
-from ocpp_mqtt_proxy.core.model import ENERGY, IdToken, Place, Reading, Sample, Signed, Verdict, Version, WattHours
+from ocpp_mqtt_proxy.core.model import (
+    CURRENT_OFFERED,
+    ENERGY,
+    IdToken,
+    Place,
+    Reading,
+    Sample,
+    Signed,
+    Verdict,
+    Version,
+    WattHours,
+)
 from ocpp_mqtt_proxy.core.outgoing import Outgoing
 from ocpp_mqtt_proxy.core.peer import MOST_TRANSACTIONS, PeerTransaction
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase, SecurityReported, TransactionAnswer, TransactionReported
@@ -117,7 +127,19 @@ def _for_16(out: Outstation, report: TransactionReported, known: PeerTransaction
         return None
     token = tags.told(out, report.token) if report.token is not None else None
     place, theirs = Place(known.connector, 1), _number(known)
-    return replace(report, transaction_id=theirs, place=place, token=token)
+    samples = report.samples or _offered(out, report, known)
+    return replace(report, transaction_id=theirs, place=place, token=token, samples=samples)
+
+
+_OF_LIMITS = frozenset({"charging_rate_changed", "limit_set"})
+"""Reasons of 2.x that 1.6 shows by the current offered (semantics §10.6)."""
+
+
+def _offered(out: Outstation, report: TransactionReported, known: PeerTransaction) -> tuple[Sample, ...]:
+    limit = out.station.connector(known.connector).effective_limit
+    if report.trigger not in _OF_LIMITS or limit is None:
+        return ()
+    return (Sample(report.at, (Reading(CURRENT_OFFERED, limit, "A", context="Other"),)),)
 
 
 def _start_for_16(out: Outstation, report: TransactionReported, known: PeerTransaction) -> TransactionReported | None:
@@ -189,9 +211,9 @@ def _with_registers(report: TransactionReported) -> tuple[Sample, ...]:
     """
     begin = report.meter_start if report.phase is Phase.STARTED else None
     samples = tuple(_unsealed(sample, report) for sample in report.samples)
-    if begin is not None and last_energy(samples) is None:
+    if begin is not None and not _shows_register(samples):
         samples = (_register(report, begin, BEGIN), *samples)
-    if report.meter_stop is not None and not _has_end(samples):
+    if report.meter_stop is not None and not _shows_register(samples, END):
         samples = (*samples, _register(report, report.meter_stop, END))
     return samples
 
@@ -200,9 +222,11 @@ def _register(report: TransactionReported, value: WattHours, context: str) -> Sa
     return Sample(report.at, (Reading(ENERGY, value, "Wh", context=context),))
 
 
-def _has_end(samples: tuple[Sample, ...]) -> bool:
+def _shows_register(samples: tuple[Sample, ...], context: str | None = None) -> bool:
+    """Whether the register is among the readings; with a context, in that one."""
     readings = (reading for sample in samples for reading in sample.readings)
-    return any(r.measurand == ENERGY and r.context == END and r.phase is None for r in readings)
+    of_register = (reading for reading in readings if reading.measurand == ENERGY and reading.phase is None)
+    return any(context in (None, reading.context) for reading in of_register)
 
 
 def _unsealed(sample: Sample, report: TransactionReported) -> Sample:

@@ -178,13 +178,13 @@ class Pen:
         else:
             self.transaction = f"charger's own {self.number}"
             trigger = "Authorized" if card else "CablePluggedIn"
-            await self._event("Started", trigger, lost=lost, meterValue=self._meter("Transaction.Begin"), **more)
+            await self.event("Started", trigger, lost=lost, meterValue=self._meter("Transaction.Begin"), **more)
 
     async def show_card(self, card: str = "LATE") -> None:
         """The card of a transaction that began without one."""
         if not self.of_16 and self.card is None:
             self.card = card
-            await self._event("Updated", "Authorized", card=card)
+            await self.event("Updated", "Authorized", card=card)
 
     async def read(self, wh: float, *, lost: bool = False, context: str = "Sample.Periodic", **more: Any) -> None:
         """A reading, so many Wh further; nothing flows before a card was shown."""
@@ -194,7 +194,7 @@ class Pen:
             payload = {"connectorId": 1, "transactionId": int(self.transaction), "meterValue": values}
             await self._send("MeterValues", payload, lost=lost)
         else:
-            await self._event("Updated", "MeterValuePeriodic", lost=lost, meterValue=values, **more)
+            await self.event("Updated", "MeterValuePeriodic", lost=lost, meterValue=values, **more)
 
     async def state(self, word: str) -> None:
         """It charges, or does not."""
@@ -203,7 +203,7 @@ class Pen:
             await self._send("StatusNotification", payload)
         else:
             info = {"transactionId": self.transaction, "chargingState": word}
-            await self._event("Updated", "ChargingStateChanged", info=info)
+            await self.event("Updated", "ChargingStateChanged", info=info)
 
     async def stop(self, wh: float = 0.0, *, lost: bool = False, reason: str = "EVDisconnected", **more: Any) -> None:
         """It ends, so many Wh further."""
@@ -214,16 +214,17 @@ class Pen:
         else:
             info = {"transactionId": self.transaction, "stoppedReason": reason}
             values = self._meter("Transaction.End")
-            await self._event("Ended", "EVDeparted", info=info, lost=lost, meterValue=values, **more)
+            await self.event("Ended", "EVDeparted", info=info, lost=lost, meterValue=values, **more)
 
     async def repeat(self) -> None:
         """The charger had no answer, and sends its last message again."""
         if self.sent:
             await self._send(*self.sent[-1])
 
-    async def _event(
+    async def event(
         self, kind: str, trigger: str, *, card: str | None = None, info: object = None, lost: bool = False, **more: Any
     ) -> None:
+        """A TransactionEvent, with whatever more is said in it."""
         card = card or (self.card if kind == "Started" else None)
         payload: dict[str, Any] = {
             "eventType": kind, "timestamp": self.at, "triggerReason": trigger, "seqNo": self.seq,

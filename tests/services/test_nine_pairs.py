@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.model import OWNER, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.services.plan import Mirroring
 from tests.services.csms import words_in
@@ -81,7 +81,7 @@ class Scene:
 
     async def _go_on(self, what: str, how: list[str], wh: int) -> None:
         match what:
-            case "show":
+            case "show" if self.session is None or self.session.provider == OWNER:  # else it would be the owner's again
                 await self.pen.show_card()
             case "read":
                 await self._read(wh, how)

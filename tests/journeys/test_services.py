@@ -88,16 +88,16 @@ async def test_a_service_that_was_down_hears_of_everything_before_it_hears_of_no
 @pytest.mark.parametrize("version", STATIONS)
 async def test_a_session_goes_on_for_a_service_over_a_restart(tmp_path: Path, version: str) -> None:
     async with independent_csms(version) as csms:
-        given = {"ocpp_services": [service(csms)]}
+        services = [service(csms)]
         async with (
-            running(tmp_path, None, **given) as proxy,
+            running(tmp_path, None, ocpp_services=services) as proxy,
             independent_charger(proxy.chargers, "1.6", "CP1") as before,
         ):
             await csms.until(has("StatusNotification"))
             transaction = await before.begin()
             await csms.until(has(FIRST[version]))
         async with (
-            running(tmp_path, None, **given) as proxy,
+            running(tmp_path, None, ocpp_services=services) as proxy,
             independent_charger(proxy.chargers, "1.6", "CP1", boot=False) as charger,
         ):
             take_over(charger, before)

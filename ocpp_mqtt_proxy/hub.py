@@ -330,7 +330,7 @@ class Hub:
 
     def everything(self) -> list[Change]:
         """All that is known, for books that were lost."""
-        known: list[Change] = [self.numbers]
+        known: list[Change] = [self.numbers, *(self.mirror.everything() if self.mirror is not None else ())]
         for station in self.stations.values():
             sessions = {session.session_id: session for session in station.book.by_transaction.values()}
             number = EventNumber(station.id, station.memory.seq_reserved)

@@ -57,6 +57,10 @@ class Mirror(Protocol):
         The future is there in time and never fails: it holds `ours`, our own answer, where the service gives none.
         """
 
+    def everything(self) -> list[Change]:
+        """All that is known of services, for books that were lost."""
+        return []
+
 
 class ChargerLink(Protocol):
     """One charger's open socket."""

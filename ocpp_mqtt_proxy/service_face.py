@@ -25,10 +25,11 @@ class ServiceFace:
 
     def __init__(self, config: Config, arbitration: Arbitration, store: Store, budget: Budget) -> None:
         self._store = store
+        self._plans = plans_of(config)
         self.dialer = Dialer(log_frames=config.log.frames, budget=budget)
         self.services = Services(
             arbitration=arbitration,
-            plans=plans_of(config),
+            plans=self._plans,
             outbox=store.outbox,
             ways=Ways(self.dialer, obey, Courier),
         )
@@ -53,4 +54,6 @@ class ServiceFace:
 
     async def restore(self) -> None:
         """Go on where we stopped: what services know us and our transactions by. Raises LedgerFailed."""
+        self._store.outbox.known = frozenset(plan.id for plan in self._plans)
+        self._store.outbox.on_lost = self.services.lose
         self.services.restore(await self._store.peers(), await self._store.virtuals())

@@ -232,7 +232,9 @@ class Services(Mirror):
     def _is_wanted(self, out: Outstation) -> bool:
         rules, house = self.arbitration.rules, self.arbitration.house
         let_in = rules.may_come(out.id) and out.id not in rules.blocked
-        return let_in and out.id not in house.disabled and out.station.memory.accepted
+        # One that has charged has said who it is, though a crash may have taken that from us: it boots no second time.
+        has_come = out.station.memory.accepted or bool(out.station.connectors)
+        return let_in and out.id not in house.disabled and has_come
 
     async def _end(self, pairs: Iterable[Pair]) -> None:
         talks = [self._talks[pair] for pair in pairs]

@@ -426,6 +426,32 @@ async def test_what_has_waited_for_too_long_goes(store: Store) -> None:
     assert store.outbox.depth(*QUEUE).dropped == 2
 
 
+async def test_who_knows_of_sessions_hears_which_will_never_be_told(store: Store) -> None:
+    lost: list[tuple[str, str, set[str]]] = []
+    store.outbox.on_lost = lambda *what: lost.append(what)
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    await record(store, a_message(store, session="s1", heard_at=long_ago), a_message(store, session="s2"))
+    await store.tidy(0)
+    assert lost == [("billing", "CP1", {"s1"})]
+
+
+async def test_a_queue_that_is_all_starts_and_ends_loses_whole_sessions_at_last(store: Store) -> None:
+    store.outbox.bounds = Bounds(each=20, least=10, excess=2)
+    for number in range(60):
+        await record(store, *(a_message(store, phase, f"s{number}") for phase in (Phase.STARTED, Phase.ENDED)))
+        await store.outbox.settle()
+    assert 40 <= store.outbox.depth(*QUEUE).messages <= 44
+    left = [one.session_id for one in await store.outbox.head(*QUEUE, 100)]
+    assert left == [f"s{number}" for number in range(60 - len(left) // 2, 60) for _ in range(2)]
+
+
+async def test_since_when_the_first_waits_is_known(store: Store) -> None:
+    assert await store.outbox.oldest(*QUEUE) is None
+    first = a_message(store)
+    await record(store, first, a_message(store, heard_at=first.heard_at + timedelta(seconds=5)))
+    assert await store.outbox.oldest(*QUEUE) == first.heard_at
+
+
 async def test_the_more_queues_there_are_the_less_each_may_hold() -> None:
     bounds = Bounds(each=100, together=1000, least=20)
     assert [bounds.most(queues) for queues in (1, 10, 20, 1000)] == [100, 100, 50, 20]

@@ -38,10 +38,12 @@ async def one_life(home: House) -> None:
 def report(home: House, kills: int, began: float) -> None:
     visits = sum(len(one.visits) for one in home.chargers)
     sent, errors = sum(one.sent for one in home.chargers), sum(one.errors for one in home.chargers)
+    heard = [messages for one in home.services for messages in one.heard.values()]
+    repeated = sum(one.repeated for one in home.services)
     print(
         f"{kills} kills in {time.monotonic() - began:.0f} s: {visits} sessions, {home.audit.checked} checked, "
         f"{sent} messages sent, {errors} refused; {home.hearer.heard} events heard, {home.hearer.missing} missing; "
-        f"{len(home.deviations)} deviations",
+        f"{sum(map(len, heard))} told to services, {repeated} of them again; {len(home.deviations)} deviations",
         flush=True,
     )
 
@@ -63,7 +65,7 @@ async def main(kills: int, seed: int, per_version: int) -> int:
                 await home.lives.begin()
                 await home.drain()
                 await home.lives.stop()
-                home.audit.at_the_end()
+                home.look()
                 report(home, kills, began)
                 print("\n".join(home.deviations[:50]))
                 return 1 if home.deviations else 0

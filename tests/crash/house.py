@@ -17,6 +17,7 @@ from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.brokers import Broker
 from tests.crash.audit import Audit, Hearer
 from tests.crash.chargers import Charger, charger
+from tests.crash.csms import Csms, two_services
 from tests.crash.lives import Lives, Zygote
 from tests.running import PATIENCE, options
 
@@ -33,11 +34,13 @@ class House:
     http: str
     base: str
     driving: list[asyncio.Task[None]]
+    services: list[Csms]
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def deviations(self) -> list[str]:
-        return self.audit.deviations + self.hearer.deviations
+        heard = [deviation for one in self.services for deviation in one.deviations]
+        return self.audit.deviations + self.hearer.deviations + heard
 
     async def connected(self) -> None:
         """Wait until the program lives so far that a charger is connected."""
@@ -61,6 +64,13 @@ class House:
             if one.current is not None:
                 one.end()
         await _until(lambda: all(one.idle for one in self.chargers))
+        await _until(lambda: all(one.is_up_to_date(self.chargers) for one in self.services))
+
+    def look(self) -> None:
+        """Nothing waits any more: compare all that was with what is on disk, and with what services heard."""
+        self.audit.at_the_end()
+        for one in self.services:
+            one.at_the_end(self.chargers)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -81,9 +91,28 @@ def configure(folder: Path, broker: Broker, **given: Any) -> tuple[Path, dict[st
 async def house(
     zygote: Zygote, folder: Path, seed: int, broker: Broker, *, per_version: int = 1, haste: float = 0.02
 ) -> AsyncIterator[House]:
-    """A house with chargers of every version we speak; the program does not live yet."""
-    config, wanted = configure(folder, broker)
+    """A house with chargers of every version we speak, and two services; the program does not live yet."""
     random = Random(seed)
+    async with contextlib.AsyncExitStack() as doors:
+        services = two_services(random)
+        for one in services:
+            await doors.enter_async_context(one.open())
+        async with _inhabited(zygote, folder, broker, random, services, per_version, haste) as home:
+            yield home
+
+
+@contextlib.asynccontextmanager
+async def _inhabited(
+    zygote: Zygote,
+    folder: Path,
+    broker: Broker,
+    random: Random,
+    services: list[Csms],
+    per_version: int,
+    haste: float,
+) -> AsyncIterator[House]:
+    known = {"unknown_id_tag": "accept", "ocpp_services": [one.configuration() for one in services]}
+    config, wanted = configure(folder, broker, **known)
     chargers = [
         charger(version, number, Random(random.random()), haste)
         for version in DIALECTS
@@ -101,7 +130,7 @@ async def house(
         try:
             audit = Audit(Path(wanted["database"]["path"]), chargers)
             base = wanted["mqtt"]["base_topic"]
-            yield House(lives, chargers, audit, hearer, random, f"http://{address}", base, driving)
+            yield House(lives, chargers, audit, hearer, random, f"http://{address}", base, driving, services)
         finally:
             await lives.kill()
             for task in (*serving, *driving):

@@ -71,5 +71,5 @@ async def test_a_disk_that_is_full_costs_errors_and_nothing_else(
         assert await health(home) == (200, [])
         await home.drain()
         assert await home.lives.stop() == 0
-        home.audit.at_the_end()
+        home.look()
         assert home.deviations == []

@@ -27,6 +27,14 @@ IN_TRAFFIC = [
 ]
 """Before a session is written, before it is on disk, after that but before the charger is answered."""
 
+IN_DELIVERY = [
+    Death("before", "DELETE FROM outgoing", 9),
+    Death("after", "DELETE FROM outgoing", 9),
+    Death("before", "INSERT OR REPLACE INTO peer", 20),
+    Death("after", "INSERT OR REPLACE INTO outgoing", 12),
+]
+"""After a service has answered: before that is written, before it is on disk, between what is written together."""
+
 AT_THE_START = [Death("before", "", number) for number in (1, 6, 11, 16, 21, 26, 31)]
 """One after the other through what a start does with its database."""
 
@@ -37,6 +45,9 @@ AT_THE_FIRST_START = [
     Death("after", "INSERT INTO meta", 1),
 ]
 """While the tables are made, and before it is known which transactions were given an id."""
+
+
+DEATHS = {"in traffic": IN_TRAFFIC, "in delivery": IN_DELIVERY, "at the first start": AT_THE_FIRST_START}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -58,12 +69,12 @@ async def end_well(home: House) -> None:
     await home.charged(5)
     await home.drain()
     assert await home.lives.stop() == 0, home.lives.log.read_text()
-    home.audit.at_the_end()
+    home.look()
     assert home.deviations == []
     assert home.audit.checked >= sum(len(one.visits) for one in home.chargers)
 
 
-@pytest.mark.parametrize("deaths", [IN_TRAFFIC, AT_THE_FIRST_START], ids=["in traffic", "at the first start"])
+@pytest.mark.parametrize("deaths", DEATHS.values(), ids=DEATHS)
 async def test_whatever_the_program_dies_of_no_session_is_lost_and_none_counts_twice(
     zygote: Zygote, tmp_path: Path, broker: Broker, deaths: list[Death]
 ) -> None:

@@ -30,7 +30,7 @@ Pair = tuple[str, str]
 
 Select = Callable[[str, tuple[object, ...]], Awaitable[Iterable[Row]]]
 
-CHUNK = 200
+CHUNK = 100
 """Messages dropped in one transaction: what chargers wait for waits for no more than that."""
 
 
@@ -43,7 +43,7 @@ class Bounds:
     """
 
     each: int = 10_000
-    together: int = 200_000
+    together: int = 100_000
     least: int = 500
     excess: int = 4
     days: int = 30
@@ -71,11 +71,16 @@ class _Queue:
 
 
 class Outbox(Port):
-    """The queues of all services. `known` are the services there are; None while nobody has said."""
+    """The queues of all services.
+
+    `known` are the services there are; None while nobody has said. `on_lost` hears of sessions of which nothing waits
+    any more though it was never told, with the service and the charger.
+    """
 
     def __init__(self, put: Callable[[Iterable[Statement]], Awaitable[None]], select: Select) -> None:
         self.bounds = Bounds()
         self.known: frozenset[str] | None = None
+        self.on_lost: Callable[[str, str, set[str]], None] = lambda *_: None
         self._put = put
         self._select = select
         self._queues: dict[Pair, _Queue] = {}
@@ -258,6 +263,7 @@ class Outbox(Port):
                 going += thinning.oldest_whole(waiting, surplus)
             self._say(pair, f"more than {most} messages wait for it, it misses readings")
             await self._drop_gently(queue, going)
+            self.on_lost(*pair, thinning.sessions_lost(waiting, going))
         except LedgerFailed as error:
             log.warning("%s at %s: nothing could be dropped of what waits: %s", pair[1], pair[0], error)
         queue.enough = queue.waiting + most // 10
@@ -282,9 +288,11 @@ class Outbox(Port):
     async def _expire(self, pair: Pair, before: str) -> None:
         if all(row["heard_at"] >= before for row in await self._select(_HEAD, (*pair, _NO_NUMBER, 1))):
             return
-        if going := thinning.outlived(await self._waiting(pair), before):
+        waiting = await self._waiting(pair)
+        if going := thinning.outlived(waiting, before):
             self._say(pair, f"{len(going)} messages are older than {self.bounds.days} days and go")
             await self._drop_gently(self._queue(*pair), going, also_shown=True)
+            self.on_lost(*pair, thinning.sessions_lost(waiting, going))
 
     def _retire(self, before: datetime) -> Iterator[Statement]:
         names = tuple(sorted(self.known or ()))

@@ -44,6 +44,13 @@ def outlived(rows: Sequence[Waiting], before: str) -> list[int]:
     ]
 
 
+def sessions_lost(rows: Sequence[Waiting], going: Iterable[int]) -> set[str]:
+    """The sessions of which nothing is left."""
+    gone = set(going)
+    left = {row.session_id for row in rows if row.number not in gone}
+    return {row.session_id for row in rows} - left - {""}
+
+
 def _by_session(rows: Iterable[Waiting]) -> list[list[Waiting]]:
     """The messages by their sessions, in order of the first; each without one by itself."""
     found: dict[str | int, list[Waiting]] = {}

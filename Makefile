@@ -19,7 +19,7 @@ export OCPP_MQTT_PROXY_CONFIG := $(CONFIG)
 endif
 
 .PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage test-home-assistant \
-	lint format bench profile crash fuzz clean addon docker-build docker-run broker test-broker fallback-broker
+	lint format bench profile crash fuzz composites clean addon docker-build docker-run broker test-broker fallback-broker
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -87,6 +87,9 @@ format: install ## let ruff put things right
 
 bench: broker ## speed, against a bare relay in the same run
 	$(BIN)/python -m tests.bench $(BENCH)
+
+composites: install ## composite schedules of 10,000 random sets of charging profiles against the reference
+	COMPOSITE_SETS=10000 $(PYTEST) -q tests/core/test_limits_by_the_book.py
 
 crash: test-broker ## kill the service 2,000 times at random and see that nothing is lost (CRASH="--kills 500 --seed 1")
 	$(BIN)/python -m tests.crash $(CRASH)

@@ -12,8 +12,8 @@ from ocpp_mqtt_proxy.arbitration import watch, wishes
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch, review
 from ocpp_mqtt_proxy.core.commands import SetLimit
 from ocpp_mqtt_proxy.core.control import Limit, Plan
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Schedule
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
-from ocpp_mqtt_proxy.core.profile import Kind, Profile, Schedule, Step
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.sharing import ControlClass, PresenceRule, Rules, Terms
 from ocpp_mqtt_proxy.hub import Delayed
@@ -55,8 +55,8 @@ async def test_a_profile_goes_on_to_its_next_step_when_that_is_due_and_not_secon
     station = a_charger(hub, link)
     arbitration = an_arbitration(hub, Rules(providers=providers("x")))
     now = clock.now()
-    steps = (Step(timedelta(0), 16), Step(timedelta(milliseconds=50), 8))
-    station.control.plans["x"] = Plan(Profile(Kind.ABSOLUTE, Schedule(steps, start=now)))
+    periods = (Period(0, 16), Period(0.05, 8))
+    station.control.plans["x"] = Plan((ChargingProfile(Schedule(periods, start=now)),))
     await review(arbitration, station)
     work = asyncio.create_task(Watch(arbitration, hub.bus.mailbox("arbiter", only=WATCHED)).run())
     await asyncio.sleep(0)  # it looks at when to look again

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT
 from ocpp_mqtt_proxy.core.binding import usable
 from ocpp_mqtt_proxy.core.commands import Outcome, done
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.limits import composite
+from ocpp_mqtt_proxy.core.limits.composite import Now, Spot
+from ocpp_mqtt_proxy.core.limits.line import Line, added, changed, constant, least as least_of
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose
+from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
-from ocpp_mqtt_proxy.core.profile import Now
 from ocpp_mqtt_proxy.core.standing import limit_stands
 from ocpp_mqtt_proxy.core.station import Provided, Station
 from ocpp_mqtt_proxy.core.world import busy, world_of
 
+SOON = 60.0
+"""Seconds that are looked ahead for a profile's next step: who waits for it looks again sooner."""
+
 
 def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided | None:
     """The smallest limit of a provider that is in force; below what a car takes it is 0."""
-    world, control = world_of(station, arbitration.house), station.control
-    standing = [
+    standing_ = [
         Provided(usable(amps), provider)
-        for provider in sorted(control.limiting)
+        for provider in _in_force(arbitration, station, now)
         if (amps := own(station, provider, now)) is not None
-        and limit_stands(control, provider, world, arbitration.rules, now)
     ]
-    return min((*standing, *_allowed(arbitration, station)), default=None)
+    return min((*standing_, *_allowed(arbitration, station)), default=None)
+
+
+def _in_force(arbitration: Arbitration, station: Station, now: datetime) -> Iterator[str]:
+    """The providers whose limits and profiles count."""
+    world, control = world_of(station, arbitration.house), station.control
+    for provider in sorted(control.limiting):
+        if limit_stands(control, provider, world, arbitration.rules, now):
+            yield provider
 
 
 def _allowed(arbitration: Arbitration, station: Station) -> Iterator[Provided]:
@@ -36,26 +52,77 @@ def _allowed(arbitration: Arbitration, station: Station) -> Iterator[Provided]:
 
 
 def own(station: Station, provider: str, now: datetime) -> Amps | None:
-    """What a provider's own limit and profile allow now: the smaller of them; None where neither binds."""
+    """What a provider's own limit and profiles allow now: the smaller of them; None where neither binds."""
     limit, planned = station.control.limits.get(provider), plan_now(station, provider, now).amps
     fixed = limit.amps if limit is not None and (limit.until is None or limit.until > now) else None
     return min((amps for amps in (fixed, planned) if amps is not None), default=None)
 
 
-def plan_now(station: Station, provider: str, now: datetime) -> Now:
-    """What a provider's profile allows now, and until when; it counts from its own session, else from any."""
+def plan_now(station: Station, provider: str, now: datetime, ahead: float = 0.0) -> Now:
+    """What a provider's profiles allow now on the connectors in use, and when that changes within so many seconds."""
+    profiles = standing(station, provider, now)
+    found = [composite.now(profiles, spot, now, ahead) for spot in _in_use(station)] if profiles else []
+    amps = min((one.amps for one in found if one.amps is not None), default=None)
+    return Now(amps, min((one.until for one in found if one.until is not None), default=None))
+
+
+def standing(station: Station, provider: str, now: datetime) -> Profiles:
+    """A provider's profiles as they count now.
+
+    What waits for a transaction is its own that began since (errata 3.42); a transaction's profile goes with it, one
+    that was never followed by a transaction, or is valid no more, too.
+    """
     plan = station.control.plans.get(provider)
-    if plan is None:
-        return Now(None, None)
-    began = sorted((session.provider != provider, session.started_at) for session in station.sessions())
-    return plan.profile.at(now, began[0][1] if began else None, station.plan.phases)
+    found = (_standing(station, provider, profile, now) for profile in plan.profiles) if plan else ()
+    return tuple(profile for profile in found if profile is not None)
+
+
+def _standing(station: Station, provider: str, profile: ChargingProfile, now: datetime) -> ChargingProfile | None:
+    if profile.past(now):
+        return None
+    if profile.purpose is not Purpose.TRANSACTION:
+        return profile
+    there = {c.session.session_id: c for c in station.connectors.values() if c.session is not None}
+    if profile.session is not None:
+        return profile if profile.session in there else None
+    for number, connector in there.items():
+        session = connector.session
+        mine = session is not None and session.provider == provider
+        if mine and group_of(station, connector) == profile.connector:
+            return replace(profile, session=number)
+    waiting = profile.installed is None or now - profile.installed < ACCEPTANCE_KEPT
+    return profile if waiting else None
+
+
+def group_of(station: Station, connector: Connector) -> int:
+    """The number that profiles of a connector go by: of the connectors of one EVSE, which share them, the first."""
+    return min(one.number for one in station.connectors.values() if one.place.evse == connector.place.evse)
+
+
+def _in_use(station: Station) -> list[Spot]:
+    """The connectors on which it counts what is allowed: those that charge, else all."""
+    station.sole()
+    charging = [one for one in station.ordered() if one.session is not None]
+    return [_spot(station, one) for one in charging or station.ordered()]
+
+
+def _spot(station: Station, connector: Connector) -> Spot:
+    """What holds for the whole charger is shared evenly by the sessions that run."""
+    session = connector.session
+    return Spot(
+        connector=group_of(station, connector),
+        session=session.session_id if session else None,
+        began=session.started_at if session else None,
+        phases=station.plan.phases,
+        share=max(1, sum(1 for _ in station.sessions())),
+    )
 
 
 def next_change(station: Station, now: datetime) -> datetime | None:
-    """When a limit runs out or a profile goes on to its next step."""
+    """When a limit runs out, or, within the next minute, profiles go on to their next step."""
     control = station.control
     ends = [limit.until for limit in control.limits.values()]
-    steps = [plan_now(station, provider, now).until for provider in control.plans]
+    steps = [plan_now(station, provider, now, SOON).until for provider in control.plans]
     return min((at for at in (*ends, *steps) if at is not None and at > now), default=None)
 
 
@@ -65,3 +132,47 @@ async def rebind(arbitration: Arbitration, station: Station) -> Outcome:
     if station.bound == before:
         return done()
     return await arbitration.dispatcher.bind(station)
+
+
+# What will flow
+
+
+def merged(
+    arbitration: Arbitration, station: Station, connector: Connector | None, now: datetime, seconds: float
+) -> Line:
+    """What binds from now on in A per phase, all that have a say taken together; of the whole charger the sum (K08).
+
+    As it stands now: who has a say may change. Where no transaction runs, as if one began now (K08.FR.06).
+    """
+    if connector is not None:
+        return _merged(arbitration, station, connector, now, seconds)
+    station.sole()
+    total = added(_merged(arbitration, station, one, now, seconds) for one in station.ordered())
+    whole = Spot(0, phases=station.plan.phases)
+    limits = [
+        composite.composite(standing(station, provider, now), whole, now, seconds)
+        for provider in _in_force(arbitration, station, now)
+    ]
+    return least_of([total, *limits])
+
+
+def _merged(arbitration: Arbitration, station: Station, connector: Connector, now: datetime, seconds: float) -> Line:
+    spot, session = _spot(station, connector), connector.session
+    spot = replace(spot, began=spot.began or now)
+    lines = [constant(station.limit), *(constant(one.amps) for one in _allowed(arbitration, station))]
+    for provider in _in_force(arbitration, station, now):
+        profiles = standing(station, provider, now)
+        lines.append(changed(composite.composite(profiles, spot, now, seconds), usable))
+        lines.append(changed(_fixed(station, provider, now), usable))
+    line = least_of(lines)
+    return line if session is None else changed(line, lambda amps: session.within(Amps(amps)))
+
+
+def _fixed(station: Station, provider: str, now: datetime) -> Line:
+    """A provider's limit, until it runs out."""
+    limit = station.control.limits.get(provider)
+    if limit is None or (limit.until is not None and limit.until <= now):
+        return [(0.0, None)]
+    if limit.until is None:
+        return constant(limit.amps)
+    return [(0.0, limit.amps), ((limit.until - now).total_seconds(), None)]

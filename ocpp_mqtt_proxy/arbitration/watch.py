@@ -8,10 +8,10 @@ from datetime import datetime
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.limits import next_change, rebind
+from ocpp_mqtt_proxy.arbitration.limits import next_change, rebind, standing
 from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core import controlling
-from ocpp_mqtt_proxy.core.control import Ending, Limit, Plan
+from ocpp_mqtt_proxy.core.control import Ending, Limit
 from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
     ChargerConnected,
@@ -148,9 +148,9 @@ def _outdated(arbitration: Arbitration, station: Station, now: datetime) -> list
     return sorted(
         provider
         for provider in control.limiting
-        if _is_lost(arbitration, provider, now)
+        if (_is_lost(arbitration, provider, now) and not _stays(station, provider))
         or _is_over(control.limits.get(provider), now)
-        or _is_past(control.plans.get(provider), now)
+        or _has_gone_on(station, provider, now)
     )
 
 
@@ -163,8 +163,16 @@ def _is_over(limit: Limit | None, now: datetime) -> bool:
     return limit is not None and limit.until is not None and limit.until <= now
 
 
-def _is_past(plan: Plan | None, now: datetime) -> bool:
-    return plan is not None and plan.profile.valid_to is not None and plan.profile.valid_to <= now
+def _stays(station: Station, provider: str) -> bool:
+    """Whether all that a provider has here outlasts its absence."""
+    plan = station.control.plans.get(provider)
+    return plan is not None and plan.lasting and provider not in station.control.limits
+
+
+def _has_gone_on(station: Station, provider: str, now: datetime) -> bool:
+    """Whether a profile found its transaction, or went with it, or is valid no more."""
+    plan = station.control.plans.get(provider)
+    return plan is not None and plan.profiles != standing(station, provider, now)
 
 
 def _drop_limits(arbitration: Arbitration, hearing: Hearing, now: datetime) -> None:
@@ -173,7 +181,15 @@ def _drop_limits(arbitration: Arbitration, hearing: Hearing, now: datetime) -> N
         lost = _is_lost(arbitration, provider, now)
         if lost or _is_over(control.limits.get(provider), now):
             control.limits.pop(provider, None)
-        if lost or _is_past(control.plans.get(provider), now):
-            control.plans.pop(provider, None)
+        _keep_what_stands(hearing.station, provider, now, lost=lost)
     hearing.keep(control)
     hearing.tell(LimitsChanged)
+
+
+def _keep_what_stands(station: Station, provider: str, now: datetime, *, lost: bool) -> None:
+    plan = station.control.plans.get(provider)
+    if plan is None:
+        return
+    plan.profiles = () if lost and not plan.lasting else standing(station, provider, now)
+    if not plan.profiles:
+        del station.control.plans[provider]

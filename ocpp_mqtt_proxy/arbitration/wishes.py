@@ -15,8 +15,9 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Ending, Limit, Plan, Reservation
 from ocpp_mqtt_proxy.core.events import LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.core.profile import Profile
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
+from ocpp_mqtt_proxy.core.limits.rules import Profiles
+from ocpp_mqtt_proxy.core.model import Amps, TokenKind
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 from ocpp_mqtt_proxy.core.standing import may_limit
 from ocpp_mqtt_proxy.core.station import Station
@@ -68,13 +69,22 @@ def _holders(station: Station) -> dict[str, str | None]:
 # Transactions
 
 
-async def start(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Start) -> Outcome:
-    """Start charging; the session is the provider's."""
+async def start(
+    arbitration: Arbitration,
+    provider: str,
+    charger_id: str,
+    request: requests.Start,
+    number: int | None = None,
+    kind: str = TokenKind.CENTRAL,
+) -> Outcome:
+    """Start charging; the session is the provider's. `number` and `kind` as with `Dispatcher.start_for`."""
     station = _station(arbitration, charger_id)
     connector = connector_of(station, request.connector)
     whose = connector.session.provider if connector.session else None
     wish = Wish(provider, TRANSACTIONS, "start", connector=connector, whose=whose)
-    return arbitration.judge(station, [wish]) or await arbitration.dispatcher.start_for(provider, station, request)
+    return arbitration.judge(station, [wish]) or await arbitration.dispatcher.start_for(
+        provider, station, request, number, kind
+    )
 
 
 async def stop(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Stop) -> Outcome:
@@ -96,15 +106,22 @@ async def unlock(arbitration: Arbitration, provider: str, charger_id: str, reque
     return arbitration.judge(station, [wish]) or await arbitration.dispatcher.submit(charger_id, request)
 
 
-async def reserve(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Reserve) -> Outcome:
-    """Keep a connector; the reservation is the provider's."""
+async def reserve(
+    arbitration: Arbitration,
+    provider: str,
+    charger_id: str,
+    request: requests.Reserve,
+    number: int | None = None,
+    kind: str = TokenKind.CENTRAL,
+) -> Outcome:
+    """Keep a connector; the reservation is the provider's, under a `number` of its own where it has one."""
     station = _station(arbitration, charger_id)
     wish = Wish(provider, TRANSACTIONS, "reserve", connector=connector_of(station, request.connector))
     if refusal := arbitration.judge(station, [wish]):
         return refusal
-    outcome = await arbitration.dispatcher.submit(charger_id, request)
-    number = outcome.result.get("reservation_id")
-    if outcome.ok and isinstance(number, int):
+    number = number or arbitration.dispatcher.next_id()
+    outcome = await arbitration.dispatcher.reserve_as(number, station, request, kind)
+    if outcome.ok:
         kept = Reservation(provider, request.until)
         arbitration.hub.apply(station, lambda hearing: _keep_reservation(hearing, number, kept))
     return outcome
@@ -180,7 +197,7 @@ def _may_limit(arbitration: Arbitration, station: Station, provider: str) -> boo
 
 
 async def set_profile(
-    arbitration: Arbitration, provider: str, charger_id: str, profile: Profile, connector: int | None = None
+    arbitration: Arbitration, provider: str, charger_id: str, profile: ChargingProfile, connector: int | None = None
 ) -> Outcome:
     """Limit the current by a profile, in the place of the provider's former one; the charger gets what binds now."""
     station = _station(arbitration, charger_id)
@@ -188,13 +205,48 @@ async def set_profile(
     intent = _lowering_or_not(arbitration, station, provider, profile.most(station.plan.phases))
     if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_profile", intent, at)]):
         return refusal
-    station.control.plans[provider] = Plan(profile, eased=not _may_limit(arbitration, station, provider))
+    station.control.plans[provider] = Plan((profile,), eased=not _may_limit(arbitration, station, provider))
     arbitration.hub.apply(station, _limits_changed)
     outcome = await rebind(arbitration, station)
     if not outcome.ok:
         return outcome
-    binds = plan_now(station, provider, arbitration.hub.clock.now())
+    binds = plan_now(station, provider, arbitration.hub.clock.now(), _LONG)
     return done(effective=station.bound, profile_limit=binds.amps, until=shapes.time(binds.until))
+
+
+_LONG = timedelta(days=8).total_seconds()
+"""How far ahead the next step of a profile is told: any that comes weekly."""
+
+
+async def keep_profiles(
+    arbitration: Arbitration, provider: str, charger_id: str, profiles: Profiles, added: ChargingProfile | None = None
+) -> Outcome:
+    """Have a provider's set of profiles hold, where it may add one, or take some away; the charger gets what binds.
+
+    They stay while the provider is away. Where the charger refuses what binds then, the former ones hold again.
+    """
+    station = _station(arbitration, charger_id)
+    subject, intent = "clear_profile", Intent.EASE
+    if added is not None:
+        subject = "set_profile"
+        intent = _lowering_or_not(arbitration, station, provider, added.most(station.plan.phases))
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, subject, intent)]):
+        return refusal
+    former = station.control.plans.get(provider)
+    eased = not _may_limit(arbitration, station, provider)
+    _put(arbitration, station, provider, Plan(profiles, eased, lasting=True))
+    outcome = await rebind(arbitration, station)
+    if not outcome.ok and added is not None:
+        _put(arbitration, station, provider, former or Plan(()))
+        await rebind(arbitration, station)
+    return outcome if not outcome.ok else done(effective=station.bound)
+
+
+def _put(arbitration: Arbitration, station: Station, provider: str, plan: Plan) -> None:
+    station.control.plans[provider] = plan
+    if not plan.profiles:
+        del station.control.plans[provider]
+    arbitration.hub.apply(station, _limits_changed)
 
 
 async def clear_profile(arbitration: Arbitration, provider: str, charger_id: str) -> Outcome:

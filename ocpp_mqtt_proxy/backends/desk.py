@@ -13,8 +13,8 @@ from ocpp_mqtt_proxy.backends.messages import Message, OfCharger, Order
 from ocpp_mqtt_proxy.backends.subscription import Subscription, TooMany, expanded
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.errors import ProxyError
+from ocpp_mqtt_proxy.core.limits.profile import amps_of, rounded
 from ocpp_mqtt_proxy.core.model import Amps, Verdict
-from ocpp_mqtt_proxy.core.profile import amps_of, rounded
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station

@@ -5,18 +5,24 @@ Held to what counts here: fields for other vehicles or tariffs are taken and lef
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ocpp_mqtt_proxy.core.profile import Kind, Profile, Schedule, Step
+from ocpp_mqtt_proxy.core.limits.profile import (
+    DAILY,
+    WEEKLY,
+    ChargingProfile as Profile,
+    Kind,
+    Period,
+    Schedule,
+)
 from ocpp_mqtt_proxy.requests import Instant, NoBoolean, Number
 
 MAX_STEPS = 1024
 """Periods in one schedule (SetChargingProfileRequest.json)."""
 
-EVERY = {"Daily": timedelta(days=1), "Weekly": timedelta(days=7)}
+EVERY = {"Daily": DAILY, "Weekly": WEEKLY}
 
 LONGEST = 366 * 86400
 """Seconds that a schedule may last, or a period begin after its start."""
@@ -41,9 +47,9 @@ class SchedulePeriod(Part):
     phase_to_use: Literal[1, 2, 3] | None = Field(default=None, alias="phaseToUse")
 
     @property
-    def step(self) -> Step:
+    def period(self) -> Period:
         """It, as the domain has it."""
-        return Step(timedelta(seconds=self.start), self.limit, self.phases)
+        return Period(self.start, self.limit, self.phases, self.phase_to_use)
 
 
 class ChargingSchedule(Part):
@@ -69,9 +75,9 @@ class ChargingSchedule(Part):
     @property
     def schedule(self) -> Schedule:
         """It, as the domain has it."""
-        steps = tuple(period.step for period in self.periods)
-        length = None if self.duration is None else timedelta(seconds=self.duration)
-        return Schedule(steps, in_watts=self.unit == "W", start=self.start, duration=length)
+        periods = tuple(period.period for period in self.periods)
+        in_watts = self.unit == "W"
+        return Schedule(periods, in_watts, self.start, self.duration, self.least, self.id)
 
 
 class ChargingProfile(Part):
@@ -82,7 +88,7 @@ class ChargingProfile(Part):
     purpose: Literal["ChargingStationMaxProfile", "TxDefaultProfile", "TxProfile"] = Field(
         default="TxDefaultProfile", alias="chargingProfilePurpose"
     )
-    kind: Kind = Field(alias="chargingProfileKind")
+    kind: Literal[Kind.ABSOLUTE, Kind.RECURRING, Kind.RELATIVE] = Field(alias="chargingProfileKind")
     every: Literal["Daily", "Weekly"] | None = Field(default=None, alias="recurrencyKind")
     valid_from: Instant | None = Field(default=None, alias="validFrom")
     valid_to: Instant | None = Field(default=None, alias="validTo")
@@ -106,4 +112,12 @@ class ChargingProfile(Part):
     def profile(self) -> Profile:
         """It, as the domain has it."""
         every = EVERY[self.every] if self.kind is Kind.RECURRING and self.every else None
-        return Profile(self.kind, self.schedules[0].schedule, every, self.valid_from, self.valid_to)
+        return Profile(
+            self.schedules[0].schedule,
+            kind=self.kind,
+            id=self.id,
+            level=self.stack_level,
+            every=every,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+        )

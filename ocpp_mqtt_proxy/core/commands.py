@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
+from ocpp_mqtt_proxy.core.certificates import DeleteCertificate, InstallCertificate, ListCertificates, TakeCertificate
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose as ProfilePurpose
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Place, TokenKind
@@ -383,26 +383,6 @@ class UpdateFirmware:
         return bool(self.certificate and self.signature)
 
 
-class CertificateUse(StrEnum):
-    """What a certificate in a charger is good for."""
-
-    CSMS_ROOT = "csms_root"
-    MANUFACTURER_ROOT = "manufacturer_root"
-    MO_ROOT = "mo_root"
-    OEM_ROOT = "oem_root"
-    V2G_CHAIN = "v2g_chain"
-    V2G_ROOT = "v2g_root"
-
-
-class CertificateHash(NamedTuple):
-    """A certificate, by its hashes (CertificateHashDataType)."""
-
-    algorithm: str
-    issuer_name: str
-    issuer_key: str
-    serial: str
-
-
 @dataclass(frozen=True, slots=True)
 class CheckTransaction:
     """Whether a transaction runs, and whether anything of it, or without an id of any, waits to be told (E14).
@@ -411,38 +391,6 @@ class CheckTransaction:
     """
 
     transaction_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class InstallCertificate:
-    """Trust a root certificate (PEM) (M05)."""
-
-    use: CertificateUse
-    certificate: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteCertificate:
-    """Trust a certificate no more (M04)."""
-
-    certificate: CertificateHash
-
-
-@dataclass(frozen=True, slots=True)
-class ListCertificates:
-    """Which certificates the charger has (M03), of these uses or of all.
-
-    The outcome's `result["certificates"]` holds the fields of each `CertificateHash` and its `use`.
-    """
-
-    uses: tuple[CertificateUse, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TakeCertificate:
-    """Use the certificate that was asked for by a signing request, with its chain (PEM) (A02)."""
-
-    chain: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.authorization import Cards
+from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
-from ocpp_mqtt_proxy.core.profile import Profile
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 
 AUTO = "auto"
@@ -68,10 +68,14 @@ class Limit:
 
 @dataclass(slots=True)
 class Plan:
-    """A provider's charging profile for the whole charger; `eased` as with a limit."""
+    """A provider's charging profiles; `eased` as with a limit.
 
-    profile: Profile
+    `lasting` ones stay while their provider is away, as a charger keeps its CSMS's (1.6 §3.13.6).
+    """
+
+    profiles: Profiles
     eased: bool = False
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ocpp_mqtt_proxy.core.commands import (
+from ocpp_mqtt_proxy.core.certificates import (
     CertificateHash,
     CertificateUse,
     DeleteCertificate,
     InstallCertificate,
-    Outcome,
-    Reason,
     TakeCertificate,
-    done,
-    failed,
 )
+from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed
 from ocpp_mqtt_proxy.ocppj.alike import as_it_came
 from ocpp_mqtt_proxy.ocppj.dialect import Obey, OrderRow, Payload, agreed, unless, usual_answer
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, text
@@ -71,7 +68,8 @@ def obeyed(words: Words) -> dict[str, Obey]:
             lambda p: InstallCertificate(uses[text(p, "certificateType")], as_it_came(p, "certificate")), usual_answer()
         ),
         "DeleteCertificate": Obey(
-            lambda p: DeleteCertificate(hashes(child(p, "certificateHashData"))), usual_answer(no="Failed")
+            lambda p: DeleteCertificate(hashes(child(p, "certificateHashData"))),
+            usual_answer(no="Failed", not_supported="NotFound"),
         ),
         "CertificateSigned": unless(
             _is_for_a_car,

@@ -14,17 +14,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ocpp_mqtt_proxy.core import commands, reports
-from ocpp_mqtt_proxy.core.commands import (
+from ocpp_mqtt_proxy.core.certificates import (
+    CertificateHash,
     CertificateUse,
-    Message,
-    Outcome,
-    ProfileForm,
-    Reason,
-    Target,
-    done,
-    failed,
-    refused,
+    DeleteCertificate,
+    InstallCertificate,
+    ListCertificates,
+    TakeCertificate,
 )
+from ocpp_mqtt_proxy.core.commands import Message, Outcome, ProfileForm, Reason, Target, done, failed, refused
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
     STATION,
@@ -415,9 +413,7 @@ def _answers(version: Version) -> dict[type, st.SearchStrategy[Any]]:
 # Orders
 
 PEMS = ids(5500).map(lambda text: f" -----BEGIN CERTIFICATE-----\n{text}"[:5500])
-HASHES = st.builds(
-    commands.CertificateHash, st.sampled_from(["SHA256", "SHA384", "SHA512"]), ids(128), ids(128), ids(40)
-)
+HASHES = st.builds(CertificateHash, st.sampled_from(["SHA256", "SHA384", "SHA512"]), ids(128), ids(128), ids(40))
 
 
 def _targets(version: Version, *, whole: bool = True, connector: bool = True) -> st.SearchStrategy[Target]:
@@ -444,13 +440,16 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     urls = st.just("https://example.org/") | words(200, 1).map(lambda path: f"https://example.org/{path}")
     setting = st.tuples(names, words(100, 1))
     at_once = 1 if of_16 else 3
+    kinds = st.just(TokenKind.CENTRAL) if of_16 else st.sampled_from([TokenKind.CENTRAL, TokenKind.ISO14443])
     known = [use for use in CertificateUse if use is not CertificateUse.OEM_ROOT or version is Version.V21]
     uses = st.sampled_from(list(words16.CERTIFICATES) if of_16 else known)
     verdicts = [Verdict.ACCEPTED, Verdict.BLOCKED, Verdict.EXPIRED, Verdict.INVALID]
     cards = st.builds(Authorization, st.sampled_from(verdicts), st.none() | words(20, 1), MAYBE_INSTANTS)
     listed = st.tuples(tokens(min(version, Version.V201)), st.none() | cards)
     strategies: dict[type, st.SearchStrategy[Any]] = {
-        commands.StartCharging: st.builds(commands.StartCharging, evses, tags(version), numbers, st.none() | limits),
+        commands.StartCharging: st.builds(
+            commands.StartCharging, evses, tags(version), numbers, st.none() | limits, kind=kinds
+        ),
         commands.StopCharging: st.builds(commands.StopCharging, transaction_ids(version)),
         commands.SetLimit: st.builds(
             commands.SetLimit,
@@ -486,23 +485,25 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
         commands.GetListVersion: st.builds(commands.GetListVersion),
         commands.DataTransfer: st.builds(commands.DataTransfer, ids(255), st.just("") | ids(50), data),
         commands.ClearCache: st.builds(commands.ClearCache),
-        commands.Reserve: st.builds(commands.Reserve, evses, INT32, tags(version), INSTANTS),
+        commands.Reserve: st.builds(commands.Reserve, evses, INT32, tags(version), INSTANTS, kinds),
         commands.CancelReservation: st.builds(commands.CancelReservation, INT32),
         commands.GetDiagnostics: st.builds(commands.GetDiagnostics, numbers, urls)
         | st.builds(commands.GetDiagnostics, INT32, urls, st.just(True)),
         commands.UpdateFirmware: st.builds(commands.UpdateFirmware, numbers, urls, INSTANTS)
         | st.builds(commands.UpdateFirmware, INT32, urls, INSTANTS, PEMS, ids(800)),
-        commands.InstallCertificate: st.builds(
-            commands.InstallCertificate, uses.filter(lambda use: use is not CertificateUse.V2G_CHAIN), PEMS
+        commands.CheckTransaction: st.builds(commands.CheckTransaction, st.just("") | transaction_ids(version)),
+        InstallCertificate: st.builds(
+            InstallCertificate, uses.filter(lambda use: use is not CertificateUse.V2G_CHAIN), PEMS
         ),
-        commands.DeleteCertificate: st.builds(commands.DeleteCertificate, HASHES),
-        commands.ListCertificates: st.builds(
-            commands.ListCertificates, st.lists(uses, min_size=at_once % 3, max_size=at_once, unique=True).map(tuple)
+        DeleteCertificate: st.builds(DeleteCertificate, HASHES),
+        ListCertificates: st.builds(
+            ListCertificates, st.lists(uses, min_size=at_once % 3, max_size=at_once, unique=True).map(tuple)
         ),
-        commands.TakeCertificate: st.builds(commands.TakeCertificate, PEMS),
+        TakeCertificate: st.builds(TakeCertificate, PEMS),
     }
     if of_16:
-        del strategies[commands.GetInventory], strategies[commands.GetReport]
+        for kind in (commands.GetInventory, commands.GetReport, commands.CheckTransaction):
+            del strategies[kind]
     return strategies
 
 
@@ -552,7 +553,7 @@ _OUTCOMES: dict[type, Callable[[Any], st.SearchStrategy[Outcome]]] = {
     commands.GetDiagnostics: lambda _: (
         st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
     ),
-    commands.ListCertificates: lambda _: _certificates(),
+    ListCertificates: lambda _: _certificates(),
     commands.RawCall: lambda _: st.just(Outcome(commands.Result.OK, result={"status": "Accepted"})),
     commands.StartCharging: lambda _: st.just(done()) | INT32.map(str).map(lambda number: done(transaction_id=number)),
 }

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ocpp_mqtt_proxy.core import commands, reports
+from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import RawCall
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
@@ -202,7 +203,7 @@ def test_every_outcome_of_an_order_can_be_answered_and_is_read(
         assert read.ok is outcome.ok or _is_partly_done(outcome)
 
 
-NEITHER = (commands.GetConfiguration, commands.ClearLimit, commands.ListCertificates)
+NEITHER = (commands.GetConfiguration, commands.ClearLimit, ListCertificates)
 SAY_NEITHER_YES_NOR_NO = {
     (Version.V16, commands.GetDiagnostics),
     (Version.V16, commands.UpdateFirmware),

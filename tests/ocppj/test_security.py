@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import (
+from ocpp_mqtt_proxy.core.certificates import (
     CertificateHash,
     CertificateUse,
-    Message,
-    Order,
-    RawCall,
-    Reason,
-    Target,
-    done,
-    refused,
+    DeleteCertificate,
+    InstallCertificate,
+    ListCertificates,
+    TakeCertificate,
 )
+from ocpp_mqtt_proxy.core.commands import Message, Order, RawCall, Reason, Target, done, refused
 from ocpp_mqtt_proxy.core.model import Place, Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.ocppj.judge import assert_valid
@@ -121,7 +119,7 @@ def test_a_signing_request_is_the_charger_s_own_affair() -> None:
     [(V16, "CentralSystemRootCertificate"), (V201, "CSMSRootCertificate"), (V21, "CSMSRootCertificate")],
 )
 def test_a_root_is_called_by_each_version_s_word(version: Version, word: str) -> None:
-    order = commands.InstallCertificate(CertificateUse.CSMS_ROOT, " PEM\n")
+    order = InstallCertificate(CertificateUse.CSMS_ROOT, " PEM\n")
     assert put(version, order) == ("InstallCertificate", {"certificateType": word, "certificate": " PEM\n"})
 
 
@@ -130,15 +128,15 @@ def test_a_root_is_called_by_each_version_s_word(version: Version, word: str) ->
     [(V16, CertificateUse.V2G_ROOT), (V16, CertificateUse.OEM_ROOT), (V201, CertificateUse.OEM_ROOT)],
 )
 def test_a_root_that_a_version_has_no_word_for_is_not_installed(version: Version, use: CertificateUse) -> None:
-    assert DIALECTS[version].put(commands.InstallCertificate(use, "PEM")) is None
+    assert DIALECTS[version].put(InstallCertificate(use, "PEM")) is None
 
 
 @pytest.mark.parametrize("uses", [(), (CertificateUse.V2G_ROOT,), tuple(CertificateUse)])
 def test_16_lists_certificates_of_one_use_it_knows_at_a_time(uses: tuple[CertificateUse, ...]) -> None:
-    assert DIALECTS[V16].put(commands.ListCertificates(uses)) is None
+    assert DIALECTS[V16].put(ListCertificates(uses)) is None
 
 
-ROOTS = commands.ListCertificates((CertificateUse.CSMS_ROOT,))
+ROOTS = ListCertificates((CertificateUse.CSMS_ROOT,))
 TOLD = {"use": "csms_root", "algorithm": "SHA256", "issuer_name": "ab", "issuer_key": "cd", "serial": "7"}
 
 
@@ -176,7 +174,7 @@ def test_no_certificate_is_an_answer_too_and_no_status_is_none(version: Version)
 
 @pytest.mark.parametrize("version", DIALECTS)
 def test_a_certificate_is_deleted_by_its_hashes(version: Version) -> None:
-    order = commands.DeleteCertificate(SHA)
+    order = DeleteCertificate(SHA)
     assert put(version, order) == ("DeleteCertificate", {"certificateHashData": SHA_ON_THE_WIRE})
     assert not DIALECTS[version].outcome(order, {"status": "NotFound"}).ok
     assert DIALECTS[version].response("DeleteCertificate", order, refused(Reason.TIMEOUT)) == {"status": "Failed"}
@@ -195,7 +193,7 @@ def test_a_certificate_that_is_not_the_charger_s_own_goes_to_it_as_it_is(
 ) -> None:
     assert DIALECTS[version].command("CertificateSigned", payload) == RawCall("CertificateSigned", payload)
     own = {"certificateChain": "PEM", "certificateType": "ChargingStationCertificate"}
-    assert DIALECTS[version].command("CertificateSigned", own) == commands.TakeCertificate("PEM")
+    assert DIALECTS[version].command("CertificateSigned", own) == TakeCertificate("PEM")
 
 
 def test_a_log_that_only_21_has_goes_to_the_charger_as_it_is() -> None:

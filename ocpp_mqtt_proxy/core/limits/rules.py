@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose
 
-MAX_LEVEL = 10
+MAX_LEVEL = 100
 """The highest stack level of a set of ours (ChargeProfileMaxStackLevel, SmartChargingCtrlr.ProfileStackLevel)."""
 MAX_PERIODS = 1024
 """Periods of a schedule (ChargingScheduleMaxPeriods, SmartChargingCtrlr.PeriodsPerSchedule)."""
-MAX_PROFILES = 50
+MAX_PROFILES = 100
 """Profiles of a set (MaxChargingProfilesInstalled, SmartChargingCtrlr.Entries[ChargingProfiles])."""
 
 Profiles = tuple[ChargingProfile, ...]

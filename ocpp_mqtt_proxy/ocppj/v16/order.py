@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
@@ -13,7 +14,6 @@ from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetDiagnostics,
     GetListVersion,
-    ListCertificates,
     Message,
     Outcome,
     Purpose,

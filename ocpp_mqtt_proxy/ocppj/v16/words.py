@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from itertools import islice
 
-from ocpp_mqtt_proxy.core.commands import CertificateUse
+from ocpp_mqtt_proxy.core.certificates import CertificateUse
 from ocpp_mqtt_proxy.core.model import OCCUPIED, IdToken, Place, Reading, Sample, Signed, Status, StopReason, Verdict
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.ocppj import alike

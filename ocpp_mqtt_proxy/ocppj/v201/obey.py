@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
@@ -13,7 +14,6 @@ from ocpp_mqtt_proxy.core.commands import (
     GetInventory,
     GetListVersion,
     GetReport,
-    ListCertificates,
     ListProfiles,
     Order,
     Outcome,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
+    CheckTransaction,
     ClearCache,
     ClearLimit,
     DataTransfer,
@@ -16,7 +18,6 @@ from ocpp_mqtt_proxy.core.commands import (
     GetInventory,
     GetListVersion,
     GetReport,
-    ListCertificates,
     Message,
     Outcome,
     Purpose,
@@ -35,11 +36,11 @@ from ocpp_mqtt_proxy.core.commands import (
     done,
     failed,
 )
-from ocpp_mqtt_proxy.core.model import IdToken, TokenKind
+from ocpp_mqtt_proxy.core.model import IdToken
 from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
-from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, text, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, flag, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
 from ocpp_mqtt_proxy.ocppj.v201.variables import asked, asked_name, wanted
 from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, evse, id_token, id_token_info
@@ -57,15 +58,11 @@ TRIGGERS = {
 }
 
 
-def _remote_token(tag: str) -> Payload:
-    return id_token(IdToken(tag, TokenKind.CENTRAL))
-
-
 def _start(order: StartCharging) -> Asked:
     payload = without_nothing(
         evseId=order.at.place.evse or None,
         remoteStartId=order.remote_start_id,
-        idToken=_remote_token(order.id_tag),
+        idToken=id_token(IdToken(order.id_tag, order.kind)),
     )
     if order.limit is not None:
         # Without transactionId: the transaction does not exist yet (F01.FR.11).
@@ -206,7 +203,7 @@ def _reserve(order: Reserve) -> Asked:
     return "ReserveNow", without_nothing(
         id=order.reservation_id,
         expiryDateTime=zulu(order.until),
-        idToken=_remote_token(order.id_tag),
+        idToken=id_token(IdToken(order.id_tag, order.kind)),
         evseId=order.at.place.evse or None,
     )
 
@@ -249,8 +246,17 @@ def _or(*also: str) -> Callable[[object, Object], Outcome]:
     return lambda _, payload: agreed(payload, *also)
 
 
+def _check(order: CheckTransaction) -> Asked:
+    return "GetTransactionStatus", without_nothing(transactionId=order.transaction_id)
+
+
+def _checked(_: CheckTransaction, payload: Object) -> Outcome:
+    return done(running=flag(payload, "ongoingIndicator"), waiting=flag(payload, "messagesInQueue"))
+
+
 ORDER = {
     StartCharging: OrderRow(_start, _usual),
+    CheckTransaction: OrderRow(_check, _checked),
     StopCharging: OrderRow(lambda o: ("RequestStopTransaction", {"transactionId": o.transaction_id}), _usual),
     SetLimit: OrderRow(_limit, _usual),
     ClearLimit: OrderRow(

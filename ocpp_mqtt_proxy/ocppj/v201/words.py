@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ocpp_mqtt_proxy.core.commands import CertificateUse
+from ocpp_mqtt_proxy.core.certificates import CertificateUse
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
     ChargingState,

@@ -30,6 +30,7 @@ from ocpp_mqtt_proxy.services.obeying import (
     cards,
     management,
     permission,
+    profiles,
     reports,
     settings,
     transactions,
@@ -51,6 +52,7 @@ HANDLERS: dict[type, Handler] = {
     **reports.HANDLERS,
     **availability.HANDLERS,
     **cards.HANDLERS,
+    **profiles.HANDLERS,
 }
 """Who does what, by the type of order."""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ocpp_mqtt_proxy.core.limits.rules import MAX_LEVEL, MAX_PERIODS, MAX_PROFILES
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.fields import whole, zulu
 from ocpp_mqtt_proxy.services import redial
@@ -25,9 +26,6 @@ MOST_BYTES = 65_536
 """Bytes of one such call."""
 
 MOST_SECONDS = 7 * 24 * 3600
-MOST_LEVEL = 100
-MOST_PERIODS = 100
-MOST_PROFILES = 100
 
 _HIDDEN = re.compile(
     r"passw|passphrase|secret|credential|authorizationkey|private|psk|ssid|wifi|wlan|vpn|apn|url|uri|endpoint"
@@ -156,12 +154,12 @@ OURS: Mapping[str, Ours] = {
     "LocalAuthListCtrlr.ItemsPerMessage": Ours(_is(str(MOST_CARDS))),
     "SendLocalListMaxLength": Ours(_is(str(MOST_CARDS))),
     # Profiles, reservations
-    "ChargeProfileMaxStackLevel": Ours(_is(str(MOST_LEVEL))),
+    "ChargeProfileMaxStackLevel": Ours(_is(str(MAX_LEVEL))),
     "ChargingScheduleAllowedChargingRateUnit": Ours(
         lambda out: "Current,Power" if out.version is Version.V16 else "A,W"
     ),
-    "ChargingScheduleMaxPeriods": Ours(_is(str(MOST_PERIODS))),
-    "MaxChargingProfilesInstalled": Ours(_is(str(MOST_PROFILES))),
+    "ChargingScheduleMaxPeriods": Ours(_is(str(MAX_PERIODS))),
+    "MaxChargingProfilesInstalled": Ours(_is(str(MAX_PROFILES))),
     "SmartChargingCtrlr.Available": Ours(_is("true")),
     "SmartChargingCtrlr.Enabled": Ours(_is("true")),
     "SmartChargingCtrlr.LimitChangeSignificance": Ours(_is("1"), None, "Percent"),

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from ocpp_mqtt_proxy.core.commands import GetInventory, GetReport, Outcome, done
+from ocpp_mqtt_proxy.core.limits.rules import MAX_PROFILES
 from ocpp_mqtt_proxy.core.model import Variable
 from ocpp_mqtt_proxy.core.reports import InventoryReported
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, text
@@ -122,7 +123,7 @@ def _follow(out: Outstation, request_id: int, found: list[Variable]) -> Outcome:
 def _most(out: Outstation) -> dict[str, float]:
     return structure.most(out) | {
         "LocalAuthListCtrlr.Entries": float(catalogue.MOST_CARDS),
-        "SmartChargingCtrlr.Entries(ChargingProfiles)": float(catalogue.MOST_PROFILES),
+        "SmartChargingCtrlr.Entries(ChargingProfiles)": float(MAX_PROFILES),
     }
 
 

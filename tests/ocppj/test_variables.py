@@ -90,3 +90,11 @@ def test_a_variable_may_have_no_value() -> None:
 )
 def test_a_variable_reported_is_read_back(variable: Variable) -> None:
     assert reported(report(variable)) == variable
+
+
+@given(name=st.text(max_size=20), variable=st.text(max_size=20), instance=st.text(max_size=20))
+def test_names_with_our_own_signs_in_them_are_told_as_they_came(name: str, variable: str, instance: str) -> None:
+    """A result is about the very variable that was asked for (B06.FR.02)."""
+    instances = {"instance": instance.strip()} if instance.strip() else {}
+    item = {"component": {"name": name.strip()}, "variable": {"name": variable.strip(), **instances}}
+    assert addressed(name_of(item)) == item

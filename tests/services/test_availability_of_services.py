@@ -9,7 +9,7 @@ import pytest
 from ocpp_mqtt_proxy.core.commands import ChangeAvailability, done
 from ocpp_mqtt_proxy.core.model import Status, Version
 from ocpp_mqtt_proxy.core.sharing import ControlClass
-from ocpp_mqtt_proxy.services.obeying import availability
+from ocpp_mqtt_proxy.services import states
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from tests.core.yard import start, status
 from tests.fakes import FakeLedger
@@ -27,8 +27,8 @@ async def put(out: Outstation, *, operative: bool = False, connector: int = 1) -
     return str((await call(out, "ChangeAvailability", operationalStatus=word, **where))["status"])
 
 
-def shown(out: Outstation) -> Status:
-    return availability.shown(out, out.station.connector(1))
+def shown(out: Outstation) -> Status | None:
+    return states.seen(out, out.station.connector(1))
 
 
 def available(out: Outstation) -> None:
@@ -87,19 +87,6 @@ async def test_while_a_transaction_runs_it_is_scheduled(service: Version) -> Non
     out.hub.hear("CP1", start(0))
     assert await put(out) == "Scheduled"
     assert shown(out) is Status.CHARGING
-
-
-async def test_a_fault_is_told_whatever_is_out_of_service() -> None:
-    out = served()
-    await put(out)
-    out.hub.hear("CP1", status(Status.FAULTED))
-    assert shown(out) is Status.FAULTED
-
-
-async def test_the_charger_as_a_whole_is_out_of_service_too() -> None:
-    out = served()
-    await put(out, connector=0)
-    assert availability.shown_of_the_charger(out) is Status.UNAVAILABLE
 
 
 async def test_its_states_are_told_anew_and_it_is_written_down() -> None:

@@ -41,7 +41,7 @@ _REQUIRED = """
 async def asked(out: Outstation, action: str, **payload: Any) -> tuple[str, list[Object]]:
     """The status of a report, and its parts as they wait to be told after it."""
     answer = await call(out, action, requestId=42, **payload)
-    parts = [payload for told, payload in out.asked if told == "NotifyReport"]
+    parts: list[Object] = [payload for told, payload in out.asked if told == "NotifyReport"]
     out.asked.clear()
     for part in parts:
         assert schema.check(out.version, "NotifyReport", part) is None

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 
-from ocpp_mqtt_proxy.core.model import Place, Variable
+from ocpp_mqtt_proxy.core.model import Variable
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, text, without_nothing
 from ocpp_mqtt_proxy.ocppj.v201.characteristics import kind_of
-from ocpp_mqtt_proxy.ocppj.v201.words import evse, place
+from ocpp_mqtt_proxy.ocppj.v201.words import place
 
 _NAME = re.compile(
-    r"(?P<component>[^.@()]+)(?:\((?P<component_instance>[^)]*)\))?"
-    r"(?:@(?P<evse>\d+)(?::(?P<connector>\d+))?)?"
-    r"(?:\.(?P<variable>[^()]+)(?:\((?P<variable_instance>[^)]*)\))?)?"
+    r"(?P<component>[^.@()]*)(?:\((?P<component_instance>[^)]*)\))?"
+    r"(?:@(?P<evse>-?\d+)(?::(?P<connector>-?\d+))?)?"
+    r"(?:\.(?P<variable>[^()]*)(?:\((?P<variable_instance>[^)]*)\))?)?"
 )
 
 
@@ -30,17 +30,36 @@ def addressed(name: str) -> dict[str, object]:
     match = _NAME.fullmatch(name)
     if match is None:
         return {"component": {"name": name[:50]}, "variable": {"name": name[:50]}}
-    spot = Place(int(match["evse"]), int(match["connector"] or 0) or None) if match["evse"] else None
+    variable = match["component"] if match["variable"] is None else match["variable"]
     return {
-        "component": without_nothing(
-            name=match["component"][:50],
-            instance=match["component_instance"],
-            evse=evse(spot) if spot else None,
-        ),
-        "variable": without_nothing(
-            name=(match["variable"] or match["component"])[:50], instance=match["variable_instance"]
-        ),
+        "component": _part(match["component"], match["component_instance"])
+        | without_nothing(evse=_evse(match["evse"], match["connector"])),
+        "variable": _part(variable, match["variable_instance"]),
     }
+
+
+def _part(name: str, instance: str | None) -> dict[str, object]:
+    return {"name": _plain(name)[:50]} | without_nothing(instance=_plain(instance or "")[:50])
+
+
+def _evse(number: str | None, connector: str | None) -> dict[str, object] | None:
+    if number is None:
+        return None
+    return {"id": int(number)} | without_nothing(connectorId=int(connector) if connector else None)
+
+
+# Characters of names that are ours to part them by are written as `%28`.
+
+
+def _marked(name: str, also: str = "") -> str:
+    return "".join(f"%{ord(sign):02X}" if sign in "%()[]" + also else sign for sign in name)
+
+
+def _plain(name: str) -> str:
+    return _MARK.sub(lambda mark: chr(int(mark[1], 16)), name)
+
+
+_MARK = re.compile("%([0-9A-F]{2})")
 
 
 _ATTRIBUTE = re.compile(r"(?P<name>.*)\[(?P<attribute>Target|MinSet|MaxSet)\]", re.DOTALL)
@@ -85,12 +104,12 @@ def wanted_name(item: Object) -> str:
 def name_of(item: Object) -> str:
     """The name of a `component` and `variable`."""
     component, variable = child(item, "component"), child(item, "variable")
-    return f"{_with_instance(component)}{_at(component)}.{_with_instance(variable)}"
+    return f"{_with_instance(component, '.@')}{_at(component)}.{_with_instance(variable)}"
 
 
-def _with_instance(item: Object) -> str:
+def _with_instance(item: Object, also: str = "") -> str:
     instance = text(item, "instance")
-    return text(item, "name") + (f"({instance})" if instance else "")
+    return _marked(text(item, "name"), also) + (f"({_marked(instance)})" if instance else "")
 
 
 def _at(component: Object) -> str:

@@ -12,7 +12,6 @@ from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Wish
 from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Outcome, done
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.model import Status
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.services.obeying import permission, places
 from ocpp_mqtt_proxy.services.outstation import Outstation
@@ -41,7 +40,8 @@ async def _of_the_charger(out: Outstation, order: ChangeAvailability, meant: lis
     if refusal := out.arbitration.judge(out.station, [wish]):
         return refusal
     outcomes: list[Outcome] = []
-    for number in [connector.number for connector in meant] or [None]:
+    numbers: list[int | None] = [connector.number for connector in meant]
+    for number in numbers or [None]:
         request = requests.Availability(operative=order.operative, connector=number)
         outcomes.append(await out.arbitration.dispatcher.submit(out.charger_id, request))
         if not outcomes[-1].ok:
@@ -58,23 +58,6 @@ def _remember(out: Outstation, numbers: list[int], *, operative: bool) -> None:
         wanted.update(numbers)
     out.keep()
     out.unsettled.set()
-
-
-def is_inoperative(out: Outstation, number: int) -> bool:
-    """Whether a service took a connector, or with 0 the charger, out of service."""
-    return 0 in out.virtual.inoperative or number in out.virtual.inoperative
-
-
-def shown(out: Outstation, connector: Connector) -> Status:
-    """A connector's state as a service is told it: what it took out of service is, once nothing runs there."""
-    out_of_service = is_inoperative(out, connector.number) and connector.session is None
-    return Status.UNAVAILABLE if out_of_service and connector.status is not Status.FAULTED else connector.status
-
-
-def shown_of_the_charger(out: Outstation) -> Status:
-    """The same of the charger as a whole."""
-    faulted = out.station.status is Status.FAULTED
-    return Status.UNAVAILABLE if is_inoperative(out, 0) and not faulted else out.station.status
 
 
 HANDLERS: dict[type, Any] = {ChangeAvailability: change}

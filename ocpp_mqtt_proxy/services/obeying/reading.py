@@ -34,6 +34,7 @@ _KEYS = {variable.lower(): key for variable, key in settings.TO_KEY.items()} | {
 
 def canonical(out: Outstation, name: str) -> str:
     """A setting by the name that we keep it under, however a service spells it."""
+    name = name.replace("@0.", ".", 1)  # EVSE 0 is the charging station
     component, _, rest = name.partition(".")
     own = rest if component.lower() == VENDOR.lower() and out.station.version is Version.V16 else name
     return _KEYS.get(own.lower(), own)

@@ -114,10 +114,8 @@ def _keep(out: Outstation, name: str, value: str) -> str:
     takes = OURS[name].takes
     if takes is None or not takes(value):
         return REJECTED
-    if name == "HeartbeatInterval":
-        out.peer.interval = int(value)
-    else:
-        out.virtual.settings[name] = value.strip().lower() if value.strip().lower() in _FLAGS else value.strip()
+    plain = value.strip()
+    out.virtual.settings[name] = plain.lower() if plain.lower() in _FLAGS else plain
     out.retuned.set()
     out.keep()
     return ACCEPTED

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import Place, Status, Variable
 from ocpp_mqtt_proxy.ocppj.v201.words import STATUS_WORD
-from ocpp_mqtt_proxy.services.obeying import availability
+from ocpp_mqtt_proxy.services import states
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 VOLTS = 230
@@ -43,9 +43,9 @@ def most(out: Outstation) -> dict[str, float]:
 
 def _station(out: Outstation) -> Iterator[Variable]:
     plate, station = out.station.memory.nameplate, out.station
-    state = Status.UNAVAILABLE if availability.is_inoperative(out, 0) else station.status
-    usual = Status.AVAILABLE if state is Status.UNKNOWN else state
-    yield from _state("ChargingStation", None, usual)
+    out_of_service = out.away or 0 in out.virtual.inoperative or not station.memory.operative
+    state = Status.UNAVAILABLE if out_of_service and station.status is not Status.FAULTED else station.status
+    yield from _state("ChargingStation", None, Status.AVAILABLE if state is Status.UNKNOWN else state)
     yield _fixed("ChargingStation", "SupplyPhases", str(station.plan.phases))
     for name, value in (("VendorName", plate.vendor), ("Model", plate.model), ("SerialNumber", plate.serial)):
         if shown := out.plan.nameplate.get(_IDENTITY[name], value):
@@ -55,14 +55,17 @@ def _station(out: Outstation) -> Iterator[Variable]:
 _IDENTITY = {"VendorName": "vendor", "Model": "model", "SerialNumber": "serial"}
 
 
+_IDLE = frozenset({Status.AVAILABLE, Status.UNAVAILABLE, Status.UNKNOWN})
+
+
 def _evse(out: Outstation, evse: int, connectors: list[Connector]) -> Iterator[Variable]:
     phases, place = str(out.station.plan.phases), Place(evse)
-    states = [availability.shown(out, connector) for connector in connectors]
-    busy = next((state for state in states if state not in (Status.AVAILABLE, Status.UNAVAILABLE)), states[0])
+    each = [states.seen(out, connector) or Status.UNKNOWN for connector in connectors]
+    busy = next((state for state in each if state not in _IDLE), each[0])
     yield from _state("EVSE", place, busy)
     yield _fixed("EVSE", "SupplyPhases", phases, place)
     yield Variable(f"EVSE@{evse}.Power", None, readonly=True, unit="W", component="EVSE", place=place)
-    for connector, state in zip(connectors, states, strict=True):
+    for connector, state in zip(connectors, each, strict=True):
         at = Place(evse, connector.place.connector or 1)
         yield from _state("Connector", at, state)
         yield _fixed("Connector", "ConnectorType", "Unknown", at)

@@ -74,6 +74,7 @@ class Relay:
     def __init__(self, of: Callable[[str], Iterable[Outstation]]) -> None:
         self._of = of
         self._open: Counter[str] = Counter()
+        self._asking: set[asyncio.Task[None]] = set()
 
     def ask(self, station: Station, report: Report, ours: Answer) -> asyncio.Future[Answer] | None:
         """As `ports.Mirror.ask`."""
@@ -82,22 +83,43 @@ class Relay:
         out = authority_on(report, self._of(station.id))
         if out is None:
             return None
-        self._open[station.id] += 1
-        return asyncio.create_task(self._await(out, station, report, ours))
+        return self._put(out, station, report, ours)
 
-    async def _await(self, out: Outstation, station: Station, report: Asked, ours: Answer) -> Answer:
-        try:
-            async with asyncio.timeout(out.plan.patience):
-                return await _word(out, station.version, report) or ours
-        except (TimeoutError, LinkLost, NoAnswer, Refused) as error:
-            why = str(error) or f"no answer in {out.plan.patience:g} s"
-            log.info("%s: %s did not answer for us: %s", station.id, out.id, why)
-            return ours
-        except Exception:  # a fault of ours costs one answer its sense, never the charger its answer
-            log.exception("%s: %s could not be asked", station.id, out.id)
-            return ours
-        finally:
+    def _put(self, out: Outstation, station: Station, report: Asked, ours: Answer) -> asyncio.Future[Answer]:
+        """Ask a service; its answer, or ours when its time is up: what it says later is of no use any more."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        timer = loop.call_later(out.plan.patience, self._silent, out, answer, ours)
+        self._open[station.id] += 1
+        task = loop.create_task(self._ask(out, station, report, answer, ours))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+        def settled(_: object) -> None:
+            timer.cancel()
             self._open[station.id] -= 1
+
+        answer.add_done_callback(settled)
+        return answer
+
+    @staticmethod
+    def _silent(out: Outstation, answer: asyncio.Future[Answer], ours: Answer) -> None:
+        log.info("%s: no answer for the charger in %g s", out.name, out.plan.patience)
+        if not answer.done():
+            answer.set_result(ours)
+
+    async def _ask(
+        self, out: Outstation, station: Station, report: Asked, answer: asyncio.Future[Answer], ours: Answer
+    ) -> None:
+        said: Answer | None = None
+        try:
+            said = await _word(out, station.version, report)
+        except (LinkLost, NoAnswer, Refused) as error:
+            log.info("%s: no answer for the charger: %s", out.name, error)
+        except Exception:  # a fault of ours costs one answer its sense, never the charger its answer
+            log.exception("%s: could not be asked", out.name)
+        if not answer.done():
+            answer.set_result(said or ours)
 
 
 async def _word(out: Outstation, version: Version, report: Asked) -> Answer | None:

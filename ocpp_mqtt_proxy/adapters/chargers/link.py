@@ -144,7 +144,7 @@ class Link:
         self._booted = asyncio.Event()
         self._introduced = asyncio.Event()
         self._asked_to_boot = False
-        self._unanswered: set[asyncio.Task[None]] = set()
+        self._unanswered: set[asyncio.Future[Answer]] = set()
 
     @property
     def version(self) -> Version:
@@ -301,21 +301,20 @@ class Link:
             self._answer(call, answer)
 
     def _answer_later(self, call: Call, answer: Delayed) -> None:
-        """Answer once the disk has it. Frames go on being taken, up to a number: our own calls are answered there."""
-        task = asyncio.create_task(self._await_answer(call, answer))
-        self._unanswered.add(task)
-        task.add_done_callback(self._answered)
+        """Answer once that is there. Frames go on being taken, up to a number: our own calls are answered there."""
+        self._unanswered.add(answer.answer)
+        answer.answer.add_done_callback(partial(self._answer_at_last, call))
         if len(self._unanswered) >= MAX_UNANSWERED:
             self._socket.hold()
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
-        self._unanswered.discard(task)
+    def _answer_at_last(self, call: Call, answer: asyncio.Future[Answer]) -> None:
+        self._unanswered.discard(answer)
         if len(self._unanswered) == MAX_UNANSWERED - 1:
             self._socket.release()
-
-    async def _await_answer(self, call: Call, answer: Delayed) -> None:
+        if answer.cancelled():  # the program ends
+            return
         try:
-            self._answer(call, await answer.answer)
+            self._answer(call, answer.result())
         except LedgerFailed as error:
             # The charger keeps its message and sends it again (1.6 §3.7.1, E13).
             self._refuse(call, ErrorCode.INTERNAL_ERROR, f"it could not be written down: {error}")

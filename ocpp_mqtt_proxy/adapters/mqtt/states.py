@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.core.events import (
     ControlGranted,
     ControlRefused,
     ControlRevoked,
+    DataTransferred,
     Fact,
     HeartbeatHeard,
     MeterRead,
@@ -67,7 +68,7 @@ BURIAL_SECONDS = 5.0
 """How long after a charger was forgotten its topics are cleared. Home Assistant takes the entities away first: of
 an empty state it would complain in its log."""
 
-_READINGS = (MeterRead, HeartbeatHeard, NoticeHeard)
+_READINGS = (MeterRead, HeartbeatHeard, NoticeHeard, DataTransferred)
 """Facts that may come faster than anybody looks. Others are shown with the event that tells of them."""
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ocpp_mqtt_proxy.core import instants
 from ocpp_mqtt_proxy.core.events import (
     ChargerBooted,
     ChargerConnected,
@@ -35,7 +34,7 @@ from ocpp_mqtt_proxy.core.reports import (
     Report,
     ReservationReported,
 )
-from ocpp_mqtt_proxy.services import states
+from ocpp_mqtt_proxy.services import shown, states
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import Mirroring
 from ocpp_mqtt_proxy.services.relay import NOTICES
@@ -159,8 +158,7 @@ def _stray_readings(out: Outstation, report: MeterReported, facts: Iterable[Fact
     if read is None or read.transaction_id is not None or read.context == TRIGGERED:
         return
     connector = out.station.connectors.get(read.connector)
-    now = out.hub.clock.now()
-    samples = tuple(sample._replace(at=instants.settle(sample.at, now)) for sample in report.samples)
+    samples = shown.as_wanted(out, f"connector {read.connector}", shown.settled(report.samples, out.hub.clock.now()))
     out.report(MeterReported(out.place(connector) if connector else report.place, samples))
 
 

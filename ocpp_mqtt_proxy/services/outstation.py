@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 MOST_LIVE = 200
 """Messages that wait to be told now; older ones go, since they tell how things are."""
 
+MOST_ASKED = 5_000
+"""Messages that wait because the service asked for them: a device model whole makes a thousand."""
+
 
 @dataclass
 class Outstation:
@@ -59,7 +62,7 @@ class Outstation:
     fault: str = ""
     skew: timedelta | None = None
     live: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
-    asked: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_LIVE))
+    asked: deque[tuple[str, Payload]] = field(default_factory=lambda: deque(maxlen=MOST_ASKED))
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: dict[int, Payload] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)

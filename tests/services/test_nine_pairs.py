@@ -7,6 +7,7 @@ with our books to 1 Wh. Every message fits its schema. The judges are the strict
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ocpp_mqtt_proxy.core.model import OWNER, Version
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.ocppj.dialect import CallRefused
 from ocpp_mqtt_proxy.services.plan import Mirroring
+from tests.ocppj.rows import CALL, rows
 from tests.services.csms import words_in
 from tests.services.street import FIRST_OF_OURS, Pen, Service, Street
 
@@ -24,7 +27,7 @@ OTHER = {Version.V16: Version.V201, Version.V201: Version.V21, Version.V21: Vers
 STEPS = (
     "start", "start without a card", "start unheard", "show card", "read", "read", "read clock", "read unheard", "read late",
     "suspend", "charge", "stop", "stop unheard", "repeat", "close", "own", "rival", "wait",
-    "all leaves", "all comes", "own leaves", "own comes", "deliver", "deliver, answers lost",
+    "meter anew", "all leaves", "all comes", "own leaves", "own comes", "deliver", "deliver, answers lost",
 )  # fmt: skip
 
 amounts = st.integers(0, 3000)
@@ -75,6 +78,8 @@ class Scene:
             await self.street.close()
         elif what == "repeat":
             await self.pen.repeat()
+        elif what == "meter":
+            self.pen.wh = 0.0
         elif self.running:
             await self._go_on(what, how, wh)
         self._with_services(step)
@@ -157,6 +162,28 @@ def test_whatever_happens_every_service_sees_whole_transactions_of_its_own(
     for one in (scene.all, scene.other):
         agrees_with_our_books(one, scene.street)
     agree_together(scene)
+
+
+FILES = {
+    Version.V16: ("valid_16", "quirks", "quirks_of_peers"),
+    Version.V201: ("valid_201", "quirks", "quirks_of_peers"),
+    Version.V21: ("valid_21",),
+}
+
+
+@pytest.mark.parametrize(("charger", "service"), PAIRS)
+async def test_whatever_real_chargers_were_seen_to_send_is_told_in_order_and_fits_its_schema(
+    charger: Version, service: Version
+) -> None:
+    street = Street(charger)
+    one = street.serve(service, id_tag="GUEST")
+    for row in rows(*FILES[charger], where=lambda row: row.from_charger and row.kind == CALL):
+        if row.version is charger:
+            with suppress(CallRefused):
+                await street.hear(row.action, row.payload)
+                one.deliver()
+    assert one.csms.transactions
+    assert one.waiting == []
 
 
 def foreign_ids(service: Service, street: Street) -> set[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.ocppj import rpc
@@ -37,7 +37,7 @@ class Pending:
     call: Call
     seconds: float
     reply: asyncio.Future[Reply]
-    timer: asyncio.TimerHandle | None = None
+    timer: asyncio.TimerHandle = field(init=False)
 
 
 class Caller:
@@ -99,8 +99,7 @@ class Caller:
     def _end(self, pending: Pending) -> None:
         del self._pending[pending.call.id]
         self._gate.give_up(pending.call)
-        if pending.timer is not None:
-            pending.timer.cancel()
+        pending.timer.cancel()
 
     def _send_next(self) -> None:
         while not self._gone and (call := self._gate.next()):
@@ -112,8 +111,7 @@ class Caller:
             return
 
     def _send(self, pending: Pending) -> None:
-        if pending.timer is not None:
-            pending.timer.cancel()
+        pending.timer.cancel()
         silent = f"{self._peer} did not answer {pending.call.action} in {pending.seconds:g} s"
         loop = asyncio.get_running_loop()
         pending.timer = loop.call_later(pending.seconds, self._give_up, pending, silent)

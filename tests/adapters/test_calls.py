@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
-from ocpp_mqtt_proxy.calling import MAX_WAITING
+from ocpp_mqtt_proxy.calling import MAX_WAITING, Caller, HungUp
 from ocpp_mqtt_proxy.core.commands import (
     ClearCache,
     GetConfiguration,
@@ -183,6 +183,37 @@ async def test_who_stops_waiting_leaves_the_call_open() -> None:
         await line.asked_for(2)
         line.answer(1, {"of": 1})
         assert (await second).result == {"of": 1}
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_lets_the_next_call_go() -> None:
+    frames: list[bytes] = []
+    caller = Caller("CP1", "the charger", frames.append, 60)
+    left, unsent, waiting = [caller.ask(f"Call{number}", {}) for number in range(3)]
+    left.cancel()
+    unsent.cancel()
+    caller.take(CallResult(json.loads(frames[0])[1], {}))
+    assert [json.loads(frame)[2] for frame in frames] == ["Call0", "Call2"]
+    caller.take(CallResult(json.loads(frames[1])[1], {"of": 2}))
+    assert (await waiting) == CallResult(json.loads(frames[1])[1], {"of": 2})
+
+
+async def test_a_call_that_nobody_waits_for_any_more_ends_in_time() -> None:
+    next_went = asyncio.Event()
+    frames: list[bytes] = []
+
+    def transmit(frame: bytes) -> None:
+        frames.append(frame)
+        if len(frames) == 2:
+            next_went.set()
+
+    caller = Caller("CP1", "the charger", transmit, 60)
+    left, waiting = caller.ask("Call0", {}, 0.01), caller.ask("Call1", {})
+    left.cancel()
+    await next_went.wait()
+    waiting.cancel()
+    caller.hang_up()
+    with pytest.raises(HungUp):
+        caller.ask("Call2", {})
 
 
 async def test_only_so_many_calls_wait() -> None:

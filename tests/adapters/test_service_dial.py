@@ -310,12 +310,28 @@ async def test_a_name_that_is_unknown_is_said() -> None:
     assert "no-such-host.invalid is not found" in error.why
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
+async def test_a_name_that_no_host_may_have_fails_at_the_address(host: str) -> None:
+    error = await failure(ServicePlan("x", f"ws://{host}/ocpp"))
+    assert (error.step, error.why) == (Step.ADDRESS, f"{host} is no name that a host may have")
+
+
+async def test_an_address_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", never)
+    error = await failure(ServicePlan("x", "ws://127.0.0.1:1/ocpp"), timing=Timing(open=0.02))
+    assert (error.step, error.why) == (Step.CONNECT, "nothing came back within 0.02 s")
+
+
 async def test_of_a_name_with_several_addresses_the_one_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening() as service:
         loop = asyncio.get_running_loop()
         real = loop.getaddrinfo
 
         async def two(host: str, port: int, **given: Any) -> Any:
+            monkeypatch.setattr(loop, "getaddrinfo", real)
             found = await real("127.0.0.1", port, **given)
             return [(*found[0][:4], ("127.0.0.1", 1)), *found]
 

@@ -64,6 +64,7 @@ async def test_a_service_that_lets_us_in_is_told_step_by_step() -> None:
         "subprotocol: OCPP 1.6",
         "boot: not sent",
     ]
+    assert trial.shown()["ok"] is True
 
 
 async def test_tls_is_a_step_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -85,36 +85,44 @@ async def _within(seconds: float, step: Step) -> AsyncIterator[None]:
 
 async def reach(address: Address, seconds: float) -> socket.socket:
     """Connect by TCP: to the first of the host's addresses that answers. Raises DialFailed."""
-    loop = asyncio.get_running_loop()
+    found = await _look_up(address, seconds)
+    failed = DialFailed(Step.CONNECT, f"the name {address.uri.host} has no address")
+    for family, _, _, _, where in found:
+        try:
+            return await _knock(family, where, seconds / len(found))
+        except OSError as error:
+            failed = DialFailed(Step.CONNECT, f"no connection to {address.shown}: {_why(error)}")
+        except DialFailed as error:
+            failed = error
+    raise failed
+
+
+async def _look_up(address: Address, seconds: float) -> list[Any]:
     host, port = address.uri.host, address.uri.port
     try:
         async with _within(seconds, Step.CONNECT):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise DialFailed(Step.ADDRESS, f"{quoted(host)} is no name that a host may have") from None
     except OSError as error:
         raise DialFailed(Step.CONNECT, f"the name {host} is not found ({error.strerror})") from None
-    failed: DialFailed | None = None
-    for family, kind, protocol, _, where in found:
-        try:
-            return await _knock(socket.socket(family, kind, protocol), where, seconds / len(found), address.shown)
-        except DialFailed as error:
-            failed = failed or error
-    raise failed or DialFailed(Step.CONNECT, f"the name {host} has no address")
 
 
-async def _knock(sock: socket.socket, where: Any, seconds: float, shown: str) -> socket.socket:  # noqa: ANN401 (the system's)
+async def _knock(family: int, where: Any, seconds: float) -> socket.socket:  # noqa: ANN401 (the system's)
+    """Raises DialFailed, OSError."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.settimeout(0)  # the event loop waits for it
         async with _within(seconds, Step.CONNECT):
             await asyncio.get_running_loop().sock_connect(sock, where)
-    except OSError as error:
-        sock.close()
-        why = "nothing listens there" if isinstance(error, ConnectionRefusedError) else error.strerror or str(error)
-        raise DialFailed(Step.CONNECT, f"no connection to {shown}: {why}") from None
     except BaseException:
         sock.close()
         raise
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def _why(error: OSError) -> str:
+    return "nothing listens there" if isinstance(error, ConnectionRefusedError) else error.strerror or str(error)
 
 
 async def wrap(

@@ -200,7 +200,7 @@ def test_a_daily_schedule_keeps_its_instant_when_the_clocks_change() -> None:
         Schedule((Period(0, 6),), start=start, duration=3600), kind=Kind.RECURRING, every=timedelta(days=1)
     )
     for clock in (datetime(2026, 3, 29, 21, 30, tzinfo=UTC), datetime(2026, 3, 29, 23, 30, tzinfo=berlin)):
-        assert now([daily], Spot(), clock).amps == 6
+        assert now([daily], Spot(), clock).amps == Amps(6)
     assert now([daily], Spot(), datetime(2026, 3, 29, 22, 30, tzinfo=berlin)).amps is None
 
 

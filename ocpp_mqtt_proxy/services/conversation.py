@@ -227,11 +227,18 @@ class Conversation:
             async with self._beside(self._deliver(), self._beat()):
                 while out.peer.standing is Standing.ACCEPTED:
                     await out.boot_wanted.wait()
-                    if await self._boot() is Standing.ACCEPTED:
-                        living.statuses(out)
+                    await self._boot_again()
         finally:
             out.accepted_at = None
             out.arbitration.left(out.id)
+
+    async def _boot_again(self) -> None:
+        """The charger booted, or a boot was asked for: until there is an answer, what held before holds."""
+        if (standing := await self._boot()) is Standing.ACCEPTED:
+            living.statuses(self.out)
+        elif standing is None:
+            await self._pause(self.registration.wait(self._now()), self.out.boot_wanted)
+            self.out.boot_wanted.set()
 
     async def _deliver(self) -> None:
         """What it missed first, then how things are, then what comes (peers §2.3.8)."""

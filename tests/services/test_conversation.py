@@ -165,6 +165,16 @@ class TestTheBoot:
             await talk.sleep.over(1)
             assert [boot["reason"] for boot in talk.link.said(BOOT)] == ["LocalReset"]
 
+    async def test_that_has_no_answer_is_repeated_and_the_service_served_meanwhile(self) -> None:
+        link = FakeServiceLink(Version.V201, answering(booted("Accepted"), NoAnswer("late"), version=Version.V201))
+        async with talking(link, service=Version.V201) as talk:
+            await talk.hear(BootReported(PLATE, "watchdog"))
+            await talk.hear(StatusReported(Place(1, 1), "faulted"))
+            assert talk.said[-1] == STATUS
+            await talk.sleep.over(OWN_WAIT)
+            assert [boot["reason"] for boot in link.said(BOOT)] == ["PowerUp", "Watchdog", "Watchdog"]
+            assert talk.out.fault == ""
+
     async def test_that_is_asked_for_goes_at_once(self) -> None:
         async with talking(service=Version.V201) as talk:
             talk.out.boot("triggered")

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
@@ -21,9 +22,11 @@ from ocpp_mqtt_proxy.services import wording
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
-DISK_SECONDS = 5.0
+DISK_SECONDS = 1.0
 """How long after the disk failed it is tried again."""
 
 HOPELESS = frozenset({ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED})
@@ -90,12 +93,7 @@ class Courier:
         return True
 
     async def _head(self) -> list[Outgoing]:
-        while True:
-            try:
-                return await self.out.outbox.head(self.out.id, self.out.charger_id)
-            except LedgerFailed as error:
-                log.warning("%s: what waits for it cannot be read: %s", self.out.name, error)
-                await self.pause(DISK_SECONDS)
+        return await self._patiently(lambda: self.out.outbox.head(self.out.id, self.out.charger_id))
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         """Tell it, or give it up; either is on disk then. Raises LinkLost."""
@@ -162,15 +160,27 @@ class Courier:
 
     async def _keep(self, *changes: Change) -> None:
         """Have it on disk. While that fails nothing more is told, or a crash would repeat all of it."""
-        while True:
+
+        async def keep() -> None:
             try:
                 await self.out.hub.ledger.record(changes)
-            except LedgerFailed as error:
+            except LedgerFailed:
                 self.out.hub.ledger.note(changes)
-                log.warning("%s: what it was told cannot be written down: %s", self.out.name, error)
+                raise
+
+        await self._patiently(keep)
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something with the disk, again and again while that fails."""
+        said = False
+        while True:
+            try:
+                return await work()
+            except LedgerFailed as error:
+                if not said:
+                    log.warning("%s: what it must be told waits for the disk: %s", self.out.name, error)
+                said = True
                 await self.pause(DISK_SECONDS)
-            else:
-                return
 
 
 _ACCOUNTED = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})

@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.core.reports import Phase, SecurityReported, TransactionRep
 from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.rpc import CallError, ErrorCode
+from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import wording
 from ocpp_mqtt_proxy.services.courier import DISK_SECONDS, Courier
 from ocpp_mqtt_proxy.services.outstation import Outstation
@@ -319,6 +320,25 @@ async def test_while_the_disk_fails_nothing_more_is_told_and_what_was_is_not_rep
     await bench.courier.drain()
     assert bench.pauses == [DISK_SECONDS] * 5
     assert len(bench.sent) == len({repr(call) for call in bench.sent})
+
+
+async def test_while_what_waits_cannot_be_read_it_is_tried_again_and_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = a_bench(Version.V16)
+    bench.put_session()
+    box, failures = outbox_of(bench.out.hub), [LedgerFailed("disk")] * 3
+    read = box.head
+
+    async def head(*which: Any) -> list[Outgoing]:
+        if failures:
+            raise failures.pop()
+        return await read(*which)
+
+    monkeypatch.setattr(box, "head", head)
+    await bench.courier.drain()
+    assert (bench.pauses, bench.waits()) == ([DISK_SECONDS] * 3, [])
+    assert caplog.text.count("waits for the disk") == 1
 
 
 async def test_a_start_that_was_told_is_not_told_again_where_a_backup_brought_it_back() -> None:

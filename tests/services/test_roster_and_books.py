@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.peer import Peer, PeerTransaction
 from ocpp_mqtt_proxy.core.virtual import Virtual
@@ -10,6 +14,7 @@ from ocpp_mqtt_proxy.services.courier import Courier
 from ocpp_mqtt_proxy.services.obeying import obey
 from ocpp_mqtt_proxy.services.roster import Services
 from tests.fakes import FakeLedger
+from tests.running import PATIENCE
 from tests.services.fakes import FakeDial, an_outstation
 
 
@@ -49,3 +54,18 @@ def test_a_loss_of_a_service_that_is_no_more_is_nobody_s() -> None:
     peer = a_peer()
     restored(peer).lose("gone", "CP1", {"s1"})
     assert peer == a_peer()
+
+
+async def test_a_charger_whose_boot_a_crash_took_from_us_is_told_of_all_the_same() -> None:
+    """It has charged, so it has connectors; it was answered, so it boots no second time."""
+    out = an_outstation()
+    out.station.memory.accepted = False
+    dial = FakeDial()
+    services = Services(out.arbitration, [out.plan], out.outbox, Ways(dial, obey, Courier))
+    running = asyncio.create_task(services.run())
+    async with asyncio.timeout(PATIENCE):
+        await dial.times(1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [charger for _, charger in dial.dialled] == ["CP1"]

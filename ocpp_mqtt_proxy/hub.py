@@ -140,8 +140,9 @@ class Hub:
         self._mirrored(station, heard, report)
         if heard.durable:
             return self._delayed(self._record_then_answer(station, report, heard, heard.answer))
+        answer = self._relayed(station, report, heard.answer)  # first: a service thinks while we tell everybody else
         self._conclude(station, heard)
-        return self._relayed(station, report, heard.answer)
+        return answer
 
     def _relayed(self, station: Station, report: Report, ours: Answer) -> Answer | Delayed:
         """A service's answer where that is its to give, and ours where it gives none."""

@@ -192,13 +192,13 @@ class Discovery:
         return device
 
     def _add_provider(self, device: Device, provider: str, name: str) -> None:
-        at, also = self.topics.backend, entities.of_backend
+        at = partial(self.topics.backend, provider)
         for entity in entities.of_provider(provider, name):
-            self._add_to_bridge(device, entity, partial(at, provider))
-        if provider in self.services():
-            at, also = self.topics.service, entities.of_service
-        for entity in also(provider, name):
-            self._add_to_bridge(device, entity, partial(at, provider))
+            self._add_to_bridge(device, entity, at)
+        is_service = provider in self.services()
+        others = entities.of_service(provider, name) if is_service else entities.of_backend(provider, name)
+        for entity in others:
+            self._add_to_bridge(device, entity, partial(self.topics.service, provider) if is_service else at)
 
     def _add_to_bridge(self, device: Device, entity: Entity, at: Callable[[str], str]) -> None:
         document = self._about_entity(device.node, entity.key, "ocpp_mqtt_proxy", entity)

@@ -54,8 +54,8 @@ def judging(service: Version = Version.V16, charger: Version = Version.V16, **pl
     rules = Rules(providers=providers("billing", presence=PresenceRule.ANY))
     arbitration = an_arbitration(a_served_hub(), rules)
     a_known_charger(arbitration.hub, charger)
-    plan = {"authority": frozenset({ControlClass.TRANSACTIONS}), "patience": ENDLESS} | plan
-    out = an_outstation(service, charger, arbitration=arbitration, **plan)
+    given: dict[str, Any] = {"authority": frozenset({ControlClass.TRANSACTIONS}), "patience": ENDLESS} | plan
+    out = an_outstation(service, charger, arbitration=arbitration, **given)
     out.hub.house = House(cards={"anna": "Anna"}, open_to_all=False)
     out.hub.authority = Authority(arbitration, referee_for=lambda _: referee_of([out]))
     return out

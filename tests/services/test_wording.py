@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from ocpp_mqtt_proxy.core.commands import StartCharging, Target
 from ocpp_mqtt_proxy.core.events import CardDecided
-from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.model import Place, Version
 from ocpp_mqtt_proxy.core.peer import MOST_TRANSACTIONS
 from ocpp_mqtt_proxy.services import wording
+from ocpp_mqtt_proxy.services.plan import Mirroring
 from tests.services.street import Pen, Service, Street
 
 V16, V201, V21 = Version.V16, Version.V201, Version.V21
@@ -215,6 +217,19 @@ class TestIdsOfAService:
         (event,) = events(service)
         told = (event["triggerReason"], event["transactionInfo"].get("remoteStartId"))
         assert told == (("RemoteStart", 17) if named else ("Authorized", None))
+
+    async def test_of_a_remote_start_is_told_though_a_16_charger_does_not_say_it(self) -> None:
+        street, service, pen = scene(V16, V201, name="own", mirror=Mirroring.OWN)
+        bystander = street.serve(V201)
+        service.out.peer.remote_starts = {9001: 17}
+        street.hub.confirm(street.station, StartCharging(Target(1, Place(1, 1)), "APP", 9001, provider="own"))
+        await pen.start("APP")
+        for one in (service, bystander):
+            one.deliver()
+        (own,), (other,) = events(service), events(bystander)
+        assert own["idToken"] == {"idToken": "APP", "type": "Central"}
+        assert (own["triggerReason"], own["transactionInfo"]["remoteStartId"]) == ("RemoteStart", 17)
+        assert (other["triggerReason"], other["transactionInfo"].get("remoteStartId")) == ("Authorized", None)
 
     @pytest.mark.parametrize("version", Version)
     @pytest.mark.parametrize("named", [True, False])

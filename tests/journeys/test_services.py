@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.utils import accept_key
 
 from tests.independent import CHARGERS, PLUGGED, independent_charger
 from tests.independent_csms import STATIONS, Csms, independent_csms
@@ -14,6 +17,9 @@ from tests.journeys.test_restart import take_over
 from tests.running import running
 
 PAIRS = list(itertools.product(CHARGERS, STATIONS))
+
+STOP_SECONDS = 10.0
+"""Within which everything stops (contract §2)."""
 
 CHARGING = {"Charging", "Occupied"}
 
@@ -125,3 +131,28 @@ async def test_three_services_each_see_their_own_transaction(tmp_path: Path) -> 
             await csms.until(ended())
         assert {one.ended[0], other.ended[0]} == {7000, 7002}
         assert [csms.energy(csms.ended[0]) for csms in (one, other, third)] == [1234, 1234, 1234]
+
+
+async def _take_and_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A service that shakes hands and is never heard of again."""
+    request = (await reader.readuntil(b"\r\n\r\n")).decode()
+    key = next(line.split(": ")[1] for line in request.splitlines() if line.lower().startswith("sec-websocket-key"))
+    answer = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+    answer += [f"Sec-WebSocket-Accept: {accept_key(key)}", "Sec-WebSocket-Protocol: ocpp1.6"]
+    writer.write(("\r\n".join(answer) + "\r\n\r\n").encode())
+    await asyncio.Event().wait()
+
+
+async def test_a_service_that_stalls_holds_up_neither_the_charger_nor_the_stop(tmp_path: Path) -> None:
+    server = await asyncio.start_server(_take_and_stall, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocpp"
+    stalled = {"id": "stalled", "url": url, "version": "1.6", "mirror": "all"}
+    async with independent_csms("1.6") as csms, AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(running(tmp_path, None, ocpp_services=[stalled, service(csms)]))
+        async with independent_charger(proxy.chargers, "1.6", "CP1") as charger:
+            await csms.until(has("StatusNotification"))
+            await charge(charger, 1000)
+            await csms.until(ended())
+        async with asyncio.timeout(STOP_SECONDS):
+            await stack.aclose()
+    server.close()

@@ -193,7 +193,11 @@ def _lowering_or_not(arbitration: Arbitration, station: Station, provider: str, 
 def _may_limit(arbitration: Arbitration, station: Station, provider: str) -> bool:
     """Whether a provider may do more now than lower."""
     world, now = world_of(station, arbitration.house), arbitration.hub.clock.now()
-    return may_limit(station.control, provider, world, arbitration.rules, now)
+    return may_limit(station.control, provider, world, arbitration.rules, now, lent=_is_lent(arbitration, provider))
+
+
+def _is_lent(arbitration: Arbitration, provider: str) -> bool:
+    return (provider, SMART_CHARGING) in arbitration.lent
 
 
 async def set_profile(
@@ -234,7 +238,8 @@ async def keep_profiles(
         return refusal
     former = station.control.plans.get(provider)
     eased = not _may_limit(arbitration, station, provider)
-    _put(arbitration, station, provider, Plan(profiles, eased, lasting=True))
+    lent = _is_lent(arbitration, provider) or station.control.lent(provider)
+    _put(arbitration, station, provider, Plan(profiles, eased, lasting=True, lent=lent))
     outcome = await rebind(arbitration, station)
     if not outcome.ok and added is not None:
         _put(arbitration, station, provider, former or Plan(()))

@@ -70,12 +70,14 @@ class Limit:
 class Plan:
     """A provider's charging profiles; `eased` as with a limit.
 
-    `lasting` ones stay while their provider is away, as a charger keeps its CSMS's (1.6 §3.13.6).
+    `lasting` ones stay while their provider is away, as a charger keeps its CSMS's (1.6 §3.13.6). `lent` ones were
+    allowed though smart charging is not among its roles.
     """
 
     profiles: Profiles
     eased: bool = False
     lasting: bool = False
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,11 @@ class Control:
     def eased(self, provider: str) -> bool:
         """Whether a limit or profile of a provider's was taken as a lowering alone."""
         return any(given.eased for given in (self.limits.get(provider), self.plans.get(provider)) if given is not None)
+
+    def lent(self, provider: str) -> bool:
+        """Whether a provider's profiles were allowed beyond its roles."""
+        plan = self.plans.get(provider)
+        return plan is not None and plan.lent
 
     @property
     def owner(self) -> str | None:

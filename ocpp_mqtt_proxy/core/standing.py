@@ -64,9 +64,12 @@ def endings(
             yield control_class, ending
 
 
-def may_limit(control: Control, provider: str, world: World, rules: Rules, now: datetime) -> bool:
-    """Whether a provider passes for `smart_charging`, faults aside: they lift no limit."""
-    return _objection(control, provider, ControlClass.SMART_CHARGING, world, rules, now, _FAULT) is None
+def may_limit(
+    control: Control, provider: str, world: World, rules: Rules, now: datetime, *, lent: bool = False
+) -> bool:
+    """Whether a provider passes for `smart_charging`, faults aside: they lift no limit. `lent`: its role aside too."""
+    spared = _FAULT | {Ending.ROLE} if lent else _FAULT
+    return _objection(control, provider, ControlClass.SMART_CHARGING, world, rules, now, spared) is None
 
 
 def limit_stands(control: Control, provider: str, world: World, rules: Rules, now: datetime) -> bool:
@@ -75,7 +78,7 @@ def limit_stands(control: Control, provider: str, world: World, rules: Rules, no
     One that was taken as a lowering alone stays as long as its transaction runs: it is all that its provider may do.
     """
     eased = control.eased(provider) and provider in world.busy and provider not in rules.blocked
-    return eased or may_limit(control, provider, world, rules, now)
+    return eased or may_limit(control, provider, world, rules, now, lent=control.lent(provider))
 
 
 _NONE: frozenset[Ending] = frozenset()

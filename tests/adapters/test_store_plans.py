@@ -13,9 +13,9 @@ from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, S
 from tests.core.profiles import profiles
 
 
-@given(profiles=st.lists(profiles(), max_size=3).map(tuple), eased=st.booleans(), lasting=st.booleans())
-def test_profiles_come_back_as_they_were(profiles: tuple[ChargingProfile, ...], eased: bool, lasting: bool) -> None:
-    plan = Plan(profiles, eased, lasting)
+@given(profiles=st.lists(profiles(), max_size=3).map(tuple), flags=st.tuples(*[st.booleans()] * 3))
+def test_profiles_come_back_as_they_were(profiles: tuple[ChargingProfile, ...], flags: tuple[bool, bool, bool]) -> None:
+    plan = Plan(profiles, *flags)
     assert plan_of(orjson.loads(orjson.dumps(plan_document(plan)))) == plan
 
 

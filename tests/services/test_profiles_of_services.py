@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -272,7 +273,7 @@ async def test_in_2x_a_profile_replaces_its_own_id_and_no_other_of_its_level(ver
     await set_profile(out, limit=12)
     assert (await set_profile(out, number=6))["statusInfo"]["reasonCode"] == "DuplicateProfile"
     assert (await set_profile(out, number=6, connector=1))["statusInfo"]["reasonCode"] == "DuplicateProfile"
-    later = {"validFrom": zulu(NOON + timedelta(days=1))}
+    later: dict[str, Any] = {"validFrom": zulu(NOON + timedelta(days=1))}
     await set_profile(out, limit=12, validTo=later["validFrom"])
     assert (await set_profile(out, number=6, **later))["status"] == "Accepted"
     assert (ids(out), out.station.bound) == ([5, 6], Amps(12))
@@ -314,7 +315,7 @@ async def test_profiles_are_cleared_that_match(version: Version) -> None:
 async def test_profiles_are_reported_after_the_answer_as_they_were_given(version: Version) -> None:
     out = a_service(version)
     await charging(out)
-    its = {"chargingProfilePurpose": "TxProfile", "transactionId": "T-777"}
+    its: dict[str, Any] = {"chargingProfilePurpose": "TxProfile", "transactionId": "T-777"}
     await set_profile(out, number=5)
     await set_profile(out, number=6, connector=1, **its)
     assert await ask_for(out, {}) == "Accepted"
@@ -365,6 +366,37 @@ async def test_a_profile_that_came_with_a_start_binds_and_waits_for_its_transact
     assert kept.session == session
 
 
+async def test_a_start_that_is_refused_leaves_no_profile_behind() -> None:
+    out = a_service(V201)
+    connector = out.station.connectors[1]
+
+    async def refuse() -> Outcome:
+        assert out.station.bound == Amps(8)
+        return refused(Reason.CHARGER_REJECTED)
+
+    assert not (await profiles.starting(out, connector, HELD, refuse)).ok
+    assert (ids(out), out.station.bound) == ([], Amps(32))
+    assert not (await profiles.starting(out, connector, None, refuse_outright)).ok
+    wrong = replace(HELD, purpose=Purpose.DEFAULT)
+    assert (await profiles.starting(out, connector, wrong, refuse)).reason is Reason.INVALID
+
+
+async def refuse_outright() -> Outcome:
+    return refused(Reason.CHARGER_REJECTED)
+
+
+async def test_who_is_allowed_profiles_by_name_alone_has_them_hold() -> None:
+    hub = a_served_hub()
+    rules = Rules(providers=providers("billing", roles=frozenset()), rate_limit=timedelta(0))
+    arbitration = an_arbitration(hub, rules)
+    allowed = an_outstation(V201, arbitration=arbitration, allow=frozenset({"SetChargingProfile"}))
+    assert (await set_profile(allowed))["status"] == "Accepted"
+    await review(arbitration, allowed.station)
+    assert allowed.station.bound == Amps(10)
+    assert await clear(an_outstation(V201, arbitration=arbitration), {}) == "Accepted"
+    assert (await set_profile(an_outstation(V201, arbitration=arbitration)))["status"] == "Rejected"
+
+
 async def test_a_profile_whose_transaction_does_not_come_is_let_go() -> None:
     out = a_service(V201)
     connector = out.station.connectors[1]
@@ -403,7 +435,7 @@ async def test_a_profile_that_the_charger_refuses_is_not_there(version: Version)
     await set_profile(out, limit=16)
 
     def only_sixteen(order: object) -> Outcome:
-        return refused(Reason.TIMEOUT) if isinstance(order, SetLimit) and order.limit != 16 else done()
+        return refused(Reason.TIMEOUT) if isinstance(order, SetLimit) and order.limit != Amps(16) else done()
 
     charger_of(out).answer = only_sixteen
     assert (await set_profile(out, limit=8, stackLevel=1, number=6))["status"] == "Rejected"

@@ -15,6 +15,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     return {
         "eased": plan.eased,
         "lasting": plan.lasting,
+        "lent": plan.lent,
         "profiles": [_profile_document(profile) for profile in plan.profiles],
     }
 
@@ -44,8 +45,8 @@ def _profile_document(profile: ChargingProfile) -> dict[str, Any]:
 def plan_of(document: Mapping[str, Any]) -> Plan:
     """A provider's profiles from what was written down; where there was but one, it stood for itself."""
     profiles = document.get("profiles", [document])
-    eased, lasting = bool(document["eased"]), bool(document.get("lasting", False))
-    return Plan(tuple(_profile(one) for one in profiles), eased, lasting)
+    eased, lasting, lent = (bool(document.get(name, False)) for name in ("eased", "lasting", "lent"))
+    return Plan(tuple(_profile(one) for one in profiles), eased, lasting, lent)
 
 
 def _profile(document: Mapping[str, Any]) -> ChargingProfile:

@@ -6,7 +6,7 @@ and the charger gets the smallest as one profile of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -116,6 +116,19 @@ async def hold(out: Outstation, connector: Connector, profile: ChargingProfile) 
     waiting = _placed(out, profile, connector)
     fault = rules.fault(waiting, loose=_loose(out))
     return _no(fault) if fault else await _install(out, waiting)
+
+
+async def starting(
+    out: Outstation, connector: Connector, profile: ChargingProfile | None, start: Callable[[], Awaitable[Outcome]]
+) -> Outcome:
+    """Start a transaction with the profile that came with it, if any: all or nothing."""
+    held = await hold(out, connector, profile) if profile is not None else done()
+    if not held.ok:
+        return held
+    outcome = await start()
+    if profile is not None and not outcome.ok:
+        await let_go(out, connector, profile)
+    return outcome
 
 
 async def let_go(out: Outstation, connector: Connector, profile: ChargingProfile) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
-from ocpp_mqtt_proxy.core.commands import GetConfiguration, SetConfiguration
+from ocpp_mqtt_proxy.core.commands import GetConfiguration, Order, Outcome, SetConfiguration, done
 from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.settings import MOST_STRANGE
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.virtual import Virtual
+from ocpp_mqtt_proxy.services.obeying import reading
 from ocpp_mqtt_proxy.services.obeying.catalogue import OURS, hidden, number
 from ocpp_mqtt_proxy.services.obeying.reading import KEPT
 from ocpp_mqtt_proxy.services.plan import Credentials
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeLink
 from tests.services.fakes import an_outstation, charger_of
 from tests.services.obedience import (
     EACH,
@@ -311,3 +314,65 @@ async def test_all_that_is_ours_can_be_read_in_every_version(service: Version, c
     out = served(service, charger)
     values = {name: OURS[name].value(out) for name in OURS}
     assert {name for name, value in values.items() if value is None} == {"AuthorizationKey"}
+
+
+@pytest.mark.parametrize("roles", [(), MANAGER])
+async def test_how_the_link_is_kept_alive_is_told_and_not_the_chargers_to_change(
+    roles: tuple[ControlClass, ...],
+) -> None:
+    out = served(roles=roles)
+    assert await key_of(out, "WebSocketPingInterval") == "30"
+    assert await changed(out, "WebSocketPingInterval", "5") == "Rejected"
+    assert changes(out) == []
+
+
+async def test_the_network_profile_is_ours_whichever_spelling_is_used() -> None:
+    out = served(V201, V201, roles=MANAGER)
+    assert await set_to(out, "OCPPCommCtrlr.NetworkConfigurationPriority", "2") == "Rejected"
+    assert await set_to(out, "securityctrlr.basicauthpassword", "0123456789abcdef") == "Rejected"
+    assert await set_to(out, "VendorCtrlr.BackendUrl", "ws://evil") == "Rejected"
+    assert changes(out) == []
+
+
+async def test_how_many_profiles_there_may_be_and_there_are() -> None:
+    assert await key_of(served(), "MaxChargingProfilesInstalled") == "100"
+    out = served(V201)
+    entries = variable("SmartChargingCtrlr.Entries", "ChargingProfiles")
+    answer = await call(out, "GetVariables", getVariableData=[entries])
+    assert answer["getVariableResult"][0]["attributeValue"] == "0"
+
+
+async def test_a_stranger_cannot_make_us_ask_for_ever() -> None:
+    out = served(answer=refuses_nothing_but_knows_none)
+    for count in range(300):
+        await key_of(out, f"Made{count}")
+    assert len(charger_of(out).asked) <= MOST_STRANGE + 1
+
+
+def refuses_nothing_but_knows_none(order: Order) -> Outcome:
+    """A charger that has no settings at all."""
+    return done(values={}, readonly=[]) if isinstance(order, GetConfiguration) else done()
+
+
+class Silent(FakeLink):
+    """A charger's socket on which nothing is ever answered."""
+
+    async def send(self, order: Order) -> Outcome:
+        self.asked.append(order)
+        never: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        return await never
+
+
+async def test_a_charger_that_does_not_answer_holds_no_service_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0)
+    out = served()
+    out.hub.links["CP1"] = Silent()
+    assert await key_of(out, "NumberOfConnectors") == "1"
+    assert await key_of(out, "LightIntensity") is None
+
+
+async def test_a_2x_charger_is_asked_for_a_few_variables_at_once() -> None:
+    out = served(V201, V201)
+    asked = [variable(f"Sensor.Value{count}") for count in range(9)]
+    await call(out, "GetVariables", getVariableData=asked)
+    assert [len(order.names) for order in charger_of(out).asked if isinstance(order, GetConfiguration)] == [4, 4, 1]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ocpp_mqtt_proxy.arbitration.limits import standing
 from ocpp_mqtt_proxy.core.limits.rules import MAX_LEVEL, MAX_PERIODS, MAX_PROFILES
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.fields import whole, zulu
@@ -46,7 +47,7 @@ Takes = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A setting of ours: its value, what it may be set to (None: nothing), and its unit. `model`: 2.x alone has it."""
+    """A setting of ours: its value, what it may be set to (None: nothing), and its unit."""
 
     value: Value
     takes: Takes | None = None
@@ -109,6 +110,13 @@ def _entries(out: Outstation) -> str:
     return str(MOST_CARDS if out.version is Version.V16 else len(out.virtual.local_list.cards))
 
 
+def _profiles(out: Outstation) -> str:
+    """As with cards."""
+    if out.version is Version.V16:
+        return str(MAX_PROFILES)
+    return str(len(standing(out.station, out.id, out.hub.clock.now())))
+
+
 _SECONDS = _number(0)
 
 OURS: Mapping[str, Ours] = {
@@ -118,6 +126,7 @@ OURS: Mapping[str, Ours] = {
     ),
     "TransactionMessageAttempts": Ours(_own("TransactionMessageAttempts", "3"), _number(1, 100)),
     "TransactionMessageRetryInterval": Ours(_own("TransactionMessageRetryInterval", "60"), _number(0, 3600), "s"),
+    "WebSocketPingInterval": Ours(_is("30"), None, "s"),
     "AuthorizationKey": Ours(lambda _: None),
     "SecurityProfile": Ours(_security_profile),
     "OCPPCommCtrlr.ActiveNetworkProfile": Ours(_is("1")),
@@ -159,7 +168,7 @@ OURS: Mapping[str, Ours] = {
         lambda out: "Current,Power" if out.version is Version.V16 else "A,W"
     ),
     "ChargingScheduleMaxPeriods": Ours(_is(str(MAX_PERIODS))),
-    "MaxChargingProfilesInstalled": Ours(_is(str(MAX_PROFILES))),
+    "MaxChargingProfilesInstalled": Ours(_profiles),
     "SmartChargingCtrlr.Available": Ours(_is("true")),
     "SmartChargingCtrlr.Enabled": Ours(_is("true")),
     "SmartChargingCtrlr.LimitChangeSignificance": Ours(_is("1"), None, "Percent"),

@@ -6,6 +6,7 @@ Names are canonical: the 1.6 key where there is one, else the 2.x variable, as i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -14,6 +15,8 @@ from ocpp_mqtt_proxy.core.model import Variable, Version
 from ocpp_mqtt_proxy.core.settings import Told
 from ocpp_mqtt_proxy.ocppj import settings
 from ocpp_mqtt_proxy.services.outstation import Outstation
+
+log = logging.getLogger(__name__)
 
 KEPT = timedelta(minutes=10)
 """How long it is believed what the charger said."""
@@ -48,54 +51,43 @@ def told(out: Outstation) -> dict[str, Variable]:
     return read | station.settings.known
 
 
-async def read_all(out: Outstation) -> None:
-    """Have all of a 1.6 charger's settings known; a 2.x charger's are in its device model."""
-    station = _afresh(out)
-    if station.whole or out.station.version is not Version.V16:
+async def read(out: Outstation, names: Iterable[str] = ()) -> None:
+    """Have the charger's settings known, and those of canonical names for sure: as far as it tells them, and in time.
+
+    All of a 1.6 charger's are asked for at once; a 2.x charger's are in its device model.
+    """
+    if out.charger_id not in out.hub.links:
         return
-    outcome = await _asked(out, GetConfiguration())
-    if outcome is not None and outcome.ok:
-        station.whole = True
-        _learn(out, outcome, ())
-
-
-async def read(out: Outstation, names: Iterable[str]) -> None:
-    """Have settings known by their canonical names, as far as the charger knows them."""
-    await read_all(out)
     known = _afresh(out)
-    missing = [name for name in dict.fromkeys(names) if not known.strange(name.lower())]
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
+            if out.station.version is Version.V16 and not known.whole:
+                known.whole = await _ask(out, ())
+            missing = [name for name in dict.fromkeys(names) if not known.strange(name.lower())]
             for begin in range(0, len(missing), AT_ONCE):
-                some = tuple(missing[begin : begin + AT_ONCE])
-                _learn(out, await _asked(out, GetConfiguration(some)), some)
+                await _ask(out, tuple(missing[begin : begin + AT_ONCE]))
     except TimeoutError:
-        return
+        log.info("%s: the charger takes too long to tell its settings", out.name)
 
 
 def _afresh(out: Outstation) -> Told:
-    """What the charger said, where that is not too long ago; while it is away, whatever it said."""
+    """What the charger said, where that is not too long ago."""
     station, now = out.station, out.hub.clock.now()
-    if out.charger_id in out.hub.links and not station.settings.is_fresh(now, KEPT):
+    if not station.settings.is_fresh(now, KEPT):
         station.settings = Told(since=now)
     return station.settings
 
 
-async def _asked(out: Outstation, order: GetConfiguration) -> Outcome | None:
-    """The charger's answer; None where it is away, or takes too long. The question stays open all the same."""
-    if out.charger_id not in out.hub.links:
-        return None
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await out.arbitration.dispatcher.send(out.station, order)
-    except TimeoutError:
-        return None
+async def _ask(out: Outstation, names: tuple[str, ...]) -> bool:
+    """Ask the charger, for all or by name; whether it told. The question stays open where nobody waits any more."""
+    outcome = await out.arbitration.dispatcher.send(out.station, GetConfiguration(names))
+    if outcome.ok:
+        _learn(out, outcome, names)
+    return outcome.ok
 
 
-def _learn(out: Outstation, outcome: Outcome | None, asked: Iterable[str]) -> None:
+def _learn(out: Outstation, outcome: Outcome, asked: Iterable[str]) -> None:
     """Remember what was said; of what was asked for by name, that there is no such thing too."""
-    if outcome is None or not outcome.ok:
-        return
     values, fixed = outcome.result.get("values"), outcome.result.get("readonly")
     known = out.station.settings
     for spelled, value in (values if isinstance(values, dict) else {}).items():

@@ -67,7 +67,7 @@ def _is_one(out: Outstation, name: str) -> bool:
 
 async def _model(out: Outstation) -> list[Variable]:
     """Every variable by the name that the service knows it by, those of a component together."""
-    await reading.read_all(out)
+    await reading.read(out)
     told = table.seen(out).values()
     return sorted((one._replace(name=table.spelled(out, one.name)) for one in told), key=lambda one: one.name)
 

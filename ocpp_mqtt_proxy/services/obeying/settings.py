@@ -54,7 +54,7 @@ async def get(out: Outstation, order: GetConfiguration) -> Outcome:
 
 
 async def _all(out: Outstation) -> Outcome:
-    await reading.read_all(out)
+    await reading.read(out)
     keys = [variable for variable in table.seen(out).values() if table.is_key(out, variable)]
     values = {variable.name: variable.value or "" for variable in keys}
     return done(values=values, readonly=[variable.name for variable in keys if variable.readonly])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,6 +56,8 @@ class Delivery(Protocol):
     async def run(self) -> None:
         """Deliver what comes, until the link is lost."""
 
+
+Work = Callable[[], Awaitable[None]]
 
 Obey = Callable[[Outstation, str, Object], Awaitable[Payload]]
 
@@ -119,8 +121,7 @@ class Conversation:
         out.link, out.peer.version = link, link.version
         out.parted.set()  # whether the charger is there is looked at again
         try:
-            work = (self._stay_registered(), self._tell(), self._merge_states(), self._mind_absence())
-            async with self._beside(*work):
+            async with self._beside(self._stay_registered, self._tell, self._merge_states, self._mind_absence):
                 ended = await link.wait_closed()
             if out.accepted or not out.fault:
                 self._fault(Step.CONNECT, ended)
@@ -143,7 +144,7 @@ class Conversation:
                 await link.wait_closed()
 
     @asynccontextmanager
-    async def _beside(self, *work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    async def _beside(self, *work: Work) -> AsyncIterator[None]:
         """Have work done meanwhile; it ends with what it is beside. What fails of it costs the link."""
         tasks = [asyncio.create_task(self._watched(one)) for one in work]
         try:
@@ -153,9 +154,9 @@ class Conversation:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watched(self, work: Coroutine[None, None, None]) -> None:
+    async def _watched(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except LinkLost:
             pass  # whoever waits for the link's end knows
         except Exception:  # see _beside
@@ -224,7 +225,7 @@ class Conversation:
         log.info("%s: accepted", out.name)
         out.arbitration.arrived(out.id)
         try:
-            async with self._beside(self._deliver(), self._beat()):
+            async with self._beside(self._deliver, self._beat):
                 while out.peer.standing is Standing.ACCEPTED:
                     await out.boot_wanted.wait()
                     await self._boot_again()

@@ -23,7 +23,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import ServicePlan
-from ocpp_mqtt_proxy.services.ports import Answerer, Depth, Dial, DialFailed, LinkLost, Outbox, ServiceLink
+from ocpp_mqtt_proxy.services.ports import Answerer, Depth, Dial, LinkLost, Outbox, ServiceLink
 from tests.fakes import FakeLedger, FakeLink, a_hub, an_arbitration, providers
 
 PLATE = Nameplate(vendor="Alfen", model="Eve Single", serial="ACE0001", firmware="6.5.0")
@@ -116,11 +116,13 @@ class FakeServiceLink(ServiceLink):
 class FakeDial(Dial):
     """Hands out links in order, the last one over and over; an error in their place is raised.
 
-    `dialled` are the plans and chargers, `ask` is what answers the service's calls on the last link.
+    `dialled` are the plans and chargers, `offered` the versions each time; `ask` is what answers the service's calls on
+    the last link.
     """
 
-    links: list[FakeServiceLink | DialFailed] = field(default_factory=list)
+    links: list[FakeServiceLink | Exception] = field(default_factory=list)
     dialled: list[tuple[ServicePlan, str]] = field(default_factory=list)
+    offered: list[tuple[Version, ...]] = field(default_factory=list)
     ask: Answerer | None = None
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -128,10 +130,11 @@ class FakeDial(Dial):
         self, plan: ServicePlan, charger_id: str, offered: tuple[Version, ...], answer: Answerer
     ) -> ServiceLink:
         self.dialled.append((plan, charger_id))
+        self.offered.append(offered)
         link = self.links[min(len(self.dialled), len(self.links)) - 1] if self.links else FakeServiceLink(offered[0])
         async with self.news:
             self.news.notify_all()
-        if isinstance(link, DialFailed):
+        if isinstance(link, Exception):
             raise link
         self.ask = answer
         return link

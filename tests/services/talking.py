@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocpp_mqtt_proxy.core.events import Fact
+from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.reports import Report, StatusReported
+from ocpp_mqtt_proxy.core.reports import Answer, Report, StatusReported
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Delayed
 from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
+from ocpp_mqtt_proxy.ports import Mirror
 from ocpp_mqtt_proxy.services import living
 from ocpp_mqtt_proxy.services.conversation import Conversation, Delivery, Ways
 from ocpp_mqtt_proxy.services.outstation import Outstation
-from ocpp_mqtt_proxy.services.ports import DialFailed
 from tests.services.fakes import FakeDial, FakeServiceLink, an_outstation
 
 TURNS = 100
@@ -105,23 +108,26 @@ class Replay(Delivery):
         await asyncio.Event().wait()
 
 
-class _Following:
+class _Following(Mirror):
     """A hub's mirror of one outstation, for what is told now or never."""
 
     def __init__(self, out: Outstation) -> None:
         self.out = out
 
-    def follow(self, station: Any, report: Any, facts: Any) -> list[Any]:
+    def follow(self, station: Station, report: Report | None, facts: Sequence[Fact]) -> list[Change]:
         living.follow(self.out, report, facts)
         return []
 
-    def ask(self, station: Any, report: Any, ours: Any) -> None:
+    def ask(self, station: Station, report: Report, ours: Answer) -> None:
         return None
+
+    def everything(self) -> list[Change]:
+        return []
 
 
 @asynccontextmanager
 async def talking(
-    *links: FakeServiceLink | DialFailed,
+    *links: FakeServiceLink | Exception,
     service: Version = Version.V16,
     charger: Version = Version.V16,
     caught_up: bool = True,

@@ -104,6 +104,45 @@ class TestALink:
             assert talk.out.accepted
             assert talk.out.fault == ""
 
+    async def test_offers_what_the_charger_speaks_first_then_the_newest(self) -> None:
+        async with talking(charger=Version.V201) as talk:
+            assert talk.dial.offered == [(Version.V201, Version.V21, Version.V16)]
+
+    async def test_offers_what_was_spoken_before_at_the_next_time(self) -> None:
+        async with talking(FakeServiceLink(Version.V21), charger=Version.V201) as talk:
+            talk.link.lose()
+            await talk.sleep.over(1)
+            assert talk.dial.offered[1] == (Version.V21, Version.V201, Version.V16)
+
+    async def test_offers_nothing_but_what_is_configured(self) -> None:
+        async with talking(version=Version.V16, charger=Version.V201) as talk:
+            assert talk.dial.offered == [(Version.V16,)]
+
+    async def test_that_the_service_closes_at_once_is_left_alone_ever_longer(self) -> None:
+        link = FakeServiceLink()
+        link.lose("closed")
+        async with talking(link) as talk:
+            for wait in (1, 2, 4, 8):
+                await talk.sleep.over(wait)
+            assert len(talk.dial.dialled) == 5
+            assert talk.out.fault == "connect: closed"
+
+    async def test_that_is_lost_in_the_middle_of_a_boot_is_dialled_again(self) -> None:
+        silent_ = FakeServiceLink()
+        silent_.open.clear()
+        async with talking(silent_, FakeServiceLink()) as talk:
+            silent_.lose()
+            await talk.sleep.over(1)
+            assert talk.out.accepted
+
+    async def test_whose_dialling_fails_by_a_fault_of_ours_is_dialled_again(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with talking(ZeroDivisionError("ours"), FakeServiceLink()) as talk:
+            await talk.sleep.over(1)
+            assert talk.out.accepted
+            assert "begun again" in caplog.text
+
     async def test_that_fails_by_a_fault_of_ours_is_begun_again(self, caplog: pytest.LogCaptureFixture) -> None:
         odd = FakeServiceLink(answers=answering(ZeroDivisionError("ours")))
         async with talking(odd, FakeServiceLink()) as talk:

@@ -153,6 +153,21 @@ def heed(out: Outstation, session_id: str, token: IdToken, said: Authorization, 
         return
     log.warning("%s: %s does not accept the card of a session that runs: %s", out.charger_id, out.id, said.verdict)
     out.hub.apply(out.station, lambda hearing: _refuse(hearing, out.id, token, said))
+    _stop(out, session)
+
+
+def enforce(out: Outstation) -> None:
+    """The charger is back: what the service refused while it was away is stopped now, where it still runs."""
+    if not _judges(out):
+        return
+    for session in out.station.sessions():
+        decision = out.station.recall(session.id_tag or "", out.hub.clock.now())
+        refused = decision is not None and decision.provider == out.id and not decision.accepted
+        if refused and session.provider == out.id:
+            _stop(out, session)
+
+
+def _stop(out: Outstation, session: Session) -> None:
     arbitration, stop = out.arbitration, requests.Stop(transaction_id=session.transaction_id)
     out.errand(arbitration.dispatcher.carry_out(lambda: wishes.stop(arbitration, out.id, out.charger_id, stop)))
 

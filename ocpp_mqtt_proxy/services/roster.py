@@ -20,7 +20,7 @@ from ocpp_mqtt_proxy.services.conversation import Conversation, Ways
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import ServicePlan
 from ocpp_mqtt_proxy.services.ports import Outbox
-from ocpp_mqtt_proxy.services.referee import referee_of
+from ocpp_mqtt_proxy.services.referee import enforce, referee_of
 from ocpp_mqtt_proxy.services.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,8 @@ class Services(Mirror):
             try:
                 changes += mirroring.follow(out, report, facts)
                 living.follow(out, report, facts)
+                if any(isinstance(fact, ChargerConnected) for fact in facts):
+                    enforce(out)
             except Exception:  # a fault of ours towards one service costs it a message, never the charger its answer
                 log.exception("%s: what was heard of the charger could not be taken over", out.name)
         return changes

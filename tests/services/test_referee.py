@@ -30,10 +30,10 @@ from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.rpc import CallError, ErrorCode
 from ocpp_mqtt_proxy.services.outstation import LinkLost, NoAnswer, Outstation, Refused
 from ocpp_mqtt_proxy.services.plan import WhileDown
-from ocpp_mqtt_proxy.services.referee import KEPT, MOST_KNOWN, heed, known, learn, referee_of
+from ocpp_mqtt_proxy.services.referee import KEPT, MOST_KNOWN, enforce, heed, known, learn, referee_of
 from tests.asking import settle
 from tests.core.yard import start
-from tests.fakes import FakeClock, FakeLedger, an_arbitration, providers
+from tests.fakes import FakeClock, FakeLedger, FakeLink, an_arbitration, providers
 from tests.running import PATIENCE
 from tests.services.fakes import a_known_charger, a_served_hub, an_outstation, charger_of, link_of
 
@@ -332,6 +332,26 @@ async def test_a_no_to_a_transaction_s_card_stops_it() -> None:
     assert stops(out) == [StopCharging(session.transaction_id)]
     assert await verdict(out, start(1000, tag=TAG)) is Verdict.BLOCKED
     assert known(out, CARD.token) is None
+
+
+async def test_a_no_while_the_charger_is_away_stops_it_when_it_is_back() -> None:
+    out = judging()
+    session = await begun(out)
+    out.hub.disconnect("CP1", charger_of(out), "gone")
+    heed(out, session.session_id, CARD.token, card(Verdict.BLOCKED))
+    await settle()
+    out.hub.connect("CP1", FakeLink(), "127.0.0.1")
+    enforce(out)
+    await settle()
+    assert stops(out) == [StopCharging(session.transaction_id)]
+
+
+async def test_what_it_did_not_refuse_goes_on_when_the_charger_is_back() -> None:
+    out = judging()
+    await begun(out)
+    enforce(out)
+    await settle()
+    assert stops(out) == []
 
 
 async def test_a_yes_stops_nothing_and_is_remembered() -> None:

@@ -448,3 +448,43 @@ async def test_the_rules_hold_for_services_as_for_anybody() -> None:
     answer = await set_profile(out)
     assert answer["status"] == "Rejected"
     assert out.arbitration.refusals["billing"].reason == Reason.CHARGER_FAULTED
+
+
+# Several connectors
+
+
+async def begin_at(out: Outstation, number: int) -> None:
+    begun = TransactionReported(Phase.STARTED, None, out.hub.clock.now(), Place(number, 1), IdToken(f"A{number}"))
+    heard = out.hub.hear(out.charger_id, begun)
+    assert isinstance(heard, Delayed)
+    await heard.answer
+    await review(out.arbitration, out.station)
+
+
+def two_connectors(version: Version) -> Outstation:
+    out = a_service(version)
+    out.hub.hear(out.charger_id, StatusReported(Place(2, 1), Status.AVAILABLE, NOON))
+    return out
+
+
+@each_version
+async def test_what_is_for_the_whole_charger_is_shared_by_those_that_charge(version: Version) -> None:
+    out = two_connectors(version)
+    await set_profile(out, limit=20, chargingProfilePurpose="ChargingStationMaxProfile")
+    await begin_at(out, 1)
+    assert out.station.bound == Amps(20)
+    await begin_at(out, 2)
+    assert out.station.bound == Amps(10)
+    assert [await schedule(out, connector=number) for number in (0, 1, 2)] == [[(0, 20)], [(0, 10)], [(0, 10)]]
+
+
+@each_version
+async def test_a_profile_of_a_connector_counts_while_that_charges_or_none_does(version: Version) -> None:
+    out = two_connectors(version)
+    await set_profile(out, limit=8, connector=2)
+    assert out.station.bound == Amps(8)
+    await begin_at(out, 1)
+    assert out.station.bound == Amps(32)
+    assert [await schedule(out, connector=number) for number in (0, 1, 2)] == [[(0, 40)], [(0, 32)], [(0, 8)]]
+    await begin_at(out, 2)
+    assert out.station.bound == Amps(8)

@@ -240,8 +240,10 @@ def _data_transfer(payload: Object) -> DataTransfer:
 
 def _checked(order: CheckTransaction, outcome: Outcome) -> Payload:
     """Whether it goes on is told of a transaction that is named, and no other (E14.FR.06)."""
-    told = {"messagesInQueue": outcome.result.get("waiting") is True}
-    return told | ({"ongoingIndicator": outcome.result.get("running") is True} if order.transaction_id else {})
+    told: Payload = {"messagesInQueue": outcome.result.get("waiting") is True}
+    if order.transaction_id:
+        told["ongoingIndicator"] = outcome.result.get("running") is True
+    return told
 
 
 def _availability(payload: Object) -> ChangeAvailability:

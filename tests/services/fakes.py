@@ -266,6 +266,23 @@ def an_outstation(
     return out
 
 
+@dataclass
+class FakeRoster:
+    """Services with these outstations. Fulfils `views.Roster`."""
+
+    outs: list[Outstation]
+    plans: dict[str, ServicePlan] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.plans = {out.id: out.plan for out in self.outs}
+
+    def of_service(self, service: str) -> list[Outstation]:
+        return [out for out in self.outs if out.id == service]
+
+    def all(self) -> list[Outstation]:
+        return self.outs
+
+
 def link_of(out: Outstation) -> FakeServiceLink:
     """The fake link of an outstation."""
     assert isinstance(out.link, FakeServiceLink)

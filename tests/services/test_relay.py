@@ -226,6 +226,12 @@ async def test_a_word_that_the_charger_s_version_lacks_is_replaced_by_our_answer
     assert await answer(out, "NotifyEVChargingNeeds", request) == {"status": "Rejected"}
 
 
+async def test_a_notice_that_is_answered_by_nothing_is_answered_by_us() -> None:
+    out = relaying(Version.V201, Version.V201)
+    assert await answer(out, "ClearedChargingLimit", {"chargingLimitSource": "EMS"}) == {}
+    assert link_of(out).calls == []
+
+
 # A service that does not answer
 
 

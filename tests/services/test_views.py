@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +13,9 @@ from ocpp_mqtt_proxy.core.reports import SecurityReported
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services.outstation import Outstation
-from ocpp_mqtt_proxy.services.plan import ServicePlan
 from ocpp_mqtt_proxy.services.views import Overview, State, bare, link, worst
 from tests.fakes import NOON
-from tests.services.fakes import FakeOutbox, an_outstation, outbox_of
+from tests.services.fakes import FakeOutbox, FakeRoster, an_outstation, outbox_of
 
 
 def online() -> Outstation:
@@ -111,21 +109,6 @@ def test_an_address_is_shown_without_what_may_be_secret(url: str) -> None:
 # All of them
 
 
-@dataclass
-class Roster:
-    outs: list[Outstation]
-    plans: dict[str, ServicePlan] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.plans = {out.id: out.plan for out in self.outs}
-
-    def of_service(self, service: str) -> list[Outstation]:
-        return [out for out in self.outs if out.id == service]
-
-    def all(self) -> list[Outstation]:
-        return self.outs
-
-
 def waits(out: Outstation, number: int) -> None:
     at = NOON + timedelta(minutes=number)
     outbox_of(out.hub).waiting.append(Outgoing(out.id, out.charger_id, number, at, SecurityReported("Tampered")))
@@ -136,7 +119,7 @@ async def test_what_waits_is_shown_of_each_link_and_together() -> None:
     second = an_outstation(arbitration=first.arbitration, charger_id="CP2")
     for out, number in ((first, 1), (first, 2), (second, 3)):
         waits(out, number)
-    overview = Overview(Roster([first, second]))
+    overview = Overview(FakeRoster([first, second]))
     await overview.refresh()
     info = overview.info("billing")
     assert info["queue_depth"] == 3
@@ -148,7 +131,7 @@ async def test_a_disk_that_fails_costs_only_since_when_it_waits() -> None:
     out = online()
     waits(out, 1)
     out.outbox = Broken(outbox_of(out.hub).waiting)
-    overview = Overview(Roster([out]))
+    overview = Overview(FakeRoster([out]))
     await overview.refresh()
     assert overview.info("billing")["chargers"]["CP1"]["queue"] == {"messages": 1, "oldest": None, "dropped": 0}
 
@@ -162,7 +145,7 @@ async def test_the_status_shows_every_service_with_what_it_has_the_say_in_and_wh
     good = an_outstation(authority=frozenset({ControlClass.TRANSACTIONS}))
     bad = an_outstation(arbitration=good.arbitration, id="fleet", accepted=False)
     bad.fault = "connect: nobody is there"
-    shown = Overview(Roster([good, bad])).status()
+    shown = Overview(FakeRoster([good, bad])).status()
     assert {service: (one["state"], one["authority"], one["mirror"]) for service, one in shown.items()} == {
         "billing": ("online", ["transactions"], "all"),
         "fleet": ("error", [], "own"),

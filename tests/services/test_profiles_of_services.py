@@ -488,3 +488,33 @@ async def test_a_profile_of_a_connector_counts_while_that_charges_or_none_does(v
     assert [await schedule(out, connector=number) for number in (0, 1, 2)] == [[(0, 40)], [(0, 32)], [(0, 8)]]
     await begin_at(out, 2)
     assert out.station.bound == Amps(8)
+
+
+# Among others
+
+
+@each_version
+async def test_a_limit_of_another_for_a_while_is_in_the_schedule_until_then(version: Version) -> None:
+    out = a_service(version)
+    await set_profile(out, limit=12)
+    minute = timedelta(minutes=1)
+    await wishes.set_limit(out.arbitration, "rival", out.charger_id, Amps(8), duration=minute)
+    assert await schedule(out) == [(0, 8), (60, 12)]
+    await wishes.set_limit(out.arbitration, "rival", out.charger_id, Amps(4))
+    assert await schedule(out) == [(0, 0)]
+
+
+async def test_a_profile_that_waits_does_not_take_another_s_transaction() -> None:
+    out = a_service(V201)
+    await profiles.hold(out, out.station.connectors[1], HELD)
+    await charging(out)
+    await review(out.arbitration, out.station)
+    (waiting,) = profiles.own(out)
+    assert waiting.session is None
+    assert out.station.bound == Amps(32)
+
+
+@each_version
+async def test_a_transaction_s_profile_needs_a_transaction(version: Version) -> None:
+    its: dict[str, Any] = {"chargingProfilePurpose": "TxProfile", "transactionId": THEIRS[version]}
+    assert (await set_profile(a_service(version), connector=1, **its))["status"] == "Rejected"

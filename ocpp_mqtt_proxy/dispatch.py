@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, Version
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, TokenKind, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Hub
@@ -68,9 +68,22 @@ class Dispatcher:
         """The session that a request to stop is about. Raises UnknownConnector."""
         return _running(station, request)
 
-    async def start_for(self, provider: str, station: Station, request: requests.Start) -> Outcome:
-        """Start charging for a provider: the session is its own."""
-        return await _start(self, station, request, provider)
+    async def start_for(
+        self,
+        provider: str,
+        station: Station,
+        request: requests.Start,
+        number: int | None = None,
+        kind: str = TokenKind.CENTRAL,
+    ) -> Outcome:
+        """Start charging for a provider: the session is its own. `number` from `next_id`, `kind` of its tag."""
+        return await _start(self, station, request, provider, number, kind)
+
+    async def reserve_as(
+        self, number: int, station: Station, request: requests.Reserve, kind: str = TokenKind.CENTRAL
+    ) -> Outcome:
+        """Keep a connector under a number from `next_id`; a reservation of that number is replaced (H01.FR.02)."""
+        return await _reserve(self, station, request, number, kind)
 
     async def bind(self, station: Station) -> Outcome:
         """Have the charger keep to what binds now, after a provider's limit came, changed or went."""
@@ -167,7 +180,14 @@ async def _switch_on(desk: Dispatcher, station: Station, connector: Connector) -
     return refusal or await _start(desk, station, requests.Start(connector=connector.number))
 
 
-async def _start(desk: Dispatcher, station: Station, request: requests.Start, provider: str = OWNER) -> Outcome:
+async def _start(
+    desk: Dispatcher,
+    station: Station,
+    request: requests.Start,
+    provider: str = OWNER,
+    number: int | None = None,
+    kind: str = TokenKind.CENTRAL,
+) -> Outcome:
     connector = connector_of(station, request.connector)
     if connector.session is not None:
         return done("a transaction runs already", transaction_id=connector.session.transaction_id)
@@ -175,7 +195,7 @@ async def _start(desk: Dispatcher, station: Station, request: requests.Start, pr
         return refusal
     limit = None if request.limit_amps is None else usable(min(request.limit_amps, station.bound))
     tag = request.id_tag or desk.hub.house.owner_tag
-    order = commands.StartCharging(_at(connector), tag, desk.next_id(), limit, provider)
+    order = commands.StartCharging(_at(connector), tag, number or desk.next_id(), limit, provider, kind)
     # Before it is asked: the charger may ask about the card before we see that it agreed.
     desk.hub.apply(station, lambda hearing: promised(hearing, order))
     outcome = await desk.send(station, order)
@@ -353,10 +373,16 @@ async def _set_all(desk: Dispatcher, station: Station, values: dict[str, str]) -
     return Outcome(worst.status, worst.reason, worst.message, {"set": became})
 
 
-async def _reserve(desk: Dispatcher, station: Station, request: requests.Reserve) -> Outcome:
+async def _reserve(
+    desk: Dispatcher,
+    station: Station,
+    request: requests.Reserve,
+    number: int | None = None,
+    kind: str = TokenKind.CENTRAL,
+) -> Outcome:
     connector = connector_of(station, request.connector)
-    number = desk.next_id()
-    order = commands.Reserve(_at(connector), number, request.id_tag, request.until)
+    number = number or desk.next_id()
+    order = commands.Reserve(_at(connector), number, request.id_tag, request.until, kind)
     outcome = await desk.send(station, order)
     return done(reservation_id=number) if outcome.ok else outcome
 

@@ -126,7 +126,7 @@ def promised(hearing: Hearing, order: StartCharging) -> None:
     connector = hearing.station.connectors.get(order.at.connector)
     if connector is not None:
         until = hearing.now + ACCEPTANCE_KEPT
-        connector.promised = Promise(order.id_tag.lower(), until, order.provider, order.limit)
+        connector.promised = Promise(order.id_tag.lower(), until, order.provider, order.limit, order.remote_start_id)
         hearing.station.remember(order.id_tag, _good_for(hearing, order), hearing.now)
         hearing.keep(hearing.station.control)
         begun(hearing, connector)
@@ -150,15 +150,20 @@ def withdrawn(hearing: Hearing, order: StartCharging) -> None:
 
 
 def begun(hearing: Hearing, connector: Connector) -> None:
-    """A session runs; where it is the one that was promised, it has the limit that goes with it."""
+    """A session runs; where it is the one that was promised, it has the limit that goes with it.
+
+    A 1.6 charger does not say which start from afar it followed.
+    """
     session = connector.session
     if session is None or connector.promised is None:
         return
     promise, connector.promised = connector.promised, None
     its = session.id_tag is not None and promise.meant_for(IdToken(session.id_tag), hearing.now)
+    if its:
+        session.remote_start_id = session.remote_start_id or promise.number
+        hearing.keep(session)
     if its and promise.limit is not None:
         session.limit = promise.limit
-        hearing.keep(session)
         _bind(hearing, connector, hearing.station.bound)
 
 

@@ -35,12 +35,16 @@ _form = itemgetter(0, 3, 4, 5)
 
 
 class Promise(NamedTuple):
-    """A session to come, until a time: for which card (in lower case), of which provider, with which own limit."""
+    """A session to come, until a time: for which card (in lower case), of which provider, with which own limit.
+
+    `number` is our id of the start from afar that it follows from.
+    """
 
     tag: str
     until: datetime
     provider: str = OWNER
     limit: Amps | None = None
+    number: int | None = None
 
     def meant_for(self, token: IdToken | None, now: datetime) -> bool:
         """Whether a session is the one, by its card; one without a card may be."""

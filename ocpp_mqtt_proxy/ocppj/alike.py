@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ocpp_mqtt_proxy.core.commands import GetDiagnostics, Outcome, UpdateFirmware, done
+from ocpp_mqtt_proxy.core.commands import GetDiagnostics, Outcome, Reserve, UpdateFirmware, done
 from ocpp_mqtt_proxy.core.model import STATION
 from ocpp_mqtt_proxy.core.reports import (
     Acknowledged,
@@ -22,7 +22,7 @@ from ocpp_mqtt_proxy.core.reports import (
     SecurityReported,
     TimeAnswer,
 )
-from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, agreed
+from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, agreed, usual_answer
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, instant, integer, text, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.names import snake
 
@@ -189,6 +189,20 @@ def firmware(order: UpdateFirmware) -> Payload:
         signingCertificate=order.certificate if order.signed else None,
         signature=order.signature if order.signed else None,
     )
+
+
+_RESERVED = usual_answer(
+    charger_faulted="Faulted",
+    charger_unavailable="Unavailable",
+    held_by_other="Occupied",
+)
+
+
+def reserved(order: Reserve, outcome: Outcome) -> Payload:
+    """The answer to ReserveNow: the charger's own word, where it gave one."""
+    said = outcome.result.get("charger_status")
+    no = said in ("Faulted", "Occupied", "Unavailable") and not outcome.ok
+    return {"status": said} if no else _RESERVED(order, outcome)
 
 
 def obeyed_firmware(payload: Object) -> UpdateFirmware:

@@ -125,7 +125,7 @@ def readings(version: Version) -> st.SearchStrategy[Reading]:
 
 
 def samples(version: Version, least: int = 0) -> st.SearchStrategy[tuple[Sample, ...]]:
-    sample = st.builds(Sample, INSTANTS, st.lists(readings(version), min_size=1, max_size=3).map(tuple))
+    sample = st.builds(Sample, INSTANTS, st.lists(readings(version), min_size=1, max_size=3).map(tuple), st.just(()))
     return st.lists(sample, min_size=least, max_size=2).map(tuple)
 
 
@@ -331,7 +331,7 @@ def any_reports(version: Version) -> dict[type, st.SearchStrategy[Any]]:
     rough = st.text(max_size=60) | st.just("x" * 600)
     sloppy = st.builds(Reading, rough, TENTHS, rough, st.none() | rough, rough, st.none() | rough)
     some = st.lists(sloppy | either.flatmap(readings), max_size=3).map(tuple)
-    many = st.lists(st.builds(Sample, MAYBE_INSTANTS, some), max_size=2).map(tuple)
+    many = st.lists(st.builds(Sample, MAYBE_INSTANTS, some, st.just(())), max_size=2).map(tuple)
     evses = st.builds(Place, st.integers(0, 9), st.none() | st.integers(1, 3))
     cards = st.builds(IdToken, tags(version), st.none() | st.sampled_from(TokenKind) | ids(20))
     known = told_reports(version)

@@ -176,7 +176,8 @@ def meter_values(given: tuple[Sample, ...]) -> list[object]:
     values: list[object] = []
     for sample in given:
         told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]
-        told += [_signed_value(r, r.signed) for r in (*sample.readings, *sample.sealed) if r.signed is not None]
+        signed = (r for r in (*sample.readings, *sample.sealed) if r.measurand in MEASURANDS)
+        told += [_signed_value(r, r.signed) for r in signed if r.signed is not None and r.signed.data]
         if told:
             values.append({"timestamp": zulu(sample.at or alike.EPOCH), "sampledValue": told})
     return values
@@ -184,8 +185,7 @@ def meter_values(given: tuple[Sample, ...]) -> list[object]:
 
 def _signed_value(given: Reading, signed: Signed) -> dict[str, object]:
     """What was signed, beside the number that it is of, byte for byte (semantics §8.4)."""
-    measurand = given.measurand if given.measurand in MEASURANDS else None
-    return sampled_value(given) | without_nothing(value=signed.data, format=_SEALED, measurand=measurand)
+    return sampled_value(given) | {"value": signed.data, "format": _SEALED}
 
 
 def sampled_value(given: Reading) -> dict[str, object]:

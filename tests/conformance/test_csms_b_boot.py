@@ -58,5 +58,5 @@ async def test_a_restart_at_once_ends_the_transaction_and_then_boots(charger: Ch
     assert (ended["energy_kwh"], ended["reason"]) == (1.0, "immediate_reset")
     assert (await charger.boot("RemoteReset"))["status"] == "Accepted"
     await charger.tell_status("Occupied")
-    await home.shows("status", "preparing")
+    await home.shows("status", "finishing")
     assert home.heard("transaction_ended") == 1

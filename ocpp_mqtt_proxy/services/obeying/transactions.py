@@ -2,6 +2,182 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-HANDLERS: dict[type, Any] = {}
+from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy.arbitration import wishes
+from ocpp_mqtt_proxy.core.commands import (
+    CancelReservation,
+    CheckTransaction,
+    Outcome,
+    Reason,
+    Reserve,
+    StartCharging,
+    StopCharging,
+    Target,
+    Unlock,
+    done,
+    refused,
+)
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.model import Status, Version
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.services import tags
+from ocpp_mqtt_proxy.services.obeying import places, profiles, waiting
+from ocpp_mqtt_proxy.services.outstation import Outstation
+
+MOST_REMEMBERED = 100
+"""Starts and reservations whose ids are remembered of each service and charger; the oldest go first."""
+
+STOPPING_SECONDS = 10.0
+"""How long the end of a transaction is waited for before its cable is released."""
+
+_FREE = frozenset({Status.AVAILABLE, Status.PREPARING})
+
+
+# Starting
+
+
+async def _start(out: Outstation, order: StartCharging) -> Outcome:
+    """RemoteStartTransaction (1.6 §5.11), RequestStartTransaction (F01, F02)."""
+    connector = _startable(out, order.at)
+    if connector is None:
+        return refused(Reason.HELD_BY_OTHER, "a transaction runs there already")  # F01.FR.24
+    if order.profile is None:
+        return await _start_at(out, order, connector)
+    return await profiles.starting(out, connector, order.profile, lambda: _start_at(out, order, connector))
+
+
+def _startable(out: Outstation, at: Target) -> Connector | None:
+    """Where a transaction can start: of several connectors one with a car before one that is free."""
+    idle = [one for one in places.connectors(out, at) if one.session is None]
+    busy = len(idle) < len(places.connectors(out, at))
+    if busy and at.place.evse:  # one transaction per EVSE
+        return None
+    return min(idle, key=lambda one: (one.plugged_in is not True, one.status not in _FREE, one.number), default=None)
+
+
+async def _start_at(out: Outstation, order: StartCharging, connector: Connector) -> Outcome:
+    """The service's id is known before the charger is asked: it may begin before it answers."""
+    number = out.arbitration.dispatcher.next_id()
+    if out.version is not Version.V16:
+        _remember(out, out.peer.remote_starts, number, order.remote_start_id)
+    request = requests.Start(
+        connector=connector.number,
+        id_tag=tags.meant(out, order.id_tag) or None,
+        limit_amps=None if order.limit is None else max(0.0, min(order.limit, 1000.0)),
+    )
+    outcome = await wishes.start(out.arbitration, out.id, out.charger_id, request, number, order.kind)
+    if not outcome.ok and out.peer.remote_starts.pop(number, None) is not None:
+        out.keep()
+    # A transaction's id in the answer would be the charger's own (F01.FR.13): its events bring the service's.
+    return done() if outcome.ok else outcome
+
+
+def _remember(out: Outstation, table: dict[int, int], key: int, value: int) -> None:
+    table[key] = value
+    while len(table) > MOST_REMEMBERED:
+        del table[next(iter(table))]
+    out.keep()
+
+
+# Stopping
+
+
+def _named(out: Outstation, their_id: str) -> Session | None:
+    """The running session that a service calls so; nobody else's ids are known to it (semantics §4.1.4)."""
+    known = out.peer.named(their_id)
+    if known is None:
+        return None
+    return next((one for one in out.station.sessions() if one.session_id == known.session_id), None)
+
+
+async def _stop(out: Outstation, order: StopCharging) -> Outcome:
+    """RemoteStopTransaction (1.6 §5.12), RequestStopTransaction (F03)."""
+    session = _named(out, order.transaction_id)
+    if session is None:
+        return refused(Reason.NOT_YOURS, f"no transaction {order.transaction_id} of yours runs")
+    request = requests.Stop(transaction_id=session.transaction_id)
+    return await wishes.stop(out.arbitration, out.id, out.charger_id, request)
+
+
+async def _check(out: Outstation, order: CheckTransaction) -> Outcome:
+    """GetTransactionStatus (E14): answered by us, for what waits is with us."""
+    waits = out.outbox.depth(out.id, out.charger_id).messages > 0
+    if not order.transaction_id:
+        return done(waiting=waits)
+    known = out.peer.named(order.transaction_id) is not None
+    return done(running=_named(out, order.transaction_id) is not None, waiting=known and waits)
+
+
+# The cable
+
+
+async def _unlock(out: Outstation, order: Unlock) -> Outcome:
+    """UnlockConnector: 1.6 stops what runs there first (§5.18), 2.x refuses (F05.FR.02)."""
+    connector = places.connector(out, order.at)
+    if connector is None:
+        return refused(Reason.UNKNOWN_CONNECTOR, "a connector must be named")
+    if connector.session is not None and out.version is not Version.V16:
+        return refused(Reason.NOT_YOURS, "a transaction runs there")
+    if (outcome := await _stopped(out, connector)) is not None and not outcome.ok:
+        return outcome
+    request = requests.Unlock(connector=connector.number)
+    return await wishes.unlock(out.arbitration, out.id, out.charger_id, request)
+
+
+async def _stopped(out: Outstation, connector: Connector) -> Outcome | None:
+    """A 2.x charger does not stop by itself for that, as a 1.6 one does. None where nothing runs."""
+    session = connector.session
+    if session is None or out.station.version is Version.V16:
+        return None
+    request = requests.Stop(transaction_id=session.transaction_id)
+    outcome = await wishes.stop(out.arbitration, out.id, out.charger_id, request)
+    if outcome.ok:
+        await waiting.until(out, lambda: connector.session is not session, STOPPING_SECONDS)
+    return outcome
+
+
+# Reservations
+
+
+async def _reserve(out: Outstation, order: Reserve) -> Outcome:
+    """ReserveNow (1.6 §5.13, H01): under a number of ours; the same again replaces (H01.FR.02)."""
+    if order.until <= out.hub.clock.now():
+        return refused(Reason.INVALID, "it would have expired already")
+    connector = _startable(out, order.at)
+    tag = tags.meant(out, order.id_tag)
+    if connector is None:
+        return refused(Reason.HELD_BY_OTHER, "a transaction runs there")
+    if not tag:
+        return refused(Reason.INVALID, "a reservation is for a card")
+    request = requests.Reserve(id_tag=tag, until=order.until, connector=connector.number)
+    number = out.peer.reservations.get(order.reservation_id) or out.arbitration.dispatcher.next_id()
+    outcome = await wishes.reserve(out.arbitration, out.id, out.charger_id, request, number, order.kind)
+    if outcome.ok:
+        _remember(out, out.peer.reservations, order.reservation_id, number)
+    return outcome
+
+
+async def _cancel(out: Outstation, order: CancelReservation) -> Outcome:
+    """CancelReservation (1.6 §5.1, H02)."""
+    number = out.peer.reservations.get(order.reservation_id)
+    if number is None:
+        return refused(Reason.NOT_YOURS, "no reservation of yours has this id")
+    request = requests.CancelReservation(reservation_id=number)
+    outcome = await wishes.cancel_reservation(out.arbitration, out.id, out.charger_id, request)
+    if outcome.ok:
+        out.peer.reservations.pop(order.reservation_id, None)
+        out.keep()
+    return outcome
+
+
+HANDLERS: dict[type, Callable[[Outstation, Any], Awaitable[Outcome]]] = {
+    CancelReservation: _cancel,
+    CheckTransaction: _check,
+    Reserve: _reserve,
+    StartCharging: _start,
+    StopCharging: _stop,
+    Unlock: _unlock,
+}

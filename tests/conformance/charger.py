@@ -60,7 +60,7 @@ class Charger:
     settings: dict[str, str] = field(default_factory=dict)
     transaction: str = ""
     faults: list[str] = field(default_factory=list)
-    _sequence: int = 0
+    sequence: int = 0
     _waiting: dict[str, tuple[str, asyncio.Future[Payload | Unable]]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -83,6 +83,10 @@ class Charger:
                 await socket.close()
                 await reader
         assert charger.faults == []
+
+    def resume(self, before: Charger) -> None:
+        """Go on with the transaction of an earlier connection."""
+        self.transaction, self.sequence = before.transaction, before.sequence
 
     # What it says
 
@@ -118,10 +122,10 @@ class Charger:
     async def event(self, kind: str, trigger: str, *, info: Payload | None = None, **more: Any) -> Payload:
         """A TransactionEvent of the transaction that runs; `Started` begins another one."""
         if kind == "Started":
-            self.transaction, self._sequence = str(uuid4()), 0
+            self.transaction, self.sequence = str(uuid4()), 0
             more.setdefault("evse", PLACE)
-        number = more.pop("seqNo", self._sequence)
-        self._sequence = number + 1
+        number = more.pop("seqNo", self.sequence)
+        self.sequence = number + 1
         return await self.say(
             "TransactionEvent",
             eventType=kind,

@@ -20,6 +20,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pydantic import ValidationError
+
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Reason, refused
 from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect, Payload
@@ -85,7 +87,15 @@ async def _carried_out(out: Outstation, action: str, order: Order) -> Outcome:
     if handler is None:
         return refused(Reason.NOT_SUPPORTED, f"{action} cannot be done for a service")
     seen = permission.allowed(out, action)
-    return await out.arbitration.dispatcher.carry_out(lambda: handler(seen, order))
+    return await out.arbitration.dispatcher.carry_out(lambda: _within_bounds(handler, seen, order))
+
+
+async def _within_bounds(handler: Handler, out: Outstation, order: Order) -> Outcome:
+    """What fits its schema may still be more than anybody may ask: a longer tag, deeper data."""
+    try:
+        return await handler(out, order)
+    except ValidationError as error:
+        return refused(Reason.INVALID, "; ".join(str(fault["msg"]) for fault in error.errors(include_url=False)))
 
 
 def _answer(dialect: Dialect, action: str, payload: Object, order: Order, outcome: Outcome) -> Payload:

@@ -8,19 +8,16 @@ from typing import Any
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import wishes
+from ocpp_mqtt_proxy.core.certificates import DeleteCertificate, InstallCertificate, ListCertificates, TakeCertificate
 from ocpp_mqtt_proxy.core.commands import (
     ClearCache,
     DataTransfer,
-    DeleteCertificate,
     GetDiagnostics,
-    InstallCertificate,
-    ListCertificates,
     Order,
     Outcome,
     RawCall,
     Reason,
     Reset,
-    TakeCertificate,
     UpdateFirmware,
     done,
     refused,

@@ -51,7 +51,7 @@ async def _start(out: Outstation, order: StartCharging) -> Outcome:
 
 def _startable(out: Outstation, at: Target) -> Connector | None:
     """Where a transaction can start: of several connectors one with a car before one that is free."""
-    idle = [one for one in places.connectors(out, at) if one.session is None]
+    idle = [one for one in places.connectors(out, at) if one.taken is None]
     busy = len(idle) < len(places.connectors(out, at))
     if busy and at.place.evse:  # one transaction per EVSE
         return None
@@ -152,7 +152,7 @@ async def _reserve(out: Outstation, order: Reserve) -> Outcome:
         return refused(Reason.HELD_BY_OTHER, "a transaction runs there")
     if not tag:
         return refused(Reason.INVALID, "a reservation is for a card")
-    request = requests.Reserve(id_tag=tag, until=order.until, connector=connector.number)
+    request = requests.Reserve(id_tag=tag, until=order.until.isoformat(), connector=connector.number)
     number = out.peer.reservations.get(order.reservation_id) or out.arbitration.dispatcher.next_id()
     outcome = await wishes.reserve(out.arbitration, out.id, out.charger_id, request, number, order.kind)
     if outcome.ok:

@@ -35,6 +35,8 @@ from ocpp_mqtt_proxy.requests import Request
 
 log = logging.getLogger(__name__)
 
+CENTRAL = TokenKind.CENTRAL
+
 
 class Ambiguous(UnknownConnector):
     """A connector must be named, because there are several."""
@@ -69,18 +71,13 @@ class Dispatcher:
         return _running(station, request)
 
     async def start_for(
-        self,
-        provider: str,
-        station: Station,
-        request: requests.Start,
-        number: int | None = None,
-        kind: str = TokenKind.CENTRAL,
+        self, provider: str, station: Station, request: requests.Start, number: int | None = None, kind: str = CENTRAL
     ) -> Outcome:
         """Start charging for a provider: the session is its own. `number` from `next_id`, `kind` of its tag."""
         return await _start(self, station, request, provider, number, kind)
 
     async def reserve_as(
-        self, number: int, station: Station, request: requests.Reserve, kind: str = TokenKind.CENTRAL
+        self, number: int, station: Station, request: requests.Reserve, kind: str = CENTRAL
     ) -> Outcome:
         """Keep a connector under a number from `next_id`; a reservation of that number is replaced (H01.FR.02)."""
         return await _reserve(self, station, request, number, kind)
@@ -172,9 +169,9 @@ async def _switch(desk: Dispatcher, charger_id: str, number: int, *, on: bool) -
 
 async def _switch_on(desk: Dispatcher, station: Station, connector: Connector) -> Outcome:
     """Make current flow: lift the ceiling off 0, resume what is paused, start where nothing runs."""
-    if connector.charging:
+    if connector.charging and connector.taken is not None:
         return done("it is so already")
-    if connector.session is not None:
+    if connector.taken is not None:
         return await _resume(desk, station, requests.Resume(connector=connector.number))
     refusal = _not_startable(desk, station, connector) or await _lift_ceiling(desk, station)
     return refusal or await _start(desk, station, requests.Start(connector=connector.number))
@@ -186,11 +183,11 @@ async def _start(
     request: requests.Start,
     provider: str = OWNER,
     number: int | None = None,
-    kind: str = TokenKind.CENTRAL,
+    kind: str = CENTRAL,
 ) -> Outcome:
     connector = connector_of(station, request.connector)
-    if connector.session is not None:
-        return done("a transaction runs already", transaction_id=connector.session.transaction_id)
+    if connector.taken is not None:
+        return done("a transaction runs already", transaction_id=connector.taken.transaction_id)
     if refusal := _not_startable(desk, station, connector):
         return refusal
     limit = None if request.limit_amps is None else usable(min(request.limit_amps, station.bound))
@@ -374,11 +371,7 @@ async def _set_all(desk: Dispatcher, station: Station, values: dict[str, str]) -
 
 
 async def _reserve(
-    desk: Dispatcher,
-    station: Station,
-    request: requests.Reserve,
-    number: int | None = None,
-    kind: str = TokenKind.CENTRAL,
+    desk: Dispatcher, station: Station, request: requests.Reserve, number: int | None = None, kind: str = CENTRAL
 ) -> Outcome:
     connector = connector_of(station, request.connector)
     number = number or desk.next_id()

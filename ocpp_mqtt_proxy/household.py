@@ -79,13 +79,18 @@ def zone_of(config: Config) -> tzinfo:
 
 
 def rules_of(config: Config) -> Rules:
-    """What the house demands of providers. A service with authority over transactions may act at any time."""
+    """What the house demands of providers. A service with authority over transactions may act at any time.
+
+    One that is allowed to set profiles has the role: what it sets stands for as long as it may.
+    """
     terms = {given.id: _terms_of(given, config) for given in config.providers}
     for service in config.ocpp_services:
         known = terms.get(service.id, Terms(service.id, presence=PresenceRule(config.default_presence)))
         named = next((p for p in config.providers if p.id == service.id), None)
         if "transactions" in service.authority and (named is None or named.presence is None):
             known = replace(known, presence=PresenceRule.ANY)
+        if "SetChargingProfile" in service.allow:
+            known = replace(known, roles=known.roles | {ControlClass.SMART_CHARGING})
         terms[service.id] = known
     strangers = Terms("", presence=PresenceRule(config.default_presence)) if config.accept_unknown_backends else None
     return Rules(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ def _of(part: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[
         return st.lists(
             _of(part["items"], definitions), min_size=least, max_size=min(least + 2, part.get("maxItems", 9))
         )
-    return _SIMPLE.get(str(kind), lambda _: st.none() | st.just("any"))(part)
+    simple = _SIMPLE.get(str(kind))
+    return simple(part) if simple else st.none() | st.just("any")
 
 
 def _object(part: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -71,7 +73,7 @@ def _text(part: dict[str, Any]) -> st.SearchStrategy[str]:
     )
 
 
-_SIMPLE = {
+_SIMPLE: dict[str, Callable[[dict[str, Any]], st.SearchStrategy[Any]]] = {
     "string": _text,
     "integer": lambda part: IDS.filter(lambda n: part.get("minimum", 0) <= n <= part.get("maximum", 2**31)),
     "number": lambda part: (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.commands import Reset
 from ocpp_mqtt_proxy.core.control import AUTO
 from ocpp_mqtt_proxy.core.model import OWNER, Version
 from ocpp_mqtt_proxy.core.sharing import ControlClass
+from ocpp_mqtt_proxy.household import rules_of
 from ocpp_mqtt_proxy.services.obeying import permission
 from tests.services.fakes import charger_of
 from tests.services.obedience import call, served
@@ -78,3 +80,14 @@ def test_keys_are_named_with_either_action_in_any_case(name: str) -> None:
     assert permission.has(permission.allowed_key(out, key), ControlClass.MANAGEMENT)
     assert permission.allowed_key(out, "Other") is out
     assert not permission.denies_key(out.plan, "Other")
+
+
+@pytest.mark.parametrize("allow", [[], ["SetChargingProfile"]])
+def test_who_may_set_profiles_by_name_has_the_role_that_keeps_them_standing(allow: list[str]) -> None:
+    config = Config.model_validate(
+        {
+            "providers": [{"id": "fleet", "roles": ["transactions"]}],
+            "ocpp_services": [{"id": "fleet", "url": "wss://fleet.example/", "allow": allow}],
+        }
+    )
+    assert (ControlClass.SMART_CHARGING in rules_of(config).providers["fleet"].roles) is bool(allow)

@@ -144,7 +144,8 @@ async def _pass_on(out: Outstation, call: RawCall) -> Outcome:
     outcome = await wishes.call(out.arbitration, out.id, out.charger_id, request)
     if not outcome.ok and number is not None:
         out.peer.requests.pop(number, None)
-    return outcome
+    beyond = call.action.endswith("TriggerMessage") and outcome.reason is Reason.ROLE
+    return replace(outcome, reason=Reason.NOT_SUPPORTED) if beyond else outcome  # F06.FR.08: NotImplemented
 
 
 def _translated(out: Outstation, payload: Mapping[str, object]) -> dict[str, Any] | None:

@@ -152,7 +152,8 @@ async def _reserve(out: Outstation, order: Reserve) -> Outcome:
         return refused(Reason.HELD_BY_OTHER, "a transaction runs there")
     if not tag:
         return refused(Reason.INVALID, "a reservation is for a card")
-    request = requests.Reserve(id_tag=tag, until=order.until.isoformat(), connector=connector.number)
+    asked = {"id_tag": tag, "until": order.until.isoformat(), "connector": connector.number}
+    request = requests.Reserve.model_validate(asked)
     number = out.peer.reservations.get(order.reservation_id) or out.arbitration.dispatcher.next_id()
     outcome = await wishes.reserve(out.arbitration, out.id, out.charger_id, request, number, order.kind)
     if outcome.ok:

@@ -46,6 +46,9 @@ async def _trigger(out: Outstation, order: Trigger) -> Outcome:
 
 
 def _boot(out: Outstation, _: Trigger) -> Outcome:
+    """In 2.x only for one that has not accepted us yet (F06.FR.17)."""
+    if out.accepted and out.version is not Version.V16:
+        return refused(Reason.INVALID, "it has accepted us")
     out.boot("triggered")
     return done()
 

@@ -209,6 +209,8 @@ SAY_NEITHER_YES_NOR_NO = {
     (Version.V16, commands.UpdateFirmware),
     (Version.V201, commands.GetListVersion),
     (Version.V21, commands.GetListVersion),
+    (Version.V201, commands.CheckTransaction),
+    (Version.V21, commands.CheckTransaction),
     *((version, kind) for version in DIALECTS for kind in NEITHER),
 }
 """Answers without a status; and of a profile cleared, `Unknown` is as good as done."""

@@ -80,7 +80,7 @@ async def start(
     """Start charging; the session is the provider's. `number` and `kind` as with `Dispatcher.start_for`."""
     station = _station(arbitration, charger_id)
     connector = connector_of(station, request.connector)
-    whose = connector.session.provider if connector.session else None
+    whose = connector.taken.provider if connector.taken else None
     wish = Wish(provider, TRANSACTIONS, "start", connector=connector, whose=whose)
     return arbitration.judge(station, [wish]) or await arbitration.dispatcher.start_for(
         provider, station, request, number, kind

@@ -152,10 +152,10 @@ def withdrawn(hearing: Hearing, order: StartCharging) -> None:
 def begun(hearing: Hearing, connector: Connector) -> None:
     """A session runs; where it is the one that was promised, it has the limit that goes with it.
 
-    A 1.6 charger does not say which start from afar it followed.
+    A 1.6 charger does not say which start from afar it followed. One that began with the cable shows by its card.
     """
     session = connector.session
-    if session is None or connector.promised is None:
+    if session is None or connector.promised is None or session.awaits_card:
         return
     promise, connector.promised = connector.promised, None
     its = session.id_tag is not None and promise.meant_for(IdToken(session.id_tag), hearing.now)

@@ -117,6 +117,11 @@ class Connector:
         return self.session is not None and self.effective_limit != Amps(0)
 
     @property
+    def taken(self) -> Session | None:
+        """The session that is in the way of another start; not one that waits for just that."""
+        return self.session if self.session is not None and not self.session.awaits_card else None
+
+    @property
     def shown_session(self) -> Session | None:
         """The running session, else the last one."""
         return self.session or self.last_session

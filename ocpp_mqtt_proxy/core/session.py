@@ -113,6 +113,11 @@ class Session:
         return self.state is State.RUNNING
 
     @property
+    def awaits_card(self) -> bool:
+        """Whether it began with the cable, and a card or a start from afar has yet to come (E02, F01)."""
+        return self.running and self.id_tag is None and not self.adopted and not self.offered
+
+    @property
     def provider(self) -> str:
         """Whose it is, or was in the end."""
         return self.parts[-1].provider

@@ -265,6 +265,7 @@ def _go_on(hearing: Hearing, session: Session, report: TransactionReported) -> N
     if report.token is not None and session.id_tag is None:
         session.id_tag = report.token.tag
         controlling.claimed(hearing, session, connector, report.token)
+        binding.begun(hearing, connector)
     # The first event with one may be a later one: a remote start of a transaction that had begun (F02.FR.01).
     session.remote_start_id = session.remote_start_id or report.remote_start_id
     session.reservation_id = session.reservation_id or report.reservation_id

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.cases import case
-from tests.conformance.charger import PLACE, Charger, now, token, wh
+from tests.conformance.charger import PLACE, Charger, now, wh
 from tests.conformance.house import Home
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -38,15 +38,15 @@ async def test_a_remote_start_takes_up_the_transaction_of_a_car_that_is_plugged_
 ) -> None:
     await charger.tell_status("Occupied")
     await charger.event("Started", "CablePluggedIn", info={"chargingState": "EVConnected"})
-    charger.answers["RequestStartTransaction"] = {"status": "Accepted", "transactionId": charger.transaction}
     await home.shows("transaction_id", charger.transaction)
-    result = await home.call("RequestStartTransaction", remoteStartId=77, idToken=token(), evseId=1)
-    assert result == {"status": "Accepted", "transactionId": charger.transaction}
-    answer = await charger.event("Updated", "RemoteStart", idToken=token(), info={"remoteStartId": 77})
+    charger.answers["RequestStartTransaction"] = {"status": "Accepted", "transactionId": charger.transaction}
+    asked = await start(charger, home)
+    info = {"remoteStartId": asked["remoteStartId"]}
+    answer = await charger.event("Updated", "RemoteStart", idToken=GUEST, info=info)
     assert answer["idTokenInfo"]["status"] == "Accepted"
     await charger.event("Updated", "ChargingStateChanged", info={"chargingState": "Charging"})
     await home.shows("status", "charging")
-    await home.shows("charging", "ON")
+    await is_the_owner_s(charger, home)
     assert home.heard("transaction_started") == 1
 
 

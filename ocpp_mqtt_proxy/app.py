@@ -116,6 +116,7 @@ class App:
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
         self._room("backends", self.backends.fanout.run)
         self._room("services", self.services.services.run)
+        self._room("overview", self.services.overview.run)
         self._room("tally", partial(self.tally.run, self.bus.mailbox("tally", only=COUNTED)))
         self._room("incidents", self.bridge.attend_store)
         if feed := feed_of(self.config, self.arbitration, self.supervisor):

@@ -6,6 +6,7 @@ It is told of a state once: what it would hear is compared with what it heard la
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import STATION, Status, Version
@@ -120,11 +121,19 @@ def _report(out: Outstation, number: int) -> StatusReported | None:
     return StatusReported(
         place=out.place(connector),
         status=status,
-        at=connector.status_at or out.hub.clock.now(),
+        at=_since(connector) or out.hub.clock.now(),
         error_code=connector.error_code,
         info=connector.info,
         vendor_error_code=connector.vendor_error_code,
     )
+
+
+def _since(connector: Connector) -> datetime | None:
+    """Since when a connector is as it is: what a 2.x charger says of its transaction changes that too (§10.4)."""
+    session, last = connector.session, connector.last_session
+    begun = session.charging_state_at if session is not None else None
+    over = last.ended_at if last is not None and session is None and connector.finishing else None
+    return max((at for at in (connector.status_at, begun, over) if at is not None), default=None)
 
 
 def _of_the_charger(out: Outstation) -> StatusReported | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,9 @@ from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import ServicePlan
 from ocpp_mqtt_proxy.services.ports import Step
+
+CALM_SECONDS = 10.0
+"""How often it is looked up what waits longest."""
 
 
 class State(StrEnum):
@@ -84,10 +88,17 @@ class Roster(Protocol):
 
 @dataclass
 class Overview:
-    """All services, as they stand. What waits longest is looked up now and then, by `refresh`."""
+    """All services, as they stand. What waits longest is looked up now and then: `run` does, every `calm` seconds."""
 
     roster: Roster
+    calm: float = CALM_SECONDS
     _oldest: dict[tuple[str, str], datetime] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Keep what has to be looked up on disk, for ever."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(self.calm)
 
     async def refresh(self) -> None:
         """Look up since when the oldest messages wait, on disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ class TestStates:
             for status in ("preparing", "charging", "suspended_ev", "finishing", "available"):
                 await talk.hear(StatusReported(SPOT, status))
             assert words(talk) == ["Occupied", "Available"]
+
+    @pytest.mark.parametrize(("service", "charger"), OLDER_THAN_ITS_CHARGER)
+    async def test_begin_when_the_transaction_said_so(self, service: Version, charger: Version) -> None:
+        async with talking(service=service, charger=charger) as talk:
+            await talk.hear(StatusReported(SPOT, OCCUPIED, NOON - timedelta(minutes=3)))
+            await talk.hear(event(Phase.STARTED, ChargingState.CHARGING, "authorized"))
+            await talk.sleep.over(HOLD_SECONDS)
+            assert told(talk, STATUS)[-1]["timestamp"] == "2026-03-14T12:00:00Z"
 
     @pytest.mark.parametrize(("service", "charger"), OLDER_THAN_ITS_CHARGER)
     async def test_that_two_messages_make_are_told_as_one(self, service: Version, charger: Version) -> None:

@@ -31,7 +31,6 @@ class ServiceTopics:
     async def run(self) -> None:
         """Show what nobody tells of, for ever."""
         while True:
-            await self.overview.refresh()
             self.publish()
             await asyncio.sleep(self.calm)
 

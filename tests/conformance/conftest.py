@@ -9,8 +9,10 @@ import pytest
 import pytest_asyncio
 
 from tests.brokers import Broker
+from tests.conformance.central import Central, Desk, Served, provider, service
 from tests.conformance.charger import Charger
 from tests.conformance.house import Home, House
+from tests.conformance.judge import judging
 from tests.running import Watcher, running
 
 _numbers = itertools.count(1)
@@ -59,3 +61,44 @@ async def charger(house: House, version: str, charger_id: str) -> AsyncIterator[
 def home(house: House, charger_id: str) -> Home:
     """What the charger's owner can do and see."""
     return Home(house.watcher, charger_id)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def judge(house: House) -> AsyncIterator[None]:
+    """A backend decides on cards."""
+    async with judging(house.service):
+        yield
+
+
+# Behind a service: we are the charger of its CSMS
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """The service with a CSMS of the version that is asked for; a file's SERVICE and ROLES are its configuration."""
+    roles = getattr(request.module, "ROLES", ())
+    async with Central.of(request.param) as central:
+        given = {
+            "ocpp_services": [service(central, **getattr(request.module, "SERVICE", {}))],
+            "providers": [provider("billing", *roles)],
+            "rate_limit_seconds": 0,
+        }
+        async with running(tmp_path_factory.mktemp("served"), None, **given) as one:
+            yield Served(central, one.chargers)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def box(served: Served, charger_id: str) -> AsyncIterator[Charger]:
+    """A charger that is available, and of which the CSMS knows that."""
+    async with Charger.at(served.chargers, served.central.version, charger_id) as one:
+        one.settings |= USUAL_SETTINGS[one.version]
+        await one.boot()
+        await one.tell_status("Available")
+        await served.central.desk(charger_id).status("Available")
+        yield one
+
+
+@pytest.fixture
+def desk(served: Served, box: Charger) -> Desk:
+    """What the CSMS has of the charger."""
+    return served.central.desk(box.id)

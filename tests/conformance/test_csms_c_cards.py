@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from tests.backends import Backend, backend, provider
+from tests.backends import provider
 from tests.conformance.cases import case
 from tests.conformance.charger import CARD, Charger, token
-from tests.conformance.house import Home, House
+from tests.conformance.house import Home
+from tests.conformance.judge import BLOCKED, EXPIRED, PARTNER, STRANGE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("judge")]
 
 GIVEN = {"providers": [provider("judge")]}
-
-BLOCKED, EXPIRED, STRANGE, PARTNER = "04B10C0000", "04E0000000", "0400000000", "04A1B2C4"
-VERDICTS = {
-    CARD: {"status": "accepted", "group": "FAMILY"},
-    PARTNER: {"status": "accepted", "group": "FAMILY"},
-    BLOCKED: {"status": "blocked"},
-    EXPIRED: {"status": "expired"},
-    STRANGE: {"status": "invalid"},
-}
-
-
-async def judge_cards(one: Backend) -> None:
-    """Answer every question about a card, by what is known of it."""
-    done: set[str] = set()
-    while True:
-        asked = await one.until(lambda m: m.get("event") == "authorization_request" and m["request_id"] not in done)
-        done.add(asked["request_id"])
-        await one.ask("authorize", request_id=asked["request_id"], **VERDICTS[asked["id_tag"]])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def judge(house: House) -> AsyncIterator[Backend]:
-    """The backend that decides on cards."""
-    async with backend(house.service, "judge", "*") as one:
-        answering = asyncio.create_task(judge_cards(one))
-        yield one
-        answering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await answering
 
 
 async def shown(charger: Charger, tag: str) -> dict[str, object]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.rpc import Call, CallError, CallResult
+from ocpp_mqtt_proxy.prompt import Prompt
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ class Pending:
 
     call: Call
     seconds: float
-    reply: asyncio.Future[Reply]
-    timer: asyncio.TimerHandle = field(init=False)
+    reply: Prompt[Reply]
+    timer: asyncio.TimerHandle | None = None
 
 
 class Caller:
@@ -52,7 +53,7 @@ class Caller:
         self._pending: dict[str, Pending] = {}
         self._gone = False
 
-    def ask(self, action: str, payload: rpc.Payload, seconds: float | None = None) -> asyncio.Future[Reply]:
+    def ask(self, action: str, payload: rpc.Payload, seconds: float | None = None) -> Prompt[Reply]:
         """Enter a call; the future is its answer, or raises NoReply or HungUp.
 
         Whoever cancels it leaves an open call open: the peer is at it all the same, and no other may go. One that
@@ -62,13 +63,12 @@ class Caller:
             raise HungUp("the connection is closed")
         if len(self._pending) >= MAX_WAITING:
             raise NoReply(f"too many calls wait for {self._peer}")
-        loop = asyncio.get_running_loop()
         call = self._gate.ask(action, payload)
-        pending = Pending(call, self._seconds if seconds is None else seconds, loop.create_future())
+        pending = Pending(call, self._seconds if seconds is None else seconds, Prompt())
         self._pending[call.id] = pending
-        busy = f"{self._peer} was busy with other calls for too long"
-        pending.timer = loop.call_later(pending.seconds * TURNS, self._give_up, pending, busy)
         self._send_next()
+        if self._gate.open is not call and not pending.reply.done():
+            self._within(pending, pending.seconds * TURNS, "{peer} was busy with other calls for too long")
         return pending.reply
 
     def take(self, reply: Reply) -> None:
@@ -93,13 +93,14 @@ class Caller:
     def _give_up(self, pending: Pending, why: str) -> None:
         self._end(pending)
         if not pending.reply.done():
-            pending.reply.set_exception(NoReply(why))
+            told = why.format(peer=self._peer, action=pending.call.action, seconds=pending.seconds)
+            pending.reply.set_exception(NoReply(told))
         self._send_next()
 
     def _end(self, pending: Pending) -> None:
         del self._pending[pending.call.id]
         self._gate.give_up(pending.call)
-        pending.timer.cancel()
+        self._stop(pending)
 
     def _send_next(self) -> None:
         while not self._gone and (call := self._gate.next()):
@@ -111,8 +112,15 @@ class Caller:
             return
 
     def _send(self, pending: Pending) -> None:
-        pending.timer.cancel()
-        silent = f"{self._peer} did not answer {pending.call.action} in {pending.seconds:g} s"
-        loop = asyncio.get_running_loop()
-        pending.timer = loop.call_later(pending.seconds, self._give_up, pending, silent)
+        self._stop(pending)
+        self._within(pending, pending.seconds, "{peer} did not answer {action} in {seconds:g} s")
         self._transmit(rpc.encode_call(pending.call))
+
+    def _within(self, pending: Pending, seconds: float, why: str) -> None:
+        pending.timer = pending.reply.get_loop().call_later(seconds, self._give_up, pending, why)
+
+    @staticmethod
+    def _stop(pending: Pending) -> None:
+        if pending.timer is not None:
+            pending.timer.cancel()
+            pending.timer = None

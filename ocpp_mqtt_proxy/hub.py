@@ -137,11 +137,11 @@ class Hub:
     def _hear(self, station: Station, report: Report, decision: Decision | None) -> Answer | Delayed:
         heard = rules.hear(station, report, self.clock.now(), self.numbers, decision)
         assert heard.answer is not None
-        self._mirrored(station, heard, report)
         if heard.durable:
+            self._mirrored(station, heard, report)
             return self._delayed(self._record_then_answer(station, report, heard, heard.answer))
         answer = self._relayed(station, report, heard.answer)  # first: a service thinks while we tell everybody else
-        self._conclude(station, heard)
+        self._conclude(station, self._mirrored(station, heard, report))
         return answer
 
     def _relayed(self, station: Station, report: Report, ours: Answer) -> Answer | Delayed:

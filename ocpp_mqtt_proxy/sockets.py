@@ -22,7 +22,7 @@ from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 
 from ocpp_mqtt_proxy.budget import FRAME_COST, KEPT, SLICE, TRICKLE, TURN, Bucket, Budget, Excess
-from ocpp_mqtt_proxy.framing import Unlimited, text_frame, whole_answer, whole_message
+from ocpp_mqtt_proxy.framing import Unlimited, masked_text_frame, text_frame, whole_answer, whole_message
 
 LOOK = 64 * 1024
 """Bytes between two looks at the clock: most peers never send so much that it matters."""
@@ -35,9 +35,13 @@ class Beginning(bytes):
 
 
 class Paced(AnyConnection):
-    """A connection with a listener instead of `recv`. `_whole` finds a message that lies whole in what came."""
+    """A connection with a listener instead of `recv`.
+
+    `_whole` finds a message that lies whole in what came, `_frame` makes a frame of one that goes.
+    """
 
     _whole: Callable[[bytes, int], tuple[bytes, int] | None]
+    _frame: Callable[[bytes], bytes]
     _take: Take | None = None
     _drained: Callable[[], None] | None = None
     _taken = 0
@@ -79,8 +83,7 @@ class Paced(AnyConnection):
         return True
 
     def _write(self, message: bytes) -> None:
-        self.protocol.send_text(message)
-        self.send_data()
+        self.transport.write(self._frame(message))
 
     @property
     def takes(self) -> bool:
@@ -333,9 +336,7 @@ class Connection(Paced, ServerConnection):
     """A connection of a peer that came to us."""
 
     _whole = staticmethod(whole_message)
-
-    def _write(self, message: bytes) -> None:
-        self.transport.write(text_frame(message))
+    _frame = staticmethod(text_frame)
 
     def put_frames(self, frames: bytes) -> None:
         """Write frames that are made already, to an open connection; do not wait."""
@@ -352,6 +353,7 @@ class Outbound(Paced, ClientConnection):
     """A connection to a peer that we dialled."""
 
     _whole = staticmethod(whole_answer)
+    _frame = staticmethod(masked_text_frame)
 
 
 def _ignore(_: bytes) -> None:

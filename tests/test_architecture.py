@@ -13,7 +13,7 @@ PACKAGE = "ocpp_mqtt_proxy"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
 FLOORS = [
-    {"budget", "core", "frame_log", "framing", "passwords", "topics", "turns"},
+    {"budget", "core", "frame_log", "framing", "passwords", "prompt", "topics", "turns"},
     {"ocppj", "bus", "checking", "ports", "shapes", "sockets", "requests"},
     {"calling", "config", "telling"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},

@@ -14,7 +14,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
-from ocpp_mqtt_proxy.framing import ClientFraming, Framing, text_frame, whole_answer, whole_message
+from ocpp_mqtt_proxy.framing import ClientFraming, Framing, masked_text_frame, text_frame, whole_answer, whole_message
 from tests.adapters.raw import BINARY, PING, TEXT, frame, request
 
 MOST = 1 << 20
@@ -135,3 +135,15 @@ def test_a_text_put_down_by_hand_is_what_a_client_reads(length: int) -> None:
     next(client.parser)
     client.receive_data(text_frame(b"x" * length))
     assert data_frames(client.events_received()) == [(Opcode.TEXT, b"x" * length, True)]
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
+def test_and_under_a_mask_what_a_server_reads(length: int) -> None:
+    server = opened(ServerProtocol(max_size=None))
+    server.receive_data(masked_text_frame(b"x" * length))
+    assert data_frames(server.events_received()) == [(Opcode.TEXT, b"x" * length, True)]
+
+
+def test_no_mask_is_used_again() -> None:
+    masks = [masked_text_frame(b"")[2:] for _ in range(1000)]
+    assert len(set(masks)) > 990

@@ -5,6 +5,7 @@ References: OCPP-J 1.6 §4, OCPP 2.0.1 and 2.1 Part 4 §4. Nothing of a frame bu
 
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
 from collections import deque
@@ -333,9 +334,16 @@ def _as_it_came(message_id: str) -> str | int:
     return int(message_id) if isinstance(message_id, NumberId) else message_id
 
 
+_OURS = str(uuid.uuid4())[:24]
+_numbers = itertools.count(1)
+
+
 def fresh_id() -> str:
-    """A message id that no other call of ours has: ids are never passed on from anybody (semantics §1.3)."""
-    return str(uuid.uuid4())
+    """A message id that no other call of ours has: ids are never passed on from anybody (semantics §1.3).
+
+    They look like UUIDs, as the specifications advise (J §4.1.4), and begin with what is this run's alone.
+    """
+    return f"{_OURS}{next(_numbers):012x}"
 
 
 @dataclass(slots=True)

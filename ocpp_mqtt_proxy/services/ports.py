@@ -42,6 +42,10 @@ class Refused(ProxyError):
         self.error = error
 
 
+Said = Object | LinkLost | NoAnswer | Refused
+"""What became of a call of ours: the answer's payload, or why there is none."""
+
+
 class ServiceLink(Protocol):
     """An open OCPP-J connection to a service, as a charger's."""
 
@@ -53,6 +57,12 @@ class ServiceLink(Protocol):
         """Call the service and wait for its answer's payload; one call is open at a time, the others wait in order.
 
         `seconds` for the answer, where that is not the usual time. Raises LinkLost, NoAnswer, Refused.
+        """
+
+    def ask(self, action: str, payload: Payload, hear: Callable[[Said], None]) -> None:
+        """As `call`, for one that is answered; `hear` is called at once when it is known what became of it.
+
+        That may be now. It must not raise.
         """
 
     def part(self, reason: str) -> None:

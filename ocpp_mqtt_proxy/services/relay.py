@@ -29,7 +29,9 @@ from ocpp_mqtt_proxy.ocppj import schema
 from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.fields import Object
-from ocpp_mqtt_proxy.services.outstation import LinkLost, NoAnswer, Outstation, Refused
+from ocpp_mqtt_proxy.prompt import Prompt
+from ocpp_mqtt_proxy.services.outstation import Outstation
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused, Said, ServiceLink
 
 log = logging.getLogger(__name__)
 
@@ -74,68 +76,97 @@ class Relay:
     def __init__(self, of: Callable[[str], Iterable[Outstation]]) -> None:
         self._of = of
         self._open: Counter[str] = Counter()
-        self._asking: set[asyncio.Task[None]] = set()
 
     def ask(self, station: Station, report: Report, ours: Answer) -> asyncio.Future[Answer] | None:
         """As `ports.Mirror.ask`."""
         if not isinstance(report, Asked) or self._open[station.id] >= MOST_OPEN:
             return None
         out = authority_on(report, self._of(station.id))
-        if out is None:
+        if out is None or out.link is None:
             return None
-        return self._put(out, station, report, ours)
-
-    def _put(self, out: Outstation, station: Station, report: Asked, ours: Answer) -> asyncio.Future[Answer]:
-        """Ask a service; its answer, or ours when its time is up: what it says later is of no use any more."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        timer = loop.call_later(out.plan.patience, self._silent, out, answer, ours)
-        self._open[station.id] += 1
-        task = loop.create_task(self._ask(out, station, report, answer, ours))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-
-        def settled(_: object) -> None:
-            timer.cancel()
-            self._open[station.id] -= 1
-
-        answer.add_done_callback(settled)
-        return answer
-
-    @staticmethod
-    def _silent(out: Outstation, answer: asyncio.Future[Answer], ours: Answer) -> None:
-        log.info("%s: no answer for the charger in %g s", out.name, out.plan.patience)
-        if not answer.done():
-            answer.set_result(ours)
-
-    async def _ask(
-        self, out: Outstation, station: Station, report: Asked, answer: asyncio.Future[Answer], ours: Answer
-    ) -> None:
-        said: Answer | None = None
         try:
-            said = await _word(out, station.version, report)
-        except (LinkLost, NoAnswer, Refused) as error:
-            log.info("%s: no answer for the charger: %s", out.name, error)
+            call = _words(out, report)
         except Exception:  # a fault of ours costs one answer its sense, never the charger its answer
-            log.exception("%s: could not be asked", out.name)
-        if not answer.done():
-            answer.set_result(said or ours)
+            log.exception("%s: no words for what it is asked", out.name)
+            return None
+        return _Question(self._open, out, station.version, report, ours).put(out.link, call) if call else None
 
 
-async def _word(out: Outstation, version: Version, report: Asked) -> Answer | None:
-    """A service's answer as the charger's version has it; None where one of them cannot say it."""
+class _Question:
+    """A charger's call that is put to a service: it is over with the answer, or when its time is up.
+
+    What a service says later is of no use any more. `open` counts those of each charger.
+    """
+
+    __slots__ = ("_answer", "_open", "_ours", "_out", "_report", "_timer", "_version")
+
+    def __init__(self, open_: Counter[str], out: Outstation, version: Version, report: Asked, ours: Answer) -> None:
+        self._open = open_
+        self._out = out
+        self._version = version
+        self._report = report
+        self._ours = ours
+        self._answer: Prompt[Answer] = Prompt()
+
+    def put(self, link: ServiceLink, call: tuple[str, Payload]) -> Prompt[Answer]:
+        """Ask; the answer to come, which is ours where the service gives none in time."""
+        loop = self._answer.get_loop()
+        self._open[self._out.charger_id] += 1
+        self._timer = loop.call_later(self._out.plan.patience, self._silent)
+        try:
+            link.ask(*call, self._heard)
+        except Exception:  # a fault of ours costs one answer its sense, never the charger its answer
+            log.exception("%s: could not be asked", self._out.name)
+            self._settle(self._ours)
+        return self._answer
+
+    def _silent(self) -> None:
+        log.info("%s: no answer for the charger in %g s", self._out.name, self._out.plan.patience)
+        self._settle(self._ours)
+
+    def _heard(self, said: Said) -> None:
+        if self._answer.done():
+            return
+        if isinstance(said, LinkLost | NoAnswer | Refused):
+            log.info("%s: no answer for the charger: %s", self._out.name, said)
+            self._settle(self._ours)
+        else:
+            self._settle(self._read(said) or self._ours)
+
+    def _read(self, said: Object) -> Answer | None:
+        """The answer as the charger's version has it; None where it cannot say it."""
+        try:
+            return _meant(self._out, self._version, self._report, said)
+        except Exception:  # as above
+            log.exception("%s: the answer for the charger could not be read", self._out.name)
+            return None
+
+    def _settle(self, answer: Answer) -> None:
+        self._timer.cancel()
+        self._open[self._out.charger_id] -= 1
+        if not self._answer.done():
+            self._answer.set_result(answer)
+
+
+def _words(out: Outstation, report: Asked) -> tuple[str, Payload] | None:
+    """A charger's call as a service's version has it; None where it has no such thing."""
+    if isinstance(report, NoticeReported):
+        asked = _notice(out.version, report)
+        return None if asked is None else (report.action, asked)
+    row = out.dialect.say.get(DataTransferReported)
+    return next(iter(row.encode(report)), None) if row else None
+
+
+def _meant(out: Outstation, version: Version, report: Asked, said: Object) -> Answer | None:
+    """A service's answer as the charger's version has it; None where that cannot say it."""
     if isinstance(report, DataTransferReported):
-        return await _vendors(out, version, report)
-    asked = _notice(out.version, report)
-    if asked is None:
-        return None
-    said = await out.call(report.action, asked)
+        return _vendors(out, version, report, said)
     answer = schema.known(version, report.action, said, response=True)
     return Relayed(answer) if _is_valid(version, report.action, answer) else None
 
 
-async def _vendors(out: Outstation, version: Version, report: DataTransferReported) -> Answer | None:
-    said = await out.say(report)
+def _vendors(out: Outstation, version: Version, report: DataTransferReported, payload: Object) -> Answer | None:
+    said = out.dialect.say[DataTransferReported].read(payload)
     if not isinstance(said, DataTransferAnswer):
         return None
     if out.version is Version.V16 and version is not Version.V16 and not isinstance(report.data, str | None):

@@ -15,7 +15,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Payload
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode, spelled
-from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused, Unanswered
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused, Said, Unanswered
 from tests.adapters.services_rig import QUICK, a_dialer, listening, talking
 
 V16, V201, V21 = Version.V16, Version.V201, Version.V21
@@ -67,6 +67,28 @@ async def _hears_nothing(socket: Any) -> bool:
     except TimeoutError:
         return True
     return False
+
+
+@pytest.mark.parametrize(
+    ("answer", "became"),
+    [((3, {"status": "Accepted"}), "{'status': 'Accepted'}"), ((4, "GenericError", "no", {}), "no")],
+)
+async def test_who_asks_hears_what_became_of_it_without_waiting(answer: tuple[Any, ...], became: str) -> None:
+    async with talking(V16) as talk:
+        heard: asyncio.Queue[Said] = asyncio.Queue()
+        talk.link.ask("DataTransfer", {"vendorId": "x"}, heard.put_nowait)
+        await talk.say(answer[0], await talk.hear_call("DataTransfer"), *answer[1:])
+        assert became in str(await heard.get())
+
+
+async def test_who_asks_hears_too_that_the_link_is_lost() -> None:
+    async with talking(V16) as talk:
+        heard: asyncio.Queue[Said] = asyncio.Queue()
+        talk.link.ask("DataTransfer", {"vendorId": "x"}, heard.put_nowait)
+        talk.socket.transport.abort()
+        assert isinstance(await heard.get(), LinkLost)
+        talk.link.ask("DataTransfer", {"vendorId": "x"}, heard.put_nowait)
+        assert isinstance(heard.get_nowait(), LinkLost)
 
 
 async def test_a_call_without_an_answer_gives_way_and_a_late_answer_is_dropped() -> None:

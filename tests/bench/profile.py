@@ -8,6 +8,7 @@ processor clock instead: no distortion and no counts, C functions counted to the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import cProfile
 import json
 import pstats
@@ -17,10 +18,10 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ocpp_mqtt_proxy.demo import broker as brokers
 from tests.bench import processes
@@ -28,6 +29,7 @@ from tests.bench.chargers import fleet
 from tests.bench.frames import script
 from tests.bench.loop import run
 from tests.bench.processes import Program
+from tests.bench.services import HOUSE, SERVICES, service
 
 SAMPLE_SECONDS = 0.001
 """Asked of the processor clock; the kernel's tick (1 to 10 ms) is the least it gives."""
@@ -114,7 +116,7 @@ def _room(name: str) -> str:
 
 def _serve(config: str, out: str, *, sample: bool) -> int:
     """In the child: the service as it is, watched from one SIGUSR1 to the next."""
-    from ocpp_mqtt_proxy.__main__ import main as service  # noqa: PLC0415 (only here is it wanted)
+    from ocpp_mqtt_proxy.__main__ import main as program  # noqa: PLC0415 (only here is it wanted)
 
     profiler: Profiler = Sampled() if sample else Exact()
     signals = iter(range(2))
@@ -128,12 +130,14 @@ def _serve(config: str, out: str, *, sample: bool) -> int:
         Path(out).with_suffix(".new").rename(out)
 
     signal.signal(signal.SIGUSR1, switch)
-    return service(["run", "--config", config])
+    return program(["run", "--config", config])
 
 
 async def _load(given: argparse.Namespace, program: Program) -> None:
     """Warm up, then be watched while every charger sends as fast as it is answered."""
-    async with fleet(program.chargers, script(given.version), given.chargers) as charging:
+    lines = script(given.version)
+    lines = replace(lines, meter=lines.transfer) if given.services == "relay" else lines
+    async with fleet(program.chargers, lines, given.chargers) as charging:
         await charging.meter(max(given.chargers, given.frames // 10))
         await program.settle()
         program.process.send_signal(signal.SIGUSR1)
@@ -143,22 +147,39 @@ async def _load(given: argparse.Namespace, program: Program) -> None:
 
 
 def _profile(given: argparse.Namespace, folder: Path) -> list[Row]:
-    out = folder / "profile.json"
     broker = brokers.start(folder)
     try:
-        config, port = processes.configured(folder, broker)
-        switches = ["--sample"] if given.sample else []
-        command = [sys.executable, "-m", "tests.bench.profile", *switches, "--serve", str(config), str(out)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 (ourselves)
-            try:
-                program = Program("proxy", process, port)
-                processes.wait_listening(program)
-                run(_load(given, program))
-                return _rows(out)
-            finally:
-                process.terminate()
+        with contextlib.ExitStack() as stack:
+            return _watched(given, folder, broker, _services(given.services, stack))
     finally:
         broker.stop()
+
+
+def _services(kind: str, stack: contextlib.ExitStack) -> dict[str, Any]:
+    """What to configure so that a service answers (`relay`), or five listen (`mirror`)."""
+    if not kind:
+        return {}
+    csms = stack.enter_context(processes.csms())
+    if kind == "relay":
+        services = [service("billing", csms, authority=["management", "transactions"])]
+    else:
+        services = [service(f"mirror{number}", csms, mirror="all") for number in range(SERVICES)]
+    return {"ocpp_services": services, **HOUSE}
+
+
+def _watched(given: argparse.Namespace, folder: Path, broker: brokers.Started, more: dict[str, Any]) -> list[Row]:
+    out = folder / "profile.json"
+    config, port = processes.configured(folder, broker, **more)
+    switches = ["--sample"] if given.sample else []
+    command = [sys.executable, "-m", "tests.bench.profile", *switches, "--serve", str(config), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 (ourselves)
+        try:
+            program = Program("proxy", process, port)
+            processes.wait_listening(program)
+            run(_load(given, program))
+            return _rows(out)
+        finally:
+            process.terminate()
 
 
 def _rows(out: Path) -> list[Row]:
@@ -197,6 +218,9 @@ def main() -> None:
     parser.add_argument("--chargers", type=int, default=20, help="default %(default)s")
     parser.add_argument("--per-second", type=float, help="frames in all (default: as fast as they are answered)")
     parser.add_argument("--version", default="1.6", help="of OCPP (default %(default)s)")
+    parser.add_argument(
+        "--services", choices=("relay", "mirror"), default="", help="one that answers, five that listen"
+    )
     parser.add_argument("--top", type=int, default=45, help="functions shown (default %(default)s)")
     parser.add_argument("--sample", action="store_true", help="note the running function at each tick instead")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)

@@ -22,7 +22,8 @@ HOUSE = {"id_tags": [{"tag": "BENCH"}]}
 Service = dict[str, object]
 
 
-def _service(name: str, csms: Program, **more: object) -> Service:
+def service(name: str, csms: Program, **more: object) -> Service:
+    """A service's configuration."""
     return {"id": name, "url": f"ws://127.0.0.1:{csms.port}/", **more}
 
 
@@ -36,7 +37,7 @@ async def relaying(plan: Plan) -> Section:
     figures, cost = [], Figure("processor time per call, saturated", "µs", "relay", 2.5)
     async with AsyncExitStack() as stack:
         relay, csms = stack.enter_context(processes.relay()), stack.enter_context(processes.csms())
-        authority = _service("billing", csms, authority=["management", "transactions"])
+        authority = service("billing", csms, authority=["management", "transactions"])
         proxy = stack.enter_context(plan.proxy(ocpp_services=[authority], **HOUSE))
         for name, chargers, frames, pause in kinds:
             figure = Figure(name, "ms", "relay", 1.3)
@@ -63,7 +64,7 @@ async def mirroring(plan: Plan) -> Section:
     figures = []
     async with AsyncExitStack() as stack:
         heard, deaf = [stack.enter_context(processes.csms(stalled=stalled)) for stalled in (False, True)]
-        services = [_service(f"mirror{n}", deaf if n == 0 else heard, mirror="all") for n in range(SERVICES)]
+        services = [service(f"mirror{n}", deaf if n == 0 else heard, mirror="all") for n in range(SERVICES)]
         alone = stack.enter_context(plan.proxy(**HOUSE))
         mirrored = stack.enter_context(plan.proxy(ocpp_services=services, **HOUSE))
         for name, chargers, per_second, seconds in (("20 frames/s", 2, 20, 10), ("200 frames/s", 20, 200, 5)):

@@ -23,7 +23,17 @@ from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import ServicePlan
-from ocpp_mqtt_proxy.services.ports import Answerer, Depth, Dial, LinkLost, Outbox, ServiceLink
+from ocpp_mqtt_proxy.services.ports import (
+    Answerer,
+    Depth,
+    Dial,
+    LinkLost,
+    NoAnswer,
+    Outbox,
+    Refused,
+    Said,
+    ServiceLink,
+)
 from tests.fakes import FakeLedger, FakeLink, a_hub, an_arbitration, providers
 
 PLATE = Nameplate(vendor="Alfen", model="Eve Single", serial="ACE0001", firmware="6.5.0")
@@ -60,6 +70,7 @@ class FakeServiceLink(ServiceLink):
     open: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Future[str] | None = None
     _why: str = ""
+    _asking: set[asyncio.Future[Object]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.answers = self.answers or agreeable(self.spoken)
@@ -85,6 +96,20 @@ class FakeServiceLink(ServiceLink):
             raise LinkLost(self._why)
         assert self.answers is not None
         return self.answers(action, payload)
+
+    def ask(self, action: str, payload: Payload, hear: Callable[[Said], None]) -> None:
+        asked = asyncio.ensure_future(self.call(action, payload))
+        self._asking.add(asked)
+        asked.add_done_callback(lambda _: hear(self._became(asked)))
+
+    def _became(self, asked: asyncio.Future[Object]) -> Said:
+        self._asking.discard(asked)
+        try:
+            return asked.result()
+        except (LinkLost, NoAnswer, Refused) as error:
+            return error
+        except Exception as error:  # noqa: BLE001 (as the real one: whatever its fault)
+            return NoAnswer(str(error))
 
     def part(self, reason: str) -> None:
         self.lose(reason)

@@ -27,6 +27,7 @@ from ocpp_mqtt_proxy.ocppj.quirks.mending import reread
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResultError, ErrorCode, Frame, Send
 from ocpp_mqtt_proxy.ocppj.schema import Violation
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.prompt import tell
 from ocpp_mqtt_proxy.sockets import Beginning
 
 log = logging.getLogger(__name__)
@@ -303,7 +304,7 @@ class Link:
     def _answer_later(self, call: Call, answer: Delayed) -> None:
         """Answer once that is there. Frames go on being taken, up to a number: our own calls are answered there."""
         self._unanswered.add(answer.answer)
-        answer.answer.add_done_callback(partial(self._answer_at_last, call))
+        tell(answer.answer, partial(self._answer_at_last, call))
         if len(self._unanswered) >= MAX_UNANSWERED:
             self._socket.hold()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 from ocpp_mqtt_proxy.budget import Excess
-from ocpp_mqtt_proxy.calling import Caller, HungUp, NoReply
+from ocpp_mqtt_proxy.calling import Caller, HungUp, NoReply, Reply
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.frame_log import Trace, masked
 from ocpp_mqtt_proxy.logs import IN_FULL
@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.ocppj import rpc, schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect, Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult, CallResultError, ErrorCode, Frame, Send
-from ocpp_mqtt_proxy.services.ports import Answerer, LinkLost, NoAnswer, Refused, Unanswered
+from ocpp_mqtt_proxy.services.ports import Answerer, LinkLost, NoAnswer, Refused, Said, Unanswered
 from ocpp_mqtt_proxy.sockets import Beginning
 
 log = logging.getLogger(__name__)
@@ -140,13 +140,35 @@ class Link:
         if action in self.dialect.overhear:
             return self._tell(action, payload)
         try:
-            reply = await self._caller.ask(action, payload, seconds)
-        except HungUp as error:
-            raise LinkLost(str(error)) from None
-        except NoReply as error:
-            raise NoAnswer(str(error)) from None
+            said = self._said(action, await self._caller.ask(action, payload, seconds))
+        except (HungUp, NoReply) as error:
+            raise _why(error) from None
+        if isinstance(said, Refused):
+            raise said
+        return said
+
+    def ask(self, action: str, payload: Payload, hear: Callable[[Said], None]) -> None:
+        """As `ServiceLink.ask`: whoever sent it on to the service has its answer in the step in which that comes."""
+        self._check(action, payload)
+        try:
+            reply = self._caller.ask(action, payload)
+        except (HungUp, NoReply) as error:
+            hear(_why(error))
+        else:
+            reply.tell(lambda _: hear(self._became(action, reply)))
+
+    def _became(self, action: str, reply: asyncio.Future[Reply]) -> Said:
+        try:
+            return self._said(action, reply.result())
+        except (HungUp, NoReply) as error:
+            return _why(error)
+        except Exception:  # a fault of ours costs one answer, never the service its link
+            log.exception("%s: the answer to %s could not be judged", self._name, action)
+            return NoAnswer("the proxy failed on its answer")
+
+    def _said(self, action: str, reply: Reply) -> Object | Refused:
         if isinstance(reply, CallError):
-            raise Refused(reply)
+            return Refused(reply)
         self._judge(action, reply)
         return reply.payload
 
@@ -263,3 +285,8 @@ class Link:
 
     def _log(self, direction: str, frame: bytes) -> None:
         log.info("%s %s %s", self._name, direction, masked(frame), extra=IN_FULL)
+
+
+def _why(error: HungUp | NoReply) -> LinkLost | NoAnswer:
+    """Why there is no answer, in the words of services."""
+    return LinkLost(str(error)) if isinstance(error, HungUp) else NoAnswer(str(error))

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.brokers import Broker
-from tests.conformance.central import Central, Desk, Served, provider, service
+from tests.conformance.central import USUAL_SETTINGS, Central, Desk, Served, provider, service
 from tests.conformance.charger import Charger
 from tests.conformance.house import Home, House
 from tests.conformance.judge import judging
@@ -77,9 +77,10 @@ async def judge(house: House) -> AsyncIterator[None]:
 async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """The service with a CSMS of the version that is asked for; a file's SERVICE and ROLES are its configuration."""
     roles = getattr(request.module, "ROLES", ())
+    plan = {"authority": ["transactions"], **getattr(request.module, "SERVICE", {})}
     async with Central.of(request.param) as central:
         given = {
-            "ocpp_services": [service(central, **getattr(request.module, "SERVICE", {}))],
+            "ocpp_services": [service(central, **plan)],
             "providers": [provider("billing", *roles)],
             "rate_limit_seconds": 0,
         }

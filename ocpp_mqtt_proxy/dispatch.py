@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ocpp_mqtt_proxy import requests
+from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.binding import ceiling_order, promised, session_order, shaped, usable, withdrawn
@@ -115,7 +115,7 @@ class Dispatcher:
         link = self.hub.links.get(station.id)
         if link is None:
             return _absent(station)
-        outcome = await link.send(order)
+        outcome = await renewal.send(self.hub, station, link, order)
         if outcome.ok and outcome.result.get("charger_status") != "Scheduled":
             self.hub.confirm(station, order)
         return outcome

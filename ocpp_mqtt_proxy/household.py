@@ -37,6 +37,7 @@ def plan_of(charger: Charger | None, config: Config, prices: Prices | None = Non
     switches = tuple(given.quirks)
     return Plan(
         name=given.name,
+        password=given.password.get_secret_value(),
         max_current=Amps(given.max_current),
         safe_current=Amps(given.safe_current),
         phases=given.phases,

@@ -17,7 +17,7 @@ FLOORS = [
     {"ocppj", "bus", "checking", "ports", "shapes", "sockets", "requests"},
     {"calling", "config", "telling"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
-    {"commissioning", "household", "monthly"},
+    {"commissioning", "household", "monthly", "renewal"},
     {"dispatch"},
     {"arbitration"},
     {"authority", "backends"},

@@ -32,6 +32,19 @@ REGISTER = "energy"
 """The lifetime register among the measurands that were ever read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A password that the charger was given in place of the configured one, which was `instead_of`; all hashed.
+
+    Until it has come with it (`proven`) the one `before` counts too: None for the configured one (A01).
+    """
+
+    password: str
+    instead_of: str
+    before: str | None = None
+    proven: bool = False
+
+
 @dataclass(slots=True)
 class ChargerMemory:
     """What is remembered of a charger across restarts.
@@ -58,6 +71,7 @@ class ChargerMemory:
     inventory: dict[str, Variable] = field(default_factory=dict)
     inventory_of: str | None = None
     measurands: set[str] = field(default_factory=set)
+    renewed: Renewed | None = field(default=None, repr=False)
     seq: int = 0
     seq_reserved: int = 0
     first_seen: datetime | None = None
@@ -73,9 +87,11 @@ class Plan:
     """What the configuration says of a charger. Currents in A per phase, intervals in seconds.
 
     `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate.
+    `password` is plain or hashed.
     """
 
     name: str = ""
+    password: str = field(default="", repr=False)
     max_current: Amps = MAX_CURRENT
     safe_current: Amps = SAFE_CURRENT
     phases: int = 3

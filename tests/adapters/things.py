@@ -25,7 +25,7 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.station import ChargerMemory, Renewed
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -161,6 +161,9 @@ forms = every_field(
 variables = st.builds(Variable, texts, optional(texts), st.booleans(), optional(texts), texts, optional(places))
 
 
+renewals = every_field(Renewed, password=texts, instead_of=texts, before=optional(texts), proven=st.booleans())
+
+
 @st.composite
 def memories(draw: st.DrawFn) -> ChargerMemory:
     """A charger as it is kept: the inventory by its variables' names, event numbers reserved or not."""
@@ -179,6 +182,7 @@ def memories(draw: st.DrawFn) -> ChargerMemory:
             inventory=st.lists(variables, max_size=3).map(lambda found: {v.name: v for v in found}),
             inventory_of=optional(texts),
             measurands=st.sets(texts, max_size=3),
+            renewed=optional(renewals),
             seq=st.integers(0, 2**53),
             seq_reserved=st.just(0),
             first_seen=optional(instants),

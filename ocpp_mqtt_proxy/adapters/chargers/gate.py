@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from ocpp_mqtt_proxy.adapters.chargers.handshake import Credentials, Visit, possible_id, visit
+from ocpp_mqtt_proxy.adapters.chargers.handshake import Visit, possible_id, visit
 from ocpp_mqtt_proxy.adapters.chargers.link import Counters, Link, Timing
-from ocpp_mqtt_proxy.adapters.chargers.passwords import any_reading
+from ocpp_mqtt_proxy.adapters.chargers.passwords import Passwords
 from ocpp_mqtt_proxy.budget import Buckets, Budget
-from ocpp_mqtt_proxy.checking import Checker, TooManyAttempts
+from ocpp_mqtt_proxy.checking import TooManyAttempts
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.hub import Hub
@@ -66,7 +66,7 @@ class ChargerGate:
     _guests: WeakKeyDictionary[Connection, Visit] = field(default_factory=WeakKeyDictionary)
 
     def __post_init__(self) -> None:
-        self._checker = Checker(self.budget, any_reading)
+        self._passwords = Passwords(self.hub, self.config, self.budget)
         self._visits = Buckets(self.budget.visits_per_second, self.budget.visits, self.budget.chargers)
 
     # At the door
@@ -92,7 +92,7 @@ class ChargerGate:
         if not possible_id(guest.charger_id):
             return HTTPStatus.NOT_FOUND, "no charger may have this id"
         try:
-            authenticated = await self._authenticate(guest, address_of(connection))
+            authenticated = await self._passwords.are_right(guest, address_of(connection))
         except TooManyAttempts as error:
             return HTTPStatus.TOO_MANY_REQUESTS, str(error)
         if authenticated is False:
@@ -106,19 +106,6 @@ class ChargerGate:
         if not self._visits.of(guest.charger_id, now).allows(now):
             return HTTPStatus.TOO_MANY_REQUESTS, "this charger connects anew too often; later it may again"
         return None
-
-    async def _authenticate(self, guest: Visit, address: str) -> bool | None:
-        """Whether the credentials are right; None where none are asked for (security profile 0).
-
-        Raises TooManyAttempts.
-        """
-        configured = self.config.charger(guest.charger_id)
-        stored = configured.password.get_secret_value() if configured else ""
-        if not stored:
-            return None
-        given = guest.credentials or Credentials("", b"")
-        right = await self._checker.matches(guest.charger_id, given.password, stored, address)
-        return right and given.user == guest.charger_id
 
     def is_welcome(self, charger_id: str, address: str) -> bool:
         """Known chargers are; of others by `accept_unknown_chargers`, the first from the house's own network."""

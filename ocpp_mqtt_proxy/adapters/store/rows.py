@@ -33,7 +33,7 @@ from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
 from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.station import ChargerMemory, Renewed
 from ocpp_mqtt_proxy.core.virtual import Virtual
 
 Statement = tuple[str, tuple[object, ...]]
@@ -52,7 +52,7 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, Arith
 
 _CHARGER_COLUMNS = (
     "id", "version", "nameplate", "accepted", "operative", "limit_amps", "profile_form",
-    "inventory", "inventory_of", "measurands", "first_seen", "last_seen",
+    "inventory", "inventory_of", "measurands", "first_seen", "last_seen", "renewed",
 )  # fmt: skip
 _CONNECTOR_COLUMNS = ("charger", "number", "evse", "connector", "register_wh", "raw_wh", "read_at", "details")
 REPORT_COLUMNS = ("month", "made_at", "sums")
@@ -145,6 +145,7 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
         _json(sorted(memory.measurands)),
         text_of(memory.first_seen),
         text_of(memory.last_seen),
+        _json(asdict(memory.renewed)) if memory.renewed else None,
     )
 
 
@@ -185,6 +186,7 @@ def charger(row: Row, seq: int = 0) -> ChargerMemory:
         inventory={v.name: v for v in variables},
         inventory_of=row["inventory_of"],
         measurands=set(orjson.loads(row["measurands"])),
+        renewed=Renewed(**orjson.loads(row["renewed"])) if row["renewed"] else None,
         seq=seq,
         seq_reserved=seq,
         first_seen=time_of(row["first_seen"]),

@@ -86,12 +86,13 @@ def seen(out: Outstation, connector: Connector) -> Status | None:
     A charger that is away cannot be used, and what the service took out of service is so for it alone; a transaction
     that runs there goes on all the same.
     """
-    if connector.session is None and (out.away or _is_taken_out(out, connector.number)):
+    if connector.session is None and (out.away or is_taken_out(out, connector.number)):
         return Status.UNAVAILABLE
     return None if connector.status is Status.UNKNOWN else connector.status
 
 
-def _is_taken_out(out: Outstation, number: int) -> bool:
+def is_taken_out(out: Outstation, number: int) -> bool:
+    """Whether the service took a connector out of service, alone or with the whole charger."""
     return bool({0, number} & out.virtual.inoperative)
 
 

@@ -236,10 +236,11 @@ class Central:
 
 @dataclass
 class Served:
-    """The service as it runs between chargers and a CSMS."""
+    """The service as it runs between chargers and a CSMS, with its roles; none are all."""
 
     central: Central
     chargers: str
+    roles: tuple[str, ...] = ()
 
 
 def service(central: Central, name: str = "billing", **given: Any) -> Payload:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -23,11 +24,12 @@ async def house(
     request: pytest.FixtureRequest, shared_broker: Broker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[House]:
     """The service; a file's GIVEN is its configuration."""
+    given: dict[str, Any] = getattr(request.module, "GIVEN", {})
     folder = tmp_path_factory.mktemp("house")
     broker = shared_broker if shared_broker.speaks_mqtt5 else Broker(folder).start()
     try:
         async with (
-            running(folder, broker, **getattr(request.module, "GIVEN", {})) as service,
+            running(folder, broker, **given) as service,
             Watcher.on(service) as watcher,
         ):
             yield House(service, watcher)
@@ -75,17 +77,17 @@ async def judge(house: House) -> AsyncIterator[None]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """The service with a CSMS of the version that is asked for; a file's SERVICE and ROLES are its configuration."""
-    roles = getattr(request.module, "ROLES", ())
+    """The service with a CSMS of the version that is asked for, maybe with roles; a file's SERVICE configures it."""
+    version, roles = (request.param, ()) if isinstance(request.param, str) else request.param
     plan = {"authority": ["transactions"], **getattr(request.module, "SERVICE", {})}
-    async with Central.of(request.param) as central:
-        given = {
+    async with Central.of(version) as central:
+        given: dict[str, Any] = {
             "ocpp_services": [service(central, **plan)],
             "providers": [provider("billing", *roles)],
             "rate_limit_seconds": 0,
         }
         async with running(tmp_path_factory.mktemp("served"), None, **given) as one:
-            yield Served(central, one.chargers)
+            yield Served(central, one.chargers, roles)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

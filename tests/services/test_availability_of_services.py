@@ -124,3 +124,36 @@ async def test_a_manager_that_is_switched_off_is_rejected() -> None:
     out.arbitration.house.disabled.add("billing")
     assert await put(out) == "Rejected"
     assert changes(out) == []
+
+
+@pytest.mark.parametrize("service", EACH)
+@pytest.mark.parametrize("connector", [0, 1])
+async def test_where_a_service_wants_nothing_to_start_it_starts_nothing(service: Version, connector: int) -> None:
+    out = served(service)
+    available(out)
+    await put(out, connector=connector)
+    action = "RemoteStartTransaction" if service is V16 else "RequestStartTransaction"
+    card: dict[str, Any] = {"idTag": "CARD", "connectorId": 1}
+    if service is not V16:
+        card = {"idToken": {"idToken": "CARD", "type": "ISO14443"}, "remoteStartId": 7, "evseId": 1}
+    assert (await call(out, action, **card))["status"] == "Rejected"
+    assert changes(out) == []
+    await put(out, operative=True, connector=connector)
+    assert (await call(out, action, **card))["status"] == "Accepted"
+
+
+@pytest.mark.parametrize("service", EACH)
+async def test_where_a_service_wants_nothing_to_start_it_reserves_nothing(service: Version) -> None:
+    out = served(service)
+    available(out)
+    await put(out)
+    asked: dict[str, Any] = {
+        "connectorId": 1,
+        "expiryDate": "2026-03-14T18:00:00Z",
+        "idTag": "CARD",
+        "reservationId": 5,
+    }
+    if service is not V16:
+        card = {"idToken": "CARD", "type": "ISO14443"}
+        asked = {"id": 5, "expiryDateTime": "2026-03-14T18:00:00Z", "idToken": card, "evseId": 1}
+    assert (await call(out, "ReserveNow", **asked))["status"] == "Unavailable"

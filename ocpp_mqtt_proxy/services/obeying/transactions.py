@@ -23,7 +23,7 @@ from ocpp_mqtt_proxy.core.commands import (
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import Status, Version
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.services import tags
+from ocpp_mqtt_proxy.services import states, tags
 from ocpp_mqtt_proxy.services.obeying import places, profiles, waiting
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
@@ -42,20 +42,26 @@ _FREE = frozenset({Status.AVAILABLE, Status.PREPARING})
 async def _start(out: Outstation, order: StartCharging) -> Outcome:
     """RemoteStartTransaction (1.6 §5.11), RequestStartTransaction (F01, F02)."""
     connector = _startable(out, order.at)
-    if connector is None:
-        return refused(Reason.HELD_BY_OTHER, "a transaction runs there already")  # F01.FR.24
+    if isinstance(connector, Outcome):
+        return connector
     if order.profile is None:
         return await _start_at(out, order, connector)
     return await profiles.starting(out, connector, order.profile, lambda: _start_at(out, order, connector))
 
 
-def _startable(out: Outstation, at: Target) -> Connector | None:
-    """Where a transaction can start: of several connectors one with a car before one that is free."""
-    idle = [one for one in places.connectors(out, at) if one.taken is None]
-    busy = len(idle) < len(places.connectors(out, at))
-    if busy and at.place.evse:  # one transaction per EVSE
-        return None
-    return min(idle, key=lambda one: (one.plugged_in is not True, one.status not in _FREE, one.number), default=None)
+def _startable(out: Outstation, at: Target) -> Connector | Outcome:
+    """Where a transaction can start: of several connectors one with a car before one that is free; or why nowhere.
+
+    One transaction per EVSE (F01.FR.24), and none where the service wants nothing to start (G03).
+    """
+    meant = places.connectors(out, at)
+    idle = [one for one in meant if one.taken is None]
+    if not idle or (at.place.evse and len(idle) < len(meant)):
+        return refused(Reason.HELD_BY_OTHER, "a transaction runs there")
+    usable = [one for one in idle if one.session is not None or not states.is_taken_out(out, one.number)]
+    if not usable:
+        return refused(Reason.CHARGER_UNAVAILABLE, f"{out.id} took it out of service")
+    return min(usable, key=lambda one: (one.plugged_in is not True, one.status not in _FREE, one.number))
 
 
 async def _start_at(out: Outstation, order: StartCharging, connector: Connector) -> Outcome:
@@ -121,10 +127,8 @@ async def _unlock(out: Outstation, order: Unlock) -> Outcome:
         return refused(Reason.UNKNOWN_CONNECTOR, "a connector must be named")
     if connector.session is not None and out.version is not Version.V16:
         return refused(Reason.NOT_YOURS, "a transaction runs there")
-    if (outcome := await _stopped(out, connector)) is not None and not outcome.ok:
-        return outcome
     request = requests.Unlock(connector=connector.number)
-    return await wishes.unlock(out.arbitration, out.id, out.charger_id, request)
+    return await wishes.unlock(out.arbitration, out.id, out.charger_id, request, lambda: _stopped(out, connector))
 
 
 async def _stopped(out: Outstation, connector: Connector) -> Outcome | None:
@@ -148,8 +152,8 @@ async def _reserve(out: Outstation, order: Reserve) -> Outcome:
         return refused(Reason.INVALID, "it would have expired already")
     connector = _startable(out, order.at)
     tag = tags.meant(out, order.id_tag)
-    if connector is None:
-        return refused(Reason.HELD_BY_OTHER, "a transaction runs there")
+    if isinstance(connector, Outcome):
+        return connector
     if not tag:
         return refused(Reason.INVALID, "a reservation is for a card")
     asked = {"id_tag": tag, "until": order.until.isoformat(), "connector": connector.number}

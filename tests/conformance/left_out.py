@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 _PROFILES = "security profiles 2 and 3 towards chargers come later"
+_ACCEPTED = "a charger that may come in is accepted at once: we answer no boot with Pending or Rejected (Part 5, AQ-1)"
+
+_BOTH_UNITS = "for stations that lack a unit: a service may give A and W"
 
 LEFT_OUT = {
     "TC_A_04_CSMS": _PROFILES,
@@ -10,7 +13,12 @@ LEFT_OUT = {
     "TC_A_07_CSMS": _PROFILES,
     "TC_A_08_CSMS": _PROFILES,
     "TC_A_19_CSMS": _PROFILES,
+    "TC_B_02_CSMS": _ACCEPTED,
+    "TC_B_30_CSMS": _ACCEPTED,
+    "TC_B_31_CSMS": _ACCEPTED,
     "16_CS_SEC_TLS": _PROFILES,
     "16_CS_SEC_CLIENT": _PROFILES,
     "16_CS_SEC_UPGRADE": _PROFILES,
+    "TC_K_12_CS": _BOTH_UNITS,
+    "TC_K_42_CS": _BOTH_UNITS,
 }

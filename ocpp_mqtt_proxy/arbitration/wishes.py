@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy import requests, shapes
@@ -97,13 +97,26 @@ async def stop(arbitration: Arbitration, provider: str, charger_id: str, request
     return arbitration.judge(station, [wish]) or await arbitration.dispatcher.submit(charger_id, request)
 
 
-async def unlock(arbitration: Arbitration, provider: str, charger_id: str, request: requests.Unlock) -> Outcome:
-    """Release the cable, unless another's session holds it."""
+async def unlock(
+    arbitration: Arbitration,
+    provider: str,
+    charger_id: str,
+    request: requests.Unlock,
+    before: Callable[[], Awaitable[Outcome | None]] | None = None,
+) -> Outcome:
+    """Release the cable, unless another's session holds it.
+
+    `before` does what must be done first, once it is clear that the cable may be released; its refusal is the end.
+    """
     station = _station(arbitration, charger_id)
     connector = connector_of(station, request.connector)
     whose = connector.session.provider if connector.session else None
     wish = Wish(provider, TRANSACTIONS, "unlock", connector=connector, whose=whose)
-    return arbitration.judge(station, [wish]) or await arbitration.dispatcher.submit(charger_id, request)
+    if (refusal := arbitration.judge(station, [wish])) is not None:
+        return refusal
+    if before is not None and (outcome := await before()) is not None and not outcome.ok:
+        return outcome
+    return await arbitration.dispatcher.submit(charger_id, request)
 
 
 async def reserve(

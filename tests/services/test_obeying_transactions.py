@@ -266,6 +266,15 @@ async def test_16_stops_its_own_transaction_and_releases_the_cable(charger: Vers
 
 
 @pytest.mark.parametrize("charger", Version)
+async def test_nothing_stops_for_a_cable_that_the_rules_keep(charger: Version) -> None:
+    out = served(V16, charger)
+    await start(out)
+    runs(out)
+    assert await unlock(out) == "UnlockFailed"  # it asks again too soon
+    assert asked(out, StopCharging) == asked(out, Unlock) == []
+
+
+@pytest.mark.parametrize("charger", Version)
 async def test_the_cable_of_another_s_session_stays(charger: Version) -> None:
     out = served(V16, charger)
     runs(out)

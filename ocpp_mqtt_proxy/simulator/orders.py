@@ -47,7 +47,7 @@ def _here(at: Target) -> bool:
 def _start(box: Box, order: commands.StartCharging, now: datetime) -> Outcome:
     if not box.ready or not _here(order.at):
         return refused(Reason.CHARGER_REJECTED)
-    box.authorize(Welcome(IdToken(order.id_tag), now, order.remote_start_id, order.limit), now)
+    box.authorize(Welcome(IdToken(order.id_tag, order.kind), now, order.remote_start_id, order.limit), now)
     return done()
 
 

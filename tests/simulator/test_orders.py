@@ -9,7 +9,7 @@ import pytest
 
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Target
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, StopReason
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, StopReason, TokenKind
 from ocpp_mqtt_proxy.core.reports import InventoryReported, MeterReported, Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.settings import METER_INTERVAL, RATE_UNIT
 from ocpp_mqtt_proxy.ocppj import settings
@@ -59,7 +59,7 @@ def test_it_starts_for_the_tag_and_says_on_whose_word(box: Box) -> None:
     assert told(box, start(limit=Amps(9))).ok
     event = next(report for report in box.reports if isinstance(report, TransactionReported))
     assert (event.phase, event.trigger, event.remote_start_id) == (Phase.STARTED, "remote_start", 7)
-    assert event.token == IdToken("B")
+    assert event.token == IdToken("B", TokenKind.CENTRAL)
     assert box.offered == 9
 
 

@@ -72,7 +72,10 @@ class Caller:
         return pending.reply
 
     def take(self, reply: Reply) -> None:
-        """An answer came. What is late, after the connection was lost too, or answers nothing, is dropped."""
+        """An answer came. What is late, after the connection was lost too, or answers nothing, is dropped.
+
+        The next call goes a moment later: who gets this answer may give up others because of it.
+        """
         if self._gone or self._gate.answer(reply.id) is None:
             log.info("%s: an answer that nobody waits for (%s)", self._name, reply.id[: rpc.MAX_ID])
             return
@@ -80,7 +83,8 @@ class Caller:
         self._end(pending)
         if not pending.reply.done():
             pending.reply.set_result(reply)
-        self._send_next()
+        if self._gate.waiting:
+            pending.reply.get_loop().call_soon(self._send_next)
 
     def hang_up(self) -> None:
         """Nobody will answer any more."""

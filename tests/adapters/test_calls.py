@@ -192,9 +192,27 @@ async def test_an_answer_that_nobody_waits_for_any_more_lets_the_next_call_go() 
     left.cancel()
     unsent.cancel()
     caller.take(CallResult(json.loads(frames[0])[1], {}))
+    await asyncio.sleep(0)
     assert [json.loads(frame)[2] for frame in frames] == ["Call0", "Call2"]
     caller.take(CallResult(json.loads(frames[1])[1], {"of": 2}))
     assert (await waiting) == CallResult(json.loads(frames[1])[1], {"of": 2})
+
+
+async def test_who_gets_an_answer_may_give_up_the_call_that_would_go_next() -> None:
+    frames: list[bytes] = []
+    caller = Caller("CP1", "the charger", frames.append, 60)
+    first, second = (caller.ask(f"Call{number}", {}) for number in range(2))
+
+    async def give_up_the_other() -> None:
+        await first
+        second.cancel()
+
+    giving_up = asyncio.create_task(give_up_the_other())
+    await asyncio.sleep(0)
+    caller.take(CallResult(json.loads(frames[0])[1], {}))
+    await giving_up
+    await asyncio.sleep(0)
+    assert len(frames) == 1
 
 
 async def test_a_call_that_nobody_waits_for_any_more_ends_in_time() -> None:

@@ -24,6 +24,17 @@ async def test_a_boot_is_answered_with_the_time_and_an_interval(house: House, ve
         assert "currentTime" in await charger.say("Heartbeat")
 
 
+async def test_a_charger_that_comes_without_a_boot_is_heard_and_asked_for_one(
+    house: House, home: Home, version: str, charger_id: str
+) -> None:
+    async with Charger.at(house.chargers, version, charger_id) as charger:
+        await charger.tell_status("Available")
+        await home.shows("status", "available")
+        assert await charger.until("TriggerMessage") == {"requestedMessage": "BootNotification"}
+        assert (await charger.boot("Triggered"))["status"] == "Accepted"
+        await home.hears("boot", reason="triggered")
+
+
 @case("TC_B_20_CSMS")
 async def test_an_idle_charger_restarts_when_it_is_asked_and_is_taken_back(charger: Charger, home: Home) -> None:
     await home.does("reset", type="soft")

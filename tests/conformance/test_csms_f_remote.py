@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.backends import backend, provider
 from tests.conformance.cases import case
 from tests.conformance.charger import PLACE, Charger, now, wh
-from tests.conformance.house import Home
+from tests.conformance.house import Home, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GIVEN = {"id_tags": [{"tag": "04A1B2C3", "name": "Anna"}], "unknown_id_tag": "reject"}
+GIVEN = {"id_tags": [{"tag": "04A1B2C3", "name": "Anna"}], "unknown_id_tag": "reject", "providers": [provider("night")]}
 
 GUEST = {"idToken": "GUEST", "type": "Central"}
 """No card of the house: a remote start's own is taken all the same."""
@@ -48,6 +49,52 @@ async def test_a_remote_start_takes_up_the_transaction_of_a_car_that_is_plugged_
     await home.shows("status", "charging")
     await is_the_owner_s(charger, home)
     assert home.heard("transaction_started") == 1
+
+
+async def plug_in(charger: Charger, home: Home) -> None:
+    """A transaction begins with the cable, and waits for a card."""
+    await charger.tell_status("Occupied")
+    await charger.event("Started", "CablePluggedIn", info={"chargingState": "EVConnected"})
+    await home.shows("transaction_id", charger.transaction)
+
+
+async def follow(charger: Charger) -> None:
+    """Do what the start from afar asks, in the transaction that runs."""
+    asked = await charger.until("RequestStartTransaction")
+    info = {"remoteStartId": asked["remoteStartId"], "chargingState": "Charging"}
+    await charger.event("Updated", "RemoteStart", idToken=asked["idToken"], info=info)
+
+
+async def test_the_switch_starts_what_waits_for_a_card(charger: Charger, home: Home) -> None:
+    await plug_in(charger, home)
+    await home.watcher.set(f"charger/{home.charger}/connector/1/charging", "ON")
+    await follow(charger)
+    await is_the_owner_s(charger, home)
+
+
+async def test_a_start_of_what_waits_for_a_card_may_have_a_limit(charger: Charger, home: Home) -> None:
+    await plug_in(charger, home)
+    await home.does("start", id_tag="GUEST", limit_amps=10)
+    await follow(charger)
+    await home.shows("effective_limit", "10")
+
+
+async def test_a_provider_may_start_what_waits_for_a_card(house: House, charger: Charger, home: Home) -> None:
+    await plug_in(charger, home)
+    async with backend(house.service, "night") as night:
+        await night.does("start", charger=home.charger)
+        await follow(charger)
+        await home.shows("session_provider", "night")
+        await home.shows("status", "charging")
+    assert home.heard("transaction_started") == 1
+
+
+async def test_what_has_its_card_is_not_started_again(charger: Charger, home: Home) -> None:
+    await charger.charge()
+    await home.shows("status", "charging")
+    result = await home.does("start", id_tag="GUEST")
+    assert result["transaction_id"] == charger.transaction
+    assert charger.asked("RequestStartTransaction") == []
 
 
 @case("TC_F_01_CSMS")

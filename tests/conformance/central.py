@@ -38,7 +38,10 @@ Answer = Payload | Unable | None
 
 @dataclass
 class Desk:
-    """Where a CSMS looks after one charger, over all its connections. `answers` are its own to a call."""
+    """Where a CSMS looks after one charger, over all its connections.
+
+    `answers` are its own to a call; `kept_waiting` are those calls that it has not answered.
+    """
 
     central: Central
     calls: list[tuple[str, Payload]] = field(default_factory=list)
@@ -46,6 +49,7 @@ class Desk:
     answers: dict[str, Answer | Callable[[Payload], Answer]] = field(default_factory=dict)
     socket: ServerConnection | None = None
     started: int = 0
+    kept_waiting: list[tuple[str, str, Payload]] = field(default_factory=list)
     _waiting: dict[str, tuple[str, asyncio.Future[Payload | Unable]]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -59,11 +63,11 @@ class Desk:
     async def until(self, action: str, fits: Callable[[Payload], Any] = lambda _: True, *, number: int = 1) -> Payload:
         """Wait for a call, or so many of them; the last."""
 
-        def found() -> Payload | None:
+        def found() -> list[Payload]:
             fitting = [payload for payload in self.told(action) if fits(payload)]
-            return fitting[-1] if len(fitting) >= number else None
+            return fitting if len(fitting) >= number else []
 
-        return dict(await self.wait(found))
+        return dict((await self.wait(found))[-1])
 
     async def wait(self, condition: Callable[[], Any]) -> Any:
         """Wait until something holds of what it heard; its value."""
@@ -154,6 +158,15 @@ class Desk:
             await self.blurt(json.dumps([4, number, answer.code, "", {}]))
         elif answer is not None:
             await self.blurt(json.dumps([3, number, answer]))
+        else:
+            self.kept_waiting.append((number, action, payload))
+
+    async def answer(self) -> None:
+        """Answer what was kept waiting, and keep nothing of that kind waiting any more."""
+        waiting, self.kept_waiting = self.kept_waiting, []
+        for number, action, payload in waiting:
+            self.answers.pop(action, None)
+            await self.blurt(json.dumps([3, number, self._usual(action, payload)]))
 
     def _usual(self, action: str, payload: Payload) -> Payload:
         """What it answers where a test says nothing."""

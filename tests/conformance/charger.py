@@ -152,6 +152,29 @@ class Charger:
         await self.event("Ended", "EVCommunicationLost", info=info, meterValue=wh(register, END))
         await self.tell_status("Available")
 
+    # Transactions of 1.6
+
+    async def start(self, tag: str = CARD, register: int = 1000, **more: Any) -> str:
+        """A transaction begins; the number that it is given."""
+        told = {"connectorId": 1, "idTag": tag, "meterStart": register, "timestamp": now(), **more}
+        answer = await self.say("StartTransaction", **told)
+        self.transaction = str(answer["transactionId"])
+        await self.tell_status("Charging")
+        return self.transaction
+
+    async def read(self, register: float) -> None:
+        """A reading in a transaction."""
+        sample = {"value": str(register), "context": "Sample.Periodic", "measurand": "Energy.Active.Import.Register"}
+        value = [{"timestamp": now(), "sampledValue": [sample]}]
+        await self.say("MeterValues", connectorId=1, transactionId=int(self.transaction), meterValue=value)
+
+    async def stop(self, register: int = 3000, reason: str = "Local") -> None:
+        """The transaction ends, and its car leaves."""
+        told = {"transactionId": int(self.transaction), "meterStop": register, "timestamp": now(), "reason": reason}
+        await self.say("StopTransaction", **told)
+        await self.tell_status("Finishing")
+        await self.tell_status("Available")
+
     # What it is asked
 
     def asked(self, action: str) -> list[Payload]:

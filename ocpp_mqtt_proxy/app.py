@@ -45,6 +45,7 @@ from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, price
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.metrics.tally import COUNTED, Tally
 from ocpp_mqtt_proxy.mqtt_face import MqttFace
+from ocpp_mqtt_proxy.ports import Clock
 from ocpp_mqtt_proxy.reporting import Reporting
 from ocpp_mqtt_proxy.service_face import ServiceFace
 from ocpp_mqtt_proxy.topics import Topics
@@ -74,9 +75,10 @@ class App:
         timing: Timing | None = None,
         supervisor: Supervisor | None = None,
         budget: Budget | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.config = config
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.supervisor = supervisor if supervisor is not None else Supervisor.of()
         self.store = Store(Path(config.database.path), zone_of(config))
         self.books = Books(self.store, self.clock, zone_of(config), house_of(config).cards)

@@ -20,6 +20,7 @@ from ocpp_mqtt_proxy.app import App
 from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.demo.broker import free_port
+from ocpp_mqtt_proxy.ports import Clock
 from tests.brokers import Broker
 
 PATIENCE = 20.0
@@ -83,13 +84,14 @@ async def running(
     timing: Timing = QUICK,
     supervisor: Any = None,
     budget: Budget | None = None,
+    clock: Clock | None = None,
     **given: Any,
 ) -> AsyncIterator[Running]:
     """The service, running; `given` are configuration keys."""
     file = folder / "options.json"
     file.write_text(json.dumps(options(folder, broker, **given)))
     config = config_file.load(file, {})
-    app = App(config, timing, supervisor, budget)
+    app = App(config, timing, supervisor, budget, clock)
     await app.start()
     try:
         if app.mqtt is not None and broker is not None:

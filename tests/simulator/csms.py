@@ -33,7 +33,11 @@ def now() -> str:
 
 @dataclass
 class Csms:
-    """A CSMS with one charger. What it hears is kept over all its connections."""
+    """A CSMS with one charger. What it hears is kept over all its connections.
+
+    `number` is the id that it gives the so manieth transaction (1.6), `message_id` the id of its next call.
+    It says nothing while `talks` is not set, and answers later.
+    """
 
     version: str
     heard: list[list[Any]] = field(default_factory=list)
@@ -42,13 +46,19 @@ class Csms:
     errors_to_come: int = 0
     deaf: bool = False
     interval: int = 300
+    number: Callable[[int], int] = lambda started: 700 + started
+    message_id: Callable[[], object] | None = None
     visits: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     charger: Any = None
     socket: ServerConnection | None = None
     port: int = 0
+    talks: asyncio.Event = field(default_factory=asyncio.Event)
     _server: Server | None = None
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        self.talks.set()
 
     @property
     def url(self) -> str:
@@ -69,6 +79,8 @@ class Csms:
         assert socket.request is not None
         self.headers = dict(socket.request.headers.raw_items())
         self.charger = POINTS[self.version](socket.request.path.rpartition("/")[2], Tape(self, socket), self)
+        if self.message_id is not None:
+            self.charger._unique_id_generator = self.message_id
         self.socket = socket
         self.visits += 1
         with contextlib.suppress(ConnectionClosed):
@@ -144,6 +156,7 @@ class Tape:
                 return frame
 
     async def send(self, frame: str) -> None:
+        await self.csms.talks.wait()
         await self.csms.note(self.csms.said, frame)
         await self.socket.send(frame)
 
@@ -174,7 +187,7 @@ class Point16(ChargePoint16):
     @on("StartTransaction")
     def _start(self, id_tag: str, **_: Any) -> Any:
         self.csms.stumble()
-        number = 700 + len(self.csms.calls("StartTransaction"))
+        number = self.csms.number(len(self.csms.calls("StartTransaction")))
         return result16.StartTransaction(number, {"status": self.csms.verdict(id_tag)})
 
     @on("StopTransaction")
@@ -242,6 +255,22 @@ class Point201(ChargePoint201):
     @on("LogStatusNotification")
     def _log(self, **_: Any) -> Any:
         return self.answers.LogStatusNotification()
+
+    @on("NotifyEvent")
+    def _notify(self, **_: Any) -> Any:
+        return self.answers.NotifyEvent()
+
+    @on("NotifyChargingLimit")
+    def _limit(self, **_: Any) -> Any:
+        return self.answers.NotifyChargingLimit()
+
+    @on("ClearedChargingLimit")
+    def _no_limit(self, **_: Any) -> Any:
+        return self.answers.ClearedChargingLimit()
+
+    @on("ReservationStatusUpdate")
+    def _reservation(self, **_: Any) -> Any:
+        return self.answers.ReservationStatusUpdate()
 
 
 class Point21(ChargePoint21, Point201):

@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.services.obeying import obey
 from ocpp_mqtt_proxy.services.plan import plans_of
 from ocpp_mqtt_proxy.services.roster import Services
 from ocpp_mqtt_proxy.services.views import Overview
+from ocpp_mqtt_proxy.turns import Turnstile
 
 
 class ServiceFace:
@@ -26,12 +27,13 @@ class ServiceFace:
     def __init__(self, config: Config, arbitration: Arbitration, store: Store, budget: Budget) -> None:
         self._store = store
         self._plans = plans_of(config)
+        turns = Turnstile()
         self.dialer = Dialer(log_frames=config.log.frames, budget=budget)
         self.services = Services(
             arbitration=arbitration,
             plans=self._plans,
             outbox=store.outbox,
-            ways=Ways(self.dialer, obey, Courier),
+            ways=Ways(self.dialer, obey, lambda out: Courier(out, turns=turns)),
         )
         self.overview = Overview(self.services)
 

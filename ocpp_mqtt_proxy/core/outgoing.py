@@ -5,7 +5,7 @@ It is written down together with what it tells of, and goes when the service has
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ocpp_mqtt_proxy.core.reports import SecurityReported, TransactionReported
@@ -22,7 +22,7 @@ class Outgoing:
     """One message that waits for one service.
 
     `number` is its place in the queue of all of them; `heard_at` is by our clock. `session_id` is empty where it
-    belongs to no session.
+    belongs to no session. `document` is `told` as it is written down, where somebody has found that already.
     """
 
     service: str
@@ -31,6 +31,7 @@ class Outgoing:
     heard_at: datetime
     told: Told
     session_id: str = ""
+    document: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
 from ocpp_mqtt_proxy.core.reports import Phase, SecurityReported
-from ocpp_mqtt_proxy.ocppj.dialect import Payload
+from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import wording
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused
+from ocpp_mqtt_proxy.turns import Turnstile
 
 T = TypeVar("T")
 
@@ -63,11 +64,12 @@ class GivenUp(Exception):
 class Courier:
     """Delivers what waits for one service about one charger, one message after the other.
 
-    `pause` waits for seconds.
+    `pause` waits for seconds. What it tells it puts into words in its turn among all couriers with the same `turns`.
     """
 
     out: Outstation
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    turns: Turnstile = field(default_factory=Turnstile)
 
     async def drain(self) -> None:
         """Return when all that waits now is delivered or given up; also where the link is lost."""
@@ -97,14 +99,16 @@ class Courier:
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         """Tell it, or give it up; either is on disk then. Raises LinkLost."""
-        given_up = False
+        given_up, calls = False, Calls()
+        await self.turns.turn()
         try:
             if not self._is_told(outgoing):
-                await self._tell(outgoing)
+                calls = self._words(outgoing)
+                await self._tell(outgoing, calls)
         except GivenUp as error:
             given_up = True
             log.warning("%s: %s is given up: %s", self.out.name, _name(outgoing), error)
-        self._mark(outgoing)
+        self._mark(outgoing, calls)
         await self._keep(Delivered(outgoing.number, given_up), self.out.peer)
 
     def _is_told(self, outgoing: Outgoing) -> bool:
@@ -114,24 +118,23 @@ class Courier:
             return False
         return known.ended or (known.started and outgoing.told.phase is Phase.STARTED)
 
-    async def _tell(self, outgoing: Outgoing) -> None:
+    async def _tell(self, outgoing: Outgoing, calls: Calls) -> None:
         """Send a message in the service's words, call by call. Raises LinkLost, GivenUp."""
-        calls = self._words(outgoing)
         for action, payload in calls:
             await self._call(outgoing, action, payload)
             if len(calls) > 1:
                 await self._keep(self.out.peer)  # what it has answered it is not asked again
 
-    def _words(self, outgoing: Outgoing) -> list[tuple[str, Payload]]:
+    def _words(self, outgoing: Outgoing) -> Calls:
         try:
             return wording.calls(self.out, outgoing)
         except Exception as error:  # what has no words, by whatever fault of ours, must not hold up the rest for ever
             log.exception("%s: no words for %s", self.out.name, _name(outgoing))
             raise GivenUp("it has no words") from error
 
-    def _mark(self, outgoing: Outgoing) -> None:
+    def _mark(self, outgoing: Outgoing, calls: Calls) -> None:
         try:
-            wording.told(self.out, outgoing)
+            wording.told(self.out, outgoing, calls)
         except Exception:  # likewise
             log.exception("%s: %s leaves no trace", self.out.name, _name(outgoing))
 

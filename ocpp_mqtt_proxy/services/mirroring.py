@@ -76,7 +76,7 @@ def follow(out: Outstation, report: Report | None, facts: Sequence[Fact]) -> lis
             following.security(of_it)
     if not out.caught_up:
         following.catch_up()
-    return [*following.messages, out.peer] if following.messages or following.changed else []
+    return [*following.messages, out.peer] if following.changed else following.messages
 
 
 _News = dict[str, tuple[Session, list[Fact]]]
@@ -216,6 +216,7 @@ class _Following:
             turn=before.turn + 1 if before else 1,
         )
         self.out.peer.transactions[known.key] = known
+        self.changed = True
         self._note_card_and_register(session, known)
         if known.meter_start is None:
             known.meter_start = _register_of(self.out.station.connectors[session.connector])
@@ -308,7 +309,7 @@ class _Following:
             self._tell(replace(start, place=self.out.station.connectors[session.connector].place), known)
         told.meter_stop = known.register(session.energy)
         self._tell(told, known)
-        known.over = True
+        known.over = self.changed = True
         self._forget(known)
 
     def _last_word(self, session: Session, known: PeerTransaction) -> TransactionReported:
@@ -348,7 +349,7 @@ class _Following:
             if session is None:
                 told = TransactionReported(Phase.ENDED, known.ours, self.now, stop_reason=StopReason.OTHER)
                 self._tell(replace(told, meter_stop=known.meter_start), known)
-                known.over = True
+                known.over = self.changed = True
             elif not session.running and not self._awaits_its_end(session):
                 self._note_card_and_register(session, known)
                 self._end(session, known, _end_of(session))

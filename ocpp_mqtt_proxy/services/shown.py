@@ -82,7 +82,9 @@ def _on(series: _Series, readings: tuple[Reading, ...]) -> Iterator[Reading]:
         elif reading.value != series.held:  # what waits to be confirmed was not counted either
             value = reading.value + series.shift if abs(series.shift) > NOISE_WH else reading.value
             if series.fits(value):
-                yield reading._replace(value=min(value, series.now))
+                yield (
+                    reading if value == reading.value <= series.now else reading._replace(value=min(value, series.now))
+                )
 
 
 def _is_the_register(reading: Reading) -> bool:

@@ -79,12 +79,11 @@ _ANSWERED_WITH_A_VERDICT = frozenset({"StartTransaction", "TransactionEvent"})
 """That of a StopTransaction is about a card that is done charging."""
 
 
-def told(out: Outstation, outgoing: Outgoing) -> None:
-    """A message was answered or given up, or there was nothing to say."""
+def told(out: Outstation, outgoing: Outgoing, said: Calls) -> None:
+    """A message was answered or given up, said in these calls; in none where there was nothing to say."""
     known, report = out.peer.transactions.get(outgoing.session_id), outgoing.told
     if known is None or isinstance(report, SecurityReported):
         return
-    said = calls(out, outgoing)
     if said:
         known.started = True
         known.seq += len(said) if out.version is not Version.V16 else 0

@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.adapters.store import Store, backups, rows, services, thinning
 from ocpp_mqtt_proxy.adapters.store.migrations import scripts
-from ocpp_mqtt_proxy.adapters.store.outbox import Bounds
+from ocpp_mqtt_proxy.adapters.store.outbox import AT_HAND, Bounds
 from ocpp_mqtt_proxy.adapters.store.thinning import Waiting
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import (
@@ -115,7 +115,7 @@ samples = st.builds(Sample, optional(instants), st.lists(readings, max_size=3).m
 reports = any_of(TransactionReported, samples=st.lists(samples, max_size=3).map(tuple))
 
 
-messages = any_of(Outgoing, told=reports | any_of(SecurityReported))
+messages = any_of(Outgoing, told=reports | any_of(SecurityReported), document=st.just(""))
 
 
 Through = Callable[[Change, str], sqlite3.Row]
@@ -297,14 +297,28 @@ async def test_numbers_go_on_above_what_waits_after_a_restart(file: Path) -> Non
         assert store.outbox.number() == max(last) + 1
 
 
-async def test_a_message_that_cannot_be_read_stands_in_nobody_s_way(store: Store, file: Path) -> None:
-    bad, worse, good = (a_message(store) for _ in range(3))
-    await record(store, bad, worse, good)
+async def test_a_message_that_cannot_be_read_stands_in_nobody_s_way(file: Path) -> None:
+    async with opened(file) as store:
+        bad, worse, good = (a_message(store) for _ in range(3))
+        await record(store, bad, worse, good)
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("UPDATE outgoing SET message = '{' WHERE number = ?", (bad.number,))
         connection.execute("UPDATE outgoing SET form = 9 WHERE number = ?", (worse.number,))
-    assert await store.outbox.head(*QUEUE) == [good]
-    assert (store.outbox.depth(*QUEUE).messages, store.outbox.depth(*QUEUE).dropped) == (1, 2)
+    async with opened(file) as store:
+        assert await store.outbox.head(*QUEUE) == [good]
+        assert (store.outbox.depth(*QUEUE).messages, store.outbox.depth(*QUEUE).dropped) == (1, 2)
+
+
+@pytest.mark.parametrize("count", [AT_HAND, AT_HAND + 1])
+async def test_what_is_at_hand_and_what_is_on_disk_are_the_same(store: Store, count: int) -> None:
+    messages = [a_message(store) for _ in range(count)]
+    await record(store, *messages)
+    assert await store.outbox.head(*QUEUE, 100) == messages
+    latest = a_message(store)
+    await record(store, *(Delivered(message.number) for message in messages[:-2]), latest)
+    assert await store.outbox.head(*QUEUE) == [*messages[-2:], latest]
+    await store.outbox.load()
+    assert await store.outbox.head(*QUEUE) == [*messages[-2:], latest]
 
 
 async def test_a_message_that_nothing_can_write_does_not_hold_back_the_rest(store: Store) -> None:

@@ -125,9 +125,10 @@ class Service:
     def deliver(self, most: int = 10_000, *, losing_answers: int = 0, refusing: bool = False) -> None:
         """Tell it what waits, while it is there; answers may be lost, or every call be refused until given up."""
         for outgoing in self.waiting[:most] if self.out.accepted else []:
-            for action, payload in wording.calls(self.out, outgoing):
+            calls = wording.calls(self.out, outgoing)
+            for action, payload in calls:
                 self._call(outgoing, action, payload, losing_answers, refusing)
-            wording.told(self.out, outgoing)
+            wording.told(self.out, outgoing, calls)
             self.out.hub.ledger.note([Delivered(outgoing.number), self.out.peer])
 
     def _call(self, outgoing: Outgoing, action: str, payload: dict[str, Any], lost: int, refusing: bool) -> None:

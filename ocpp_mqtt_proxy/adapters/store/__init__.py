@@ -39,6 +39,7 @@ from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.core.virtual import Virtual
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.turns import in_turns
 
 __all__ = ["Filter", "Incident", "Page", "Reported", "Store", "Wanted"]
 
@@ -250,6 +251,7 @@ class Store:
             await self._noted.wait()
             await asyncio.sleep(BATCH_SECONDS)
             try:
+                await in_turns(services.documented(list(self._notes.values())))
                 await self.flush()
             except LedgerFailed:
                 await asyncio.sleep(RETRY_SECONDS)

@@ -30,6 +30,9 @@ Pair = tuple[str, str]
 
 Select = Callable[[str, tuple[object, ...]], Awaitable[Iterable[Row]]]
 
+AT_HAND = 20
+"""Messages of a queue that are kept at hand at most: of one that is longer none is, since its service is away."""
+
 CHUNK = 100
 """Messages dropped in one transaction: what chargers wait for waits for no more than that."""
 
@@ -58,7 +61,8 @@ class _Queue:
     """What waits for one service about one charger.
 
     `unwritten` are changes that are not known to be on disk, by numbers. No number above `handed` was ever shown.
-    `enough` is how much there must be before it is thinned again, where that did not help.
+    `enough` is how much there must be before it is thinned again, where that did not help. `fresh` are messages on disk
+    that are also at hand; while that is all that wait, nobody need look there.
     """
 
     waiting: int = 0
@@ -68,6 +72,20 @@ class _Queue:
     handed: int = 0
     enough: int = 0
     said: bool = False
+    fresh: dict[int, Outgoing] = field(default_factory=dict)
+
+    def take(self, outgoing: Outgoing) -> None:
+        """One more is on disk."""
+        self.waiting += 1
+        if self.waiting <= AT_HAND:
+            self.fresh[outgoing.number] = outgoing
+        else:
+            self.fresh.clear()
+
+    def give(self, number: int) -> None:
+        """One is there no more."""
+        self.waiting -= 1
+        self.fresh.pop(number, None)
 
 
 class Outbox(Port):
@@ -95,6 +113,7 @@ class Outbox(Port):
         found = await self._select("SELECT number, service, charger FROM outgoing ORDER BY number", ())
         for queue in self._queues.values():
             queue.waiting = 0
+            queue.fresh.clear()
         self._whose = {row["number"]: (row["service"], row["charger"]) for row in found}
         for number, pair in self._whose.items():
             self._queue(*pair).waiting += 1
@@ -131,8 +150,12 @@ class Outbox(Port):
             return []
         before = min((n for n, one in queue.unwritten.items() if isinstance(one, Outgoing)), default=_NO_NUMBER)
         gone = [n for n, one in queue.unwritten.items() if isinstance(one, Delivered)]
-        found = await self._select(_HEAD, (service, charger, before, most + len(gone)))
-        shown = [one for one in await self._read(queue, found) if one.number not in gone][:most]
+        if len(queue.fresh) == queue.waiting:
+            found = [queue.fresh[number] for number in sorted(queue.fresh) if number < before]
+        else:
+            on_disk = await self._select(_HEAD, (service, charger, before, most + len(gone)))
+            found = await self._read(queue, on_disk)
+        shown = [one for one in found if one.number not in gone][:most]
         queue.handed = max([queue.handed, *(one.number for one in shown)])
         return shown
 
@@ -215,7 +238,7 @@ class Outbox(Port):
             return
         if outgoing.number not in self._whose:
             self._whose[outgoing.number] = pair
-            queue.waiting += 1
+            queue.take(outgoing)
         queue.arrival.set()
         if queue.waiting > max(queue.enough, self.bounds.most(len(self._queues))) and pair not in self._thinning:
             task = self._thinning[pair] = asyncio.create_task(self._thin(pair))
@@ -226,7 +249,7 @@ class Outbox(Port):
         if pair is None:
             return
         queue = self._queue(*pair)
-        queue.waiting -= 1
+        queue.give(delivered.number)
         queue.dropped += delivered.given_up
         queue.unwritten.pop(delivered.number, None)
         if not queue.waiting:
@@ -245,6 +268,7 @@ class Outbox(Port):
         for (_, of), queue in self._queues.items():
             if of == charger:
                 queue.unwritten.clear()
+                queue.fresh.clear()
                 queue.waiting = 0
         self._whose = {number: pair for number, pair in self._whose.items() if pair[1] != charger}
         for table in ("outgoing", "peer", "virtual_state"):
@@ -313,7 +337,8 @@ class Outbox(Port):
     async def _drop(self, queue: _Queue, numbers: list[int]) -> None:
         await self._put((services.DELIVERED, (number,)) for number in numbers)
         gone = [number for number in numbers if self._whose.pop(number, None)]
-        queue.waiting -= len(gone)
+        for number in gone:
+            queue.give(number)
         queue.dropped += len(gone)
 
 

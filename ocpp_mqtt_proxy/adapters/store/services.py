@@ -6,12 +6,15 @@ has more, and both can be read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from sqlite3 import Row
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.outgoing import Outgoing, Told
 from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.reports import Phase, SecurityReported, TransactionReported
@@ -51,8 +54,23 @@ def outgoing_row(outgoing: Outgoing, heard_at: str) -> tuple[object, ...]:
         kind_of(outgoing.told),
         heard_at,
         FORM,
-        _document(outgoing.told),
+        outgoing.document or _document(outgoing.told),
     )
+
+
+def documented(changes: Iterable[Change]) -> Iterator[None]:
+    """Find how messages are written down, one at a time: chargers wait for no more. Services often hear the same."""
+    before: Outgoing | None = None
+    for message in changes:
+        if not isinstance(message, Outgoing):
+            continue
+        if before is not None and before.told == message.told:
+            message.document = before.document
+        else:
+            with suppress(ValueError, TypeError):  # what cannot be written at all is said when it should be
+                message.document = _document(message.told)
+        before = message
+        yield
 
 
 def outgoing(row: Row) -> Outgoing:

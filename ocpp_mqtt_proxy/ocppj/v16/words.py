@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 
@@ -23,7 +24,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
-from ocpp_mqtt_proxy.ocppj.labels import read
+from ocpp_mqtt_proxy.ocppj.labels import KEPT, read
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -190,14 +191,20 @@ def _signed_value(given: Reading, signed: Signed) -> dict[str, object]:
 
 def sampled_value(given: Reading) -> dict[str, object]:
     """A reading as a sampledValue. Words that the schema lacks are left out."""
-    unit = SPELLED.get(given.unit, given.unit)
+    label = _label(given.measurand, given.unit, given.phase, given.context, given.location)
+    return {"value": f"{given.value:.10g}", **label}
+
+
+@lru_cache(KEPT)
+def _label(measurand: str, unit: str, phase: str | None, context: str, location: str | None) -> dict[str, object]:
+    """The words around a number, found once."""
+    unit = SPELLED.get(unit, unit)
     return without_nothing(
-        value=f"{given.value:.10g}",
-        measurand=given.measurand,
+        measurand=measurand,
         unit=unit if unit in _UNITS_OF_SCHEMA else None,
-        phase=given.phase if given.phase in alike.PHASES else None,
-        context=given.context if given.context in alike.CONTEXTS else None,
-        location=given.location if given.location in alike.LOCATIONS else None,
+        phase=phase if phase in alike.PHASES else None,
+        context=context if context in alike.CONTEXTS else None,
+        location=location if location in alike.LOCATIONS else None,
     )
 
 

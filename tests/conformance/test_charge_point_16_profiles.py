@@ -155,7 +155,7 @@ async def test_that_no_profile_is_meant_is_told(box: Charger, desk: Desk, criter
 @case("16_CP_COMPOSITE")
 async def test_what_flows_is_the_smallest_of_all_that_have_a_say(tmp_path: Path, served: object) -> None:
     async with Central.of("1.6") as one, Central.of("1.6") as other:
-        given = {
+        given: Payload = {
             "ocpp_services": [service(one, "first"), service(other, "second")],
             "providers": [provider("first"), provider("second")],
             "rate_limit_seconds": 0,

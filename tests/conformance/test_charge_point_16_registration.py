@@ -11,7 +11,7 @@ from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.reports import BootAnswer
 from ocpp_mqtt_proxy.services.registration import OWN_WAIT, Registration
 from tests.conformance.cases import case
-from tests.conformance.central import Desk, Served
+from tests.conformance.central import Answering, Desk, Served
 from tests.conformance.charger import CARD, Charger, Payload, now
 from tests.fakes import NOON
 
@@ -25,7 +25,7 @@ LONG_AGO = "2001-01-01T00:00:00Z"
 START = {"idTag": CARD, "connectorId": 1}
 
 
-def boots(*answers: tuple[str, int]) -> object:
+def boots(*answers: tuple[str, int]) -> Answering:
     """What the CSMS answers to one boot after another; the last over and over."""
     left = list(answers)
 

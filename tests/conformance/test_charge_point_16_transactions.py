@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
 from ocpp_mqtt_proxy.services import redial
+from ocpp_mqtt_proxy.services.ports import NoAnswer
 from tests.conformance.cases import case
-from tests.conformance.central import Central, Desk, Served, provider, service
+from tests.conformance.central import Answering, Central, Desk, Served, provider, service
 from tests.conformance.charger import Charger, Payload, Unable
 from tests.running import running
+from tests.services.test_courier import a_bench, refusing
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -44,7 +48,7 @@ async def attempts(desk: Desk, number: int) -> None:
         assert await desk.ask("ChangeConfiguration", key=key, value=str(value)) == {"status": "Accepted"}
 
 
-def failing(times: int, then: Payload) -> object:
+def failing(times: int, then: Payload) -> Answering:
     """An error so many times, and then an answer."""
     left = [Unable("InternalError")] * times
 
@@ -116,6 +120,18 @@ async def test_what_is_answered_with_an_error_is_told_again_as_it_was_and_in_ord
     assert {told["transactionId"] for told in desk.told("StopTransaction")} == {77}
 
 
+@pytest.mark.parametrize("failure", [NoAnswer("in time"), refusing(ErrorCode.INTERNAL_ERROR)], ids=str)
+@case("16_CP_RETRY")
+async def test_each_wait_is_longer_than_the_one_before(served: Served, failure: Exception) -> None:
+    """By our own courier, since nobody waits for minutes."""
+    bench = a_bench(Version.V16, failure, failure)
+    bench.out.virtual.settings |= {"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "40"}
+    bench.put_session()
+    await bench.courier.drain()
+    assert bench.pauses == [40.0, 80.0]
+    assert [action for action, _ in bench.sent] == ["StartTransaction"] * 3 + ["StopTransaction"]
+
+
 @case("16_CP_RETRY")
 async def test_after_the_last_attempt_what_follows_is_told(box: Charger, desk: Desk) -> None:
     await attempts(desk, 2)
@@ -173,7 +189,7 @@ async def test_what_it_missed_it_is_told_in_order_once_it_is_back(
 @case("16_CP_DOWN")
 async def test_what_it_missed_outlives_a_restart_of_ours(served: Served, tmp_path: Path) -> None:
     async with Central.of("1.6") as central:
-        given = {"ocpp_services": [service(central, authority=["transactions"])], "providers": [provider()]}
+        given: Payload = {"ocpp_services": [service(central, authority=["transactions"])], "providers": [provider()]}
         desk = central.desk("CP1")
         async with running(tmp_path, None, **given) as one, Charger.at(one.chargers, "1.6", "CP1") as before:
             await before.boot()

@@ -226,7 +226,7 @@ async def test_profiles_outlive_a_boot_of_the_charger(box: Charger, desk: Desk) 
 @case("TC_K_13_CS")
 async def test_profiles_outlive_a_restart_of_ours(served: Any, tmp_path: Path) -> None:
     async with Central.of(served.central.version) as central:
-        given = {"ocpp_services": [service(central)], "providers": [provider()]}
+        given: Payload = {"ocpp_services": [service(central)], "providers": [provider()]}
         desk = central.desk("CP1")
         for boots in (1, 2):
             async with (

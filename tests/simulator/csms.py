@@ -80,7 +80,7 @@ class Csms:
         self.headers = dict(socket.request.headers.raw_items())
         self.charger = POINTS[self.version](socket.request.path.rpartition("/")[2], Tape(self, socket), self)
         if self.message_id is not None:
-            self.charger._unique_id_generator = self.message_id
+            self.charger._unique_id_generator = self.message_id  # noqa: SLF001 (the package has no other way)
         self.socket = socket
         self.visits += 1
         with contextlib.suppress(ConnectionClosed):

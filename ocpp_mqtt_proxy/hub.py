@@ -44,6 +44,10 @@ be full in the morning. The session is written as soon as it can be.
 """
 
 
+THINKING_SECONDS = 0.003
+"""What a service that is asked has before everybody else is told: most have answered by then, and nobody who is told
+takes the processor from them."""
+
 _AT_ANY_TIME = (AuthorizationRequested, BootReported, HeartbeatReported)
 """What need not wait for the reports before it: it changes nothing that they change."""
 
@@ -77,6 +81,7 @@ class Hub:
     _turns: dict[str, asyncio.Event] = field(default_factory=dict)
     _on_disk: set[str] = field(default_factory=set)
     _errands: set[asyncio.Task[None]] = field(default_factory=set)
+    _untold: dict[str, list[tuple[Station, list[Fact]]]] = field(default_factory=dict)
     _teller: Teller = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,14 +145,32 @@ class Hub:
         if heard.durable:
             self._mirrored(station, heard, report)
             return self._delayed(self._record_then_answer(station, report, heard, heard.answer))
-        answer = self._relayed(station, report, heard.answer)  # first: a service thinks while we tell everybody else
-        self._conclude(station, self._mirrored(station, heard, report))
+        answer = self._relayed(station, report, heard.answer)
+        self.ledger.note(self._mirrored(station, heard, report).changes)
+        if isinstance(answer, Delayed):
+            self._tell_soon(station, heard.facts)
+        else:
+            self._tell(station, heard.facts)
         return answer
 
     def _relayed(self, station: Station, report: Report, ours: Answer) -> Answer | Delayed:
         """A service's answer where that is its to give, and ours where it gives none."""
         asked = self.mirror.ask(station, report, ours) if self.mirror is not None else None
         return ours if asked is None else Delayed(asked)
+
+    def _tell_soon(self, station: Station, facts: list[Fact]) -> None:
+        """Tell everybody in a moment; before anything else is told of the charger in any case."""
+        if not self._untold:
+            asyncio.get_running_loop().call_later(THINKING_SECONDS, self._tell_all)
+        self._untold.setdefault(station.id, []).append((station, facts))
+
+    def _tell_all(self) -> None:
+        for charger_id in list(self._untold):
+            self._catch_up(charger_id)
+
+    def _catch_up(self, charger_id: str) -> None:
+        for station, facts in self._untold.pop(charger_id, ()):
+            self._tell(station, facts)
 
     def _delayed(self, work: Coroutine[None, None, Answer]) -> Delayed:
         task = asyncio.create_task(work)
@@ -239,6 +262,7 @@ class Hub:
         self._tell(station, heard.facts)
 
     def _tell(self, station: Station, facts: Iterable[Fact]) -> None:
+        self._catch_up(station.id)
         self._teller.tell(station, facts)
         while station.due:
             self._put(station, station.due.pop(0))
@@ -311,6 +335,7 @@ class Hub:
     async def forget(self, charger_id: str) -> None:
         """Take a charger out of our books; its socket is closed. Raises UnknownCharger, LedgerFailed."""
         station = self.station(charger_id)
+        self._catch_up(charger_id)
         if link := self.links.pop(charger_id, None):
             link.close("forgotten by the owner")
             heard = rules.disconnect(station, "forgotten", self.clock.now(), self.numbers)
@@ -327,6 +352,7 @@ class Hub:
 
     def rest(self) -> list[Change]:
         """What to write down at a clean stop."""
+        self._tell_all()
         return [self._teller.rest(station) for station in self.stations.values()]
 
     def everything(self) -> list[Change]:

@@ -12,7 +12,7 @@ import pytest
 
 from ocpp_mqtt_proxy.authority import Authority
 from ocpp_mqtt_proxy.core.authorization import ACCEPTED, House
-from ocpp_mqtt_proxy.core.events import Fact
+from ocpp_mqtt_proxy.core.events import DataTransferred, Fact, HeartbeatHeard
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.model import IdToken, Version
 from ocpp_mqtt_proxy.core.reports import (
@@ -307,6 +307,36 @@ async def test_while_it_thinks_everything_else_of_the_charger_goes_on() -> None:
     link_of(out).open.set()
     async with asyncio.timeout(PATIENCE):
         await waiting
+
+
+async def test_while_it_thinks_everybody_else_is_told_of_the_call() -> None:
+    out = relaying()
+    link_of(out).open.clear()
+    facts = out.hub.bus.mailbox("somebody", only=(DataTransferred,))
+    waiting = asking(out, MESSAGE)
+    async with asyncio.timeout(PATIENCE):
+        assert len(await facts.take()) == 1
+    assert not waiting.done()
+    link_of(out).open.set()
+    await waiting
+
+
+async def test_nothing_else_of_the_charger_is_told_before_the_call() -> None:
+    out = relaying()
+    facts = out.hub.bus.mailbox("somebody", only=(DataTransferred, HeartbeatHeard))
+    waiting = asking(out, MESSAGE)
+    out.hub.hear("CP1", HeartbeatReported())
+    assert [type(fact) for fact in facts.take_now()] == [DataTransferred, HeartbeatHeard]
+    await waiting
+
+
+async def test_a_call_is_told_before_the_program_ends() -> None:
+    out = relaying()
+    facts = out.hub.bus.mailbox("somebody", only=(DataTransferred,))
+    waiting = asking(out, MESSAGE)
+    out.hub.rest()
+    assert len(facts.take_now()) == 1
+    await waiting
 
 
 async def test_a_charger_that_asks_too_much_at_once_gets_our_answers() -> None:

@@ -23,6 +23,7 @@ from ocpp_mqtt_proxy.core.commands import (
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import Status, Version
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import states, tags
 from ocpp_mqtt_proxy.services.obeying import places, profiles, waiting
 from ocpp_mqtt_proxy.services.outstation import Outstation
@@ -113,8 +114,17 @@ async def _check(out: Outstation, order: CheckTransaction) -> Outcome:
     waits = out.outbox.depth(out.id, out.charger_id).messages > 0
     if not order.transaction_id:
         return done(waiting=waits)
-    known = out.peer.named(order.transaction_id) is not None
-    return done(running=_named(out, order.transaction_id) is not None, waiting=known and waits)
+    known = out.peer.named(order.transaction_id)
+    of_it = known is not None and waits and await _waits(out, known.key)
+    return done(running=_named(out, order.transaction_id) is not None, waiting=of_it)
+
+
+async def _waits(out: Outstation, key: str) -> bool:
+    """Whether anything of a transaction waits (E14.FR.04); while the disk does not tell, something may."""
+    try:
+        return await out.outbox.holds(out.id, out.charger_id, key)
+    except LedgerFailed:
+        return True
 
 
 # The cable

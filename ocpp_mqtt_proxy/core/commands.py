@@ -279,7 +279,8 @@ class GetConfiguration:
 class SetConfiguration:
     """Write configuration keys or variables. 1.6 takes one in a call: the hub sends one by one.
 
-    The outcome's `result["set"]` says for each name what became of it.
+    The outcome's `result["set"]` says for each name what became of it, and `because` as with `GetConfiguration` why
+    there is nothing to set.
     """
 
     values: tuple[tuple[str, str], ...]

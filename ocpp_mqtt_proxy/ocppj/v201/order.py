@@ -122,7 +122,7 @@ WITHOUT_VALUE = {
     "UnknownVariable": "unknown_variable",
     "NotSupportedAttributeType": "unknown_attribute",
 }
-"""Why a variable has no value to tell (GetVariableStatusEnumType)."""
+"""Why a variable has no value to tell, or cannot be set (Get- and SetVariableStatusEnumType)."""
 
 
 def _get_configuration(order: GetConfiguration) -> Asked:
@@ -162,7 +162,9 @@ def _changed(order: SetConfiguration, payload: Object) -> Outcome:
     for item in children(payload, "setVariableResult"):
         name = asked_name(item)
         statuses |= dict.fromkeys(names.get(name.lower(), [name]), text(item, "attributeStatus"))
-    return settled(statuses)
+    told = settled(statuses)
+    why = {name: WITHOUT_VALUE[word] for name, word in statuses.items() if word in WITHOUT_VALUE and word != "Rejected"}
+    return replace(told, result={**told.result, "because": why}) if why else told
 
 
 def _inventory(order: GetInventory) -> Asked:

@@ -133,7 +133,8 @@ OURS: Mapping[str, Ours] = {
     "OCPPCommCtrlr.MessageTimeout(Default)": Ours(_is("30"), None, "s"),
     "OCPPCommCtrlr.NetworkConfigurationPriority": Ours(_is("1")),
     "OCPPCommCtrlr.NetworkProfileConnectionAttempts": Ours(_is("1")),
-    "OCPPCommCtrlr.OfflineThreshold": Ours(_is("0"), None, "s"),
+    # All states follow on each boot (B01.FR.05), and a boot on each link: an outage is never too short for them.
+    "OCPPCommCtrlr.OfflineThreshold": Ours(_own("OCPPCommCtrlr.OfflineThreshold", "0"), _SECONDS, "s"),
     "OCPPCommCtrlr.QueueAllMessages": Ours(_is("false")),
     "OCPPCommCtrlr.RetryBackOffRandomRange": Ours(_is(str(round(redial.MOST * redial.SPREAD))), None, "s"),
     "OCPPCommCtrlr.RetryBackOffRepeatTimes": Ours(_is("7")),

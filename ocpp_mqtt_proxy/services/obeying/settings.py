@@ -132,7 +132,9 @@ async def _change_the_chargers(out: Outstation, name: str, own: str, value: str)
         return await _no(out, name, own, known=REJECTED)
     order = SetConfiguration(((own, value),))
     outcome = await wishes.manage(view.arbitration, out.id, out.charger_id, f"ChangeConfiguration {own}", order)
-    became = outcome.result.get("set")
+    became, because = outcome.result.get("set"), outcome.result.get("because")
+    if isinstance(because, dict) and own in because:
+        return str(because[own])
     if isinstance(became, dict) and own in became:
         return str(became[own])
     return NOT_SUPPORTED if outcome.reason is Reason.NOT_SUPPORTED else REJECTED

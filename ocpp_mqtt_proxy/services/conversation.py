@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.ocppj.alike import EPOCH
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
-from ocpp_mqtt_proxy.services import living, states
+from ocpp_mqtt_proxy.services import living, mirroring, states
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.ports import Dial, DialFailed, LinkLost, NoAnswer, Refused, ServiceLink, Step, Unanswered
 from ocpp_mqtt_proxy.services.redial import Redial
@@ -103,7 +103,8 @@ class Conversation:
         try:
             link = await self.ways.dial(out.plan, out.charger_id, self._offered(), self._answer)
         except DialFailed as failure:
-            self._fault(failure.step, failure.why)
+            if self._fault(failure.step, failure.why) and failure.event:
+                out.hub.ledger.note([mirroring.noticed(out, failure.event, failure.why)])
             return 0.0
         began = asyncio.get_running_loop().time()
         await self._talk(link)
@@ -164,13 +165,15 @@ class Conversation:
             if self.out.link is not None:
                 self.out.link.part("a fault of ours")
 
-    def _fault(self, step: str, why: str) -> None:
-        """Something is wrong; it is told once."""
+    def _fault(self, step: str, why: str) -> bool:
+        """Something is wrong; it is told once. Whether that is now."""
         told = f"{step}: {why}"
-        if self.out.fault != told:
-            self.out.fault = told
-            log.warning("%s: %s", self.out.name, told)
-            self.out.arbitration.tell_of(self.out.id)
+        if self.out.fault == told:
+            return False
+        self.out.fault = told
+        log.warning("%s: %s", self.out.name, told)
+        self.out.arbitration.tell_of(self.out.id)
+        return True
 
     # Registration
 

@@ -108,6 +108,13 @@ _OF_SESSIONS = frozenset({MeterRead, SessionStarted, SessionUpdated, SessionEnde
 _NO_SESSION = Session("", "", 0, "", instants.EARLIEST)
 
 
+def noticed(out: Outstation, event: str, info: str) -> Outgoing:
+    """A security event of our own link to a service, for it to hear of once it is reached again (A04.FR.02)."""
+    now = out.hub.clock.now()
+    told = SecurityReported(event, now, info)
+    return Outgoing(out.id, out.charger_id, out.outbox.number(), now, told)
+
+
 def _hears_of_security(out: Outstation) -> bool:
     """Security events are for who is in charge, and for who hears all (semantics §9.5)."""
     return out.plan.mirrors is Mirroring.ALL or ControlClass.MANAGEMENT in out.plan.authority

@@ -84,12 +84,16 @@ class Step(StrEnum):
 
 
 class DialFailed(ProxyError):
-    """A service could not be reached: at which step, and why in words for people. Never holds a secret."""
+    """A service could not be reached: at which step, and why in words for people. Never holds a secret.
 
-    def __init__(self, step: Step, why: str) -> None:
+    `event` is the security event that it is (2.0.1 Part 2 appendix 1), if it is one.
+    """
+
+    def __init__(self, step: Step, why: str, event: str = "") -> None:
         super().__init__(why)
         self.step = step
         self.why = why
+        self.event = event
 
 
 class Dial(Protocol):
@@ -117,6 +121,9 @@ class Outbox(Protocol):
 
     async def oldest(self, service: str, charger: str) -> datetime | None:
         """When the first that waits was heard; None where nothing does. Raises LedgerFailed."""
+
+    async def holds(self, service: str, charger: str, session_id: str) -> bool:
+        """Whether anything of a session waits. Raises LedgerFailed."""
 
     def depth(self, service: str, charger: str) -> Depth:
         """How much waits; known at any time, without looking at the disk."""

@@ -48,12 +48,22 @@ def calls(out: Outstation, outgoing: Outgoing) -> Calls:
     """The calls that tell a message, in order; none where there is nothing to say in the service's version."""
     told = outgoing.told
     if isinstance(told, SecurityReported):
-        return out.dialect.say[SecurityReported].encode(told)
+        return out.dialect.say[SecurityReported].encode(_event(out, told))
     known = out.peer.transactions.get(outgoing.session_id)
     if known is None:
         return []
     said = _for_16(out, told, known) if out.version is Version.V16 else _for_2x(out, outgoing, told, known)
     return out.dialect.say[TransactionReported].encode(said) if said is not None else []
+
+
+def _event(out: Outstation, told: SecurityReported) -> SecurityReported:
+    """A security event by the name that the service's version has for it (1.6 whitepaper, 2.x Part 2 appendix 1)."""
+    named = next((pair for pair in _EVENTS if told.type in pair), None)
+    return told if named is None else replace(told, type=named[out.version is not Version.V16])
+
+
+_EVENTS = (("InvalidCentralSystemCertificate", "InvalidCsmsCertificate"),)
+"""Events whose names 1.6 and 2.x do not have in common."""
 
 
 def learn(out: Outstation, outgoing: Outgoing, action: str, payload: Object) -> None:

@@ -185,6 +185,9 @@ class FakeOutbox(Outbox):
     async def oldest(self, service: str, charger: str) -> datetime | None:
         return next((one.heard_at for one in await self.head(service, charger, 1)), None)
 
+    async def holds(self, service: str, charger: str, session_id: str) -> bool:
+        return any(one.session_id == session_id for one in await self.head(service, charger, len(self.waiting)))
+
     def depth(self, service: str, charger: str) -> Depth:
         return Depth(len([one for one in self.waiting if (one.service, one.charger) == (service, charger)]))
 

@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from ocpp_mqtt_proxy import __version__
-from ocpp_mqtt_proxy.adapters.services.tls import told
+from ocpp_mqtt_proxy.adapters.services.tls import event, told
 from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.framing import ClientFraming
 from ocpp_mqtt_proxy.services.ports import DialFailed, Step
@@ -145,10 +145,14 @@ async def wrap(
                 lambda: Outbound(framing, budget=budget), sock=sock, **secured
             )
     except ssl.SSLError as error:
-        raise DialFailed(Step.TLS, told(error)) from None
+        raise _failed(error) from None
     except OSError:
         raise DialFailed(Step.TLS, "it broke off; does it speak TLS on this port?") from None
     return connection
+
+
+def _failed(error: ssl.SSLError) -> DialFailed:
+    return DialFailed(Step.TLS, told(error), event(error))
 
 
 async def shake_hands(connection: Outbound, authorization: str | None, seconds: float) -> None:
@@ -169,7 +173,7 @@ async def shake_hands(connection: Outbound, authorization: str | None, seconds: 
 def _refusal(connection: Outbound, error: Exception) -> DialFailed:
     if isinstance(connection.connection_exc, ssl.SSLError):
         # In TLS 1.3 a service judges our certificate when we are done already.
-        return DialFailed(Step.TLS, told(connection.connection_exc))
+        return _failed(connection.connection_exc)
     if isinstance(error, InvalidStatus):
         return _status(error)
     if isinstance(error, InvalidMessage):

@@ -103,6 +103,16 @@ def told(error: ssl.SSLError) -> str:
     return _WORDS.get(_code(error), _reason(error))
 
 
+def event(error: ssl.SSLError) -> str:
+    """The security event that it is (A00.FR.311, A00.FR.316), if it is one."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "InvalidCsmsCertificate"
+    return "InvalidTLSVersion" if _code(error) in _TOO_OLD else ""
+
+
+_TOO_OLD = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"})
+
+
 def _reason(error: ssl.SSLError) -> str:
     return _code(error).replace("_", " ").lower() or "it broke off"
 

@@ -177,10 +177,18 @@ class Outbox(Port):
         found = await self._select(_HEAD, (service, charger, _NO_NUMBER, 1))
         return next((datetime.fromisoformat(row["heard_at"]) for row in found), None)
 
+    async def holds(self, service: str, charger: str, session_id: str) -> bool:
+        """Whether anything of a session waits, on disk or for the disk. Raises LedgerFailed."""
+        unwritten = self._queue(service, charger).unwritten
+        if any(isinstance(one, Outgoing) and one.session_id == session_id for one in unwritten.values()):
+            return True
+        found = await self._select(_OF_A_SESSION, (service, charger, session_id))
+        return any(not isinstance(unwritten.get(row["number"]), Delivered) for row in found)
+
     def depth(self, service: str, charger: str) -> Depth:
-        """How much waits, on disk or for the disk."""
+        """How much waits, on disk or for the disk; what has been answered waits no more."""
         queue = self._queue(service, charger)
-        coming = sum(isinstance(one, Outgoing) for one in queue.unwritten.values())
+        coming = sum(1 if isinstance(one, Outgoing) else -1 for one in queue.unwritten.values())
         return Depth(queue.waiting + coming, queue.dropped)
 
     def arrival(self, service: str, charger: str) -> asyncio.Event:
@@ -346,4 +354,5 @@ _NO_NUMBER = 2**63 - 1
 """Above every number."""
 
 _HEAD = "SELECT * FROM outgoing WHERE service = ? AND charger = ? AND number < ? ORDER BY number LIMIT ?"
+_OF_A_SESSION = "SELECT number FROM outgoing WHERE service = ? AND charger = ? AND session_id = ?"
 _WAITING = "SELECT number, session_id, kind, heard_at FROM outgoing WHERE service = ? AND charger = ? ORDER BY number"

@@ -156,16 +156,34 @@ def merged(
     return least_of([total, *limits])
 
 
-def _merged(arbitration: Arbitration, station: Station, connector: Connector, now: datetime, seconds: float) -> Line:
+def beside(
+    arbitration: Arbitration, station: Station, connector: Connector, provider: str, now: datetime, seconds: float
+) -> Line:
+    """What binds on a connector but for what one provider set itself (K12)."""
+    return _merged(arbitration, station, connector, now, seconds, without=provider)
+
+
+def _merged(
+    arbitration: Arbitration,
+    station: Station,
+    connector: Connector,
+    now: datetime,
+    seconds: float,
+    without: str | None = None,
+) -> Line:
     spot, session = _spot(station, connector), connector.session
     spot = replace(spot, began=spot.began or now)
     lines = [constant(station.limit), *(constant(one.amps) for one in _allowed(arbitration, station))]
     for provider in _in_force(arbitration, station, now):
+        if provider == without:
+            continue
         profiles = standing(station, provider, now)
         lines.append(changed(composite.composite(profiles, spot, now, seconds), usable))
         lines.append(changed(_fixed(station, provider, now), usable))
     line = least_of(lines)
-    return line if session is None else changed(line, lambda amps: session.within(Amps(amps)))
+    if session is None or session.provider == without:
+        return line
+    return changed(line, lambda amps: session.within(Amps(amps)))
 
 
 def _fixed(station: Station, provider: str, now: datetime) -> Line:

@@ -34,6 +34,9 @@ from ocpp_mqtt_proxy.ocppj.fields import (
 CSO = "CSO"
 """The source of limits that a CSMS set itself (ChargingLimitSourceEnumType)."""
 
+EMS = "EMS"
+"""The source of limits that come from elsewhere: it is the house that manages them."""
+
 PURPOSES_16 = {
     "ChargePointMaxProfile": Purpose.STATION_MAX,
     "TxDefaultProfile": Purpose.DEFAULT,
@@ -162,23 +165,25 @@ def listed(_: ListProfiles, outcome: Outcome) -> Payload:
 
 
 class Reported(NamedTuple):
-    """A profile, the EVSE as the CSMS calls it, and the transaction by its own id."""
+    """A profile, the EVSE as the CSMS calls it, the transaction by its own id, and whose limit it is."""
 
     profile: ChargingProfile
     evse: int
-    transaction_id: str | None
+    transaction_id: str | None = None
+    source: str = CSO
 
 
 def reports(request_id: int, found: list[Reported], most: int = 10) -> list[Payload]:
-    """ReportChargingProfiles, each of one EVSE with so many profiles at most; all but the last are to be continued."""
-    parts = [part for evse in dict.fromkeys(one.evse for one in found) for part in _parts(evse, found, most)]
-    head: Payload = {"requestId": request_id, "chargingLimitSource": CSO}
-    return [head | part | {"tbc": number < len(parts)} for number, part in enumerate(parts, 1)]
+    """ReportChargingProfiles, each of one EVSE and source with so many profiles at most; all but the last go on."""
+    kinds = dict.fromkeys((one.source, one.evse) for one in found)
+    parts = [part for source, evse in kinds for part in _parts(source, evse, found, most)]
+    return [{"requestId": request_id} | part | {"tbc": number < len(parts)} for number, part in enumerate(parts, 1)]
 
 
-def _parts(evse: int, found: list[Reported], most: int) -> list[Payload]:
-    told = [_told(one) for one in found if one.evse == evse]
-    return [{"evseId": evse, "chargingProfile": told[at : at + most]} for at in range(0, len(told), most)]
+def _parts(source: str, evse: int, found: list[Reported], most: int) -> list[Payload]:
+    told = [_told(one) for one in found if (one.source, one.evse) == (source, evse)]
+    head: Payload = {"chargingLimitSource": source, "evseId": evse}
+    return [head | {"chargingProfile": told[at : at + most]} for at in range(0, len(told), most)]
 
 
 def _told(one: Reported) -> Payload:

@@ -316,3 +316,32 @@ async def test_of_several_purposes_the_smallest_holds(box: Charger, desk: Desk) 
     mine = a_profile(TRANSACTION, (0, 8.0), (100, 16.0), id=52, transactionId=transaction)
     assert await put(desk, mine) == "Accepted"
     assert about(await composite(desk), (0, 8.0), (100, 10.0))
+
+
+# Limits of others
+
+
+@case("TC_K_52_CS")
+async def test_what_others_allow_is_told_as_a_constraint_that_is_not_the_csms_s(served: Any, tmp_path: Path) -> None:
+    version = served.central.version
+    wanted = {"chargingProfile": {"chargingProfilePurpose": "ChargingStationExternalConstraints"}}
+    async with Central.of(version) as one, Central.of(version) as other:
+        given: Payload = {
+            "ocpp_services": [service(one, "one"), service(other, "other")],
+            "providers": [provider("one"), provider("other")],
+        }
+        async with running(tmp_path, None, **given) as proxy, Charger.at(proxy.chargers, version, "CP1") as box:
+            await box.boot()
+            await box.tell_status("Available")
+            desk, elsewhere = one.desk("CP1"), other.desk("CP1")
+            for each in (desk, elsewhere):
+                await each.status("Available")
+            assert await desk.ask("GetChargingProfiles", requestId=1, **wanted) == {"status": "NoProfiles"}
+            assert await put(elsewhere, a_profile(DEFAULT, (0, 10.0))) == "Accepted"
+            assert await desk.ask("GetChargingProfiles", requestId=2, **wanted) == {"status": "Accepted"}
+            told = await desk.until("ReportChargingProfiles")
+            assert (told["requestId"], told["chargingLimitSource"], told["evseId"]) == (2, "EMS", 1)
+            (profile,) = told["chargingProfile"]
+            assert profile["chargingProfilePurpose"] == "ChargingStationExternalConstraints"
+            assert profile["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 10.0
+            assert profile["id"] != 41

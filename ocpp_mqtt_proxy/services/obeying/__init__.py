@@ -8,6 +8,7 @@ transactions.py   start, stop, unlock, reserve
 triggers.py       messages that are told because it wants them now
 management.py     reset, logs, firmware, certificates …, and what is passed on as it came
 settings.py       what it reads and sets; `reading`, `catalogue`, `table` and `structure` say what there is
+profiles.py       its charging profiles; `constraints`: what others allow beside them
 reports.py        the device model, in parts
 availability.py   in service or not
 cards.py          its local list

@@ -32,7 +32,7 @@ from ocpp_mqtt_proxy.core.limits.rules import MAX_PERIODS, MAX_PROFILES, Because
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj import schedules
 from ocpp_mqtt_proxy.ocppj.fields import zulu
-from ocpp_mqtt_proxy.services.obeying import places
+from ocpp_mqtt_proxy.services.obeying import constraints, places
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 LONGEST = 7 * 86400
@@ -162,7 +162,12 @@ def _where(out: Outstation, order: ClearProfiles) -> rules.Criteria:
 
 async def _list(out: Outstation, order: ListProfiles) -> Outcome:
     """GetChargingProfiles (K09). They are reported after the answer."""
-    found = [] if order.sources and schedules.CSO not in order.sources else list(_found(out, order))
+    told = [*_found(out, order), *constraints.found(out, _wanted(out, order))]
+    found = [
+        one
+        for one in told
+        if (not order.ids or one.profile.id in order.ids) and (not order.sources or one.source in order.sources)
+    ]
     if not found:
         return refused(Reason.NOT_YOURS, "none of yours matches")
     for part in schedules.reports(order.request_id, found):
@@ -170,10 +175,14 @@ async def _list(out: Outstation, order: ListProfiles) -> Outcome:
     return done()
 
 
+def _wanted(out: Outstation, order: ListProfiles) -> rules.Criteria:
+    return _where(out, ClearProfiles(rules.Criteria(purpose=order.purpose, level=order.level), order.at))
+
+
 def _found(out: Outstation, order: ListProfiles) -> Iterator[schedules.Reported]:
-    where = _where(out, ClearProfiles(rules.Criteria(purpose=order.purpose, level=order.level), order.at))
+    wanted = _wanted(out, order)
     for profile in own(out):
-        if where.match(profile) and (not order.ids or profile.id in order.ids):
+        if wanted.match(profile):
             known = out.peer.theirs(profile.session) if profile.session else None
             place = places.called(out, out.station.connectors.get(profile.connector))
             yield schedules.Reported(profile, place.evse, known.theirs if known else None)

@@ -83,14 +83,15 @@ class Commissioning:
         return done()
 
     async def _read(self, link: ChargerLink) -> Outcome:
-        """What we need to know of its settings. What it leaves out of its answer it is asked again."""
+        """What we need to know of its settings. What it leaves out it is asked again, while that brings some of it."""
         outcome = await link.send(GetConfiguration(NEEDED))
         values, readonly, left_out = _told(outcome)
         while values and left_out:
-            more, fixed, still = _told(await link.send(GetConfiguration(tuple(left_out))))
-            if not more:
+            asked = left_out
+            more, fixed, left_out = _told(await link.send(GetConfiguration(tuple(asked))))
+            values, readonly = values | more, readonly + fixed
+            if not more or len(left_out) >= len(asked):
                 break
-            values, readonly, left_out = values | more, readonly + fixed, still
         return done(values=values, readonly=readonly) if outcome.ok else outcome
 
     def _note(self, station: Station, settings: dict[str, str]) -> None:

@@ -74,6 +74,18 @@ async def test_one_question_asks_for_all_settings() -> None:
     assert isinstance(asked[0], commands.GetConfiguration)
 
 
+async def test_a_charger_that_answers_something_else_is_not_asked_for_ever() -> None:
+    def other(order: Order) -> Outcome:
+        if isinstance(order, commands.GetConfiguration):
+            return done(values={"NumberOfConnectors": "1"}, left_out=list(order.names))
+        return done()
+
+    hub = a_hub()
+    link = FakeLink(Version.V16, other)
+    await Commissioning(hub).prepare(a_charger(hub, link), link, booted=True)
+    assert [type(order) for order in link.asked].count(commands.GetConfiguration) == 2
+
+
 @pytest.mark.parametrize(
     ("interval", "set_to"), [("0", "30"), ("300", "30"), ("30", None), ("10", None), ("soon", None)]
 )

@@ -66,8 +66,12 @@ def authority_on(report: Report, outstations: Iterable[Outstation]) -> Outstatio
         classes = (NOTICES[report.action],)
     else:
         return None
-    able = [out for out in outstations if out.accepted and out.id not in out.arbitration.house.disabled]
-    return next((out for one in classes for out in able if one in out.plan.authority), None)
+    outs = list(outstations)
+    return next((out for one in classes for out in outs if one in out.plan.authority and _can_be_asked(out)), None)
+
+
+def _can_be_asked(out: Outstation) -> bool:
+    return out.accepted and out.id not in out.arbitration.house.disabled
 
 
 class Relay:

@@ -245,6 +245,21 @@ async def test_what_went_with_others_is_not_written_again_after_it_was_delivered
     assert store.outbox.depth(*QUEUE).messages == 0
 
 
+async def test_it_is_known_of_which_sessions_anything_waits(store: Store) -> None:
+    first, second = a_message(store), a_message(store, session="s2")
+    await record(store, first)
+    store.note([second])
+    assert [await store.outbox.holds(*QUEUE, session) for session in ("s1", "s2", "s3")] == [True, True, False]
+
+
+async def test_what_was_delivered_waits_no_more_though_that_is_only_noted(store: Store) -> None:
+    message = a_message(store)
+    await record(store, message)
+    store.note([Delivered(message.number)])
+    assert store.outbox.depth(*QUEUE).messages == 0
+    assert not await store.outbox.holds(*QUEUE, "s1")
+
+
 async def test_what_was_delivered_is_not_shown_again_while_that_cannot_be_written(store: Store, file: Path) -> None:
     first, second = a_message(store), a_message(store)
     await record(store, first, second)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -26,7 +27,7 @@ PATIENCE = 1.0
 async def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """The service with a CSMS that is not waited for long."""
     async with Central.of(request.param) as central:
-        given = {"ocpp_services": [service(central, authority=["transactions"])]}
+        given: dict[str, Any] = {"ocpp_services": [service(central, authority=["transactions"])]}
         async with running(tmp_path_factory.mktemp("served"), None, **given) as one:
             dialer = one.app.services.dialer
             dialer.timing = replace(dialer.timing, call=PATIENCE)

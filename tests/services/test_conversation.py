@@ -11,7 +11,7 @@ import pytest
 
 from ocpp_mqtt_proxy.core.model import STATION, Place, Version
 from ocpp_mqtt_proxy.core.peer import Standing
-from ocpp_mqtt_proxy.core.reports import BootReported, HeartbeatReported, StatusReported
+from ocpp_mqtt_proxy.core.reports import BootReported, HeartbeatReported, SecurityReported, StatusReported
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused
 from ocpp_mqtt_proxy.ocppj.fields import Object, zulu
 from ocpp_mqtt_proxy.ocppj.rpc import CallError, ErrorCode
@@ -19,7 +19,7 @@ from ocpp_mqtt_proxy.services.conversation import AWAY_SECONDS, HOLD_SECONDS
 from ocpp_mqtt_proxy.services.ports import DialFailed, NoAnswer, Refused, Step, Unanswered
 from ocpp_mqtt_proxy.services.registration import DAY, OWN_WAIT
 from tests.fakes import NOON, FakeClock, FakeLink
-from tests.services.fakes import NOW, PLATE, Answers, FakeServiceLink, agreeable
+from tests.services.fakes import NOW, PLATE, Answers, FakeServiceLink, agreeable, outbox_of
 from tests.services.talking import Talk, rest, talking
 
 BOOT, STATUS, BEAT = "BootNotification", "StatusNotification", "Heartbeat"
@@ -103,6 +103,15 @@ class TestALink:
             await talk.sleep.over(1)
             assert talk.out.accepted
             assert talk.out.fault == ""
+
+    async def test_that_failed_of_security_is_told_so_once_it_is_there(self) -> None:
+        failure = DialFailed(Step.TLS, "cannot be trusted", "InvalidCsmsCertificate")
+        async with talking(failure, failure, FakeServiceLink()) as talk:
+            await talk.sleep.over(1)
+            await talk.sleep.over(2)
+            assert talk.out.accepted
+            (message,) = outbox_of(talk.out.hub).given
+            assert message.told == SecurityReported("InvalidCsmsCertificate", NOON, "cannot be trusted")
 
     async def test_offers_what_the_charger_speaks_first_then_the_newest(self) -> None:
         async with talking(charger=Version.V201) as talk:

@@ -9,9 +9,12 @@ import pytest
 from ocpp_mqtt_proxy.core.commands import StartCharging, Target
 from ocpp_mqtt_proxy.core.events import CardDecided
 from ocpp_mqtt_proxy.core.model import Place, Version
+from ocpp_mqtt_proxy.core.outgoing import Outgoing
 from ocpp_mqtt_proxy.core.peer import MOST_TRANSACTIONS
+from ocpp_mqtt_proxy.core.reports import SecurityReported
 from ocpp_mqtt_proxy.services import wording
 from ocpp_mqtt_proxy.services.plan import Mirroring
+from tests.fakes import NOON
 from tests.services.street import Pen, Service, Street
 
 V16, V201, V21 = Version.V16, Version.V201, Version.V21
@@ -26,6 +29,22 @@ def scene(charger: Version, service: Version, **plan: Any) -> tuple[Street, Serv
 
 def events(service: Service) -> list[dict[str, Any]]:
     return service.said("TransactionEvent")
+
+
+OF_A_CERTIFICATE = {
+    V16: "InvalidCentralSystemCertificate",
+    V201: "InvalidCsmsCertificate",
+    V21: "InvalidCsmsCertificate",
+}
+
+
+@pytest.mark.parametrize("version", Version)
+@pytest.mark.parametrize("told", sorted(set(OF_A_CERTIFICATE.values())))
+def test_a_security_event_has_the_name_that_the_version_has_for_it(version: Version, told: str) -> None:
+    _, service, _ = scene(V16, version)
+    outgoing = Outgoing("billing", "CP1", 1, NOON, SecurityReported(told, NOON, "why"))
+    [(action, payload)] = wording.calls(service.out, outgoing)
+    assert (action, payload["type"]) == ("SecurityEventNotification", OF_A_CERTIFICATE[version])
 
 
 class TestA16Service:

@@ -188,8 +188,9 @@ class Outbox(Port):
     def depth(self, service: str, charger: str) -> Depth:
         """How much waits, on disk or for the disk; what has been answered waits no more."""
         queue = self._queue(service, charger)
-        coming = sum(1 if isinstance(one, Outgoing) else -1 for one in queue.unwritten.values())
-        return Depth(queue.waiting + coming, queue.dropped)
+        coming = sum(isinstance(one, Outgoing) for one in queue.unwritten.values())
+        gone = sum(isinstance(one, Delivered) and number in self._whose for number, one in queue.unwritten.items())
+        return Depth(queue.waiting + coming - gone, queue.dropped)
 
     def arrival(self, service: str, charger: str) -> asyncio.Event:
         """Set whenever something is new on disk; whoever waits clears it."""

@@ -53,9 +53,9 @@ def table() -> str:
 
 def _where(one: str, tests: dict[str, list[str]]) -> str:
     if one in LEFT_OUT:
-        return f"– {LEFT_OUT[one]}"
+        return f"left out: {LEFT_OUT[one]}"
     return ", ".join(f"`{name}`" for name in tests.get(one, []))
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 (what it is for)
+    print(table())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,18 +134,20 @@ async def test_three_services_each_see_their_own_transaction(tmp_path: Path) -> 
         assert [csms.energy(csms.ended[0]) for csms in (one, other, third)] == [1234, 1234, 1234]
 
 
-async def _take_and_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A service that shakes hands and is never heard of again."""
+async def _take_and_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, over: asyncio.Event) -> None:
+    """A service that shakes hands and is never heard of again, until all is over."""
     request = (await reader.readuntil(b"\r\n\r\n")).decode()
     key = next(line.split(": ")[1] for line in request.splitlines() if line.lower().startswith("sec-websocket-key"))
     answer = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
     answer += [f"Sec-WebSocket-Accept: {accept_key(key)}", "Sec-WebSocket-Protocol: ocpp1.6"]
     writer.write(("\r\n".join(answer) + "\r\n\r\n").encode())
-    await asyncio.Event().wait()
+    await over.wait()
+    writer.transport.abort()
 
 
 async def test_a_service_that_stalls_holds_up_neither_the_charger_nor_the_stop(tmp_path: Path) -> None:
-    server = await asyncio.start_server(_take_and_stall, "127.0.0.1", 0)
+    over = asyncio.Event()
+    server = await asyncio.start_server(partial(_take_and_stall, over=over), "127.0.0.1", 0)
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocpp"
     stalled = {"id": "stalled", "url": url, "version": "1.6", "mirror": "all"}
     async with independent_csms("1.6") as csms, AsyncExitStack() as stack:
@@ -155,4 +158,6 @@ async def test_a_service_that_stalls_holds_up_neither_the_charger_nor_the_stop(t
             await csms.until(ended())
         async with asyncio.timeout(STOP_SECONDS):
             await stack.aclose()
+    over.set()
     server.close()
+    await server.wait_closed()

@@ -272,8 +272,9 @@ async def silence() -> AsyncIterator[dict[str, Any]]:
     port = server.sockets[0].getsockname()[1]
     yield {"id": "silence", "url": f"ws://127.0.0.1:{port}/ocpp", "version": "2.0.1", "mirror": "all"}
     for writer in visitors:
-        writer.close()
+        writer.transport.abort()
     server.close()
+    await server.wait_closed()
 
 
 @for_each_charger

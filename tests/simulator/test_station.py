@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from ocpp.exceptions import NotSupportedError
 from ocpp.v16 import call as call16
 from ocpp.v201 import call as call201
 
@@ -357,12 +356,14 @@ async def test_settings_are_read_and_written(csms: Csms, station: Station) -> No
     assert station.box.settings["SampledDataCtrlr.TxUpdatedInterval"] == "15"
 
 
-async def test_what_it_has_not_it_says(csms: Csms) -> None:
+async def test_of_a_local_list_that_it_has_not_it_says_so(csms: Csms) -> None:
+    """As 1.6 §5.10 has it: -1. 2.x knows only that of none yet (D02)."""
     calls: Any = call16 if csms.version == "1.6" else call201
     async with charger(csms) as station:
         await station.online.wait()
-        with pytest.raises(NotSupportedError):
-            await csms.ask(calls.GetLocalListVersion())
+        answer = await csms.ask(calls.GetLocalListVersion())
+        assert vars(answer).get("list_version", 0) == (-1 if csms.version == "1.6" else 0)
+        assert not vars(answer).get("version_number")
 
 
 async def test_the_cable_is_unlocked(csms: Csms, station: Station) -> None:

@@ -64,6 +64,19 @@ async def test_who_has_the_role_too_holds_the_class() -> None:
     assert out.station.control.holder(ControlClass.MANAGEMENT) == out.id
 
 
+async def test_what_is_allowed_is_noted_like_all_else() -> None:
+    out = served(allow=frozenset({"TriggerMessage"}))
+    assert await call(out, "TriggerMessage", requestedMessage="BootNotification") == {"status": "Accepted"}
+    assert out.wanted == "triggered"
+
+
+async def test_who_is_allowed_something_has_the_link_that_there_is_now() -> None:
+    out = served(allow=frozenset({"Reset"}))
+    view = permission.allowed(out, "Reset")
+    out.link = None
+    assert (view.link, view.accepted) == (None, False)
+
+
 async def test_one_action_allowed_lends_nothing_to_another() -> None:
     out = served(allow=frozenset({"Reset"}))
     await call(out, "Reset", type="Soft")

@@ -7,7 +7,7 @@ arbiter's other rules, or does not, as if the service had the role for it.
 
 from __future__ import annotations
 
-import copy
+from typing import cast
 
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.services.outstation import Outstation
@@ -48,7 +48,19 @@ def _names(named: frozenset[str], wanted: str) -> bool:
     return any(name.lower() == wanted.lower() for name in named)
 
 
+class _Lent:
+    """An outstation that stands before the rules with more; all else is its own, as it comes to be meanwhile.
+
+    A copy would be of the link that there was when the call came, and what is noted in it would be lost.
+    """
+
+    def __init__(self, out: Outstation) -> None:
+        self.arbitration = out.arbitration.lending(out.id)
+        self._out = out
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._out, name)
+
+
 def _lent(out: Outstation) -> Outstation:
-    view = copy.copy(out)
-    view.arbitration = out.arbitration.lending(out.id)
-    return view
+    return cast("Outstation", _Lent(out))

@@ -14,6 +14,9 @@ from ocpp_mqtt_proxy.services.outstation import Outstation
 ROOM = {Version.V16: 20, Version.V201: 36, Version.V21: 255}
 """Characters of a tag (1.6 CiString20Type, 2.x IdTokenType)."""
 
+MOST_TAGS = 1000
+"""Long tags remembered per service and charger: whoever holds cards to a reader must not fill the disk."""
+
 
 def told(out: Outstation, token: IdToken) -> IdToken:
     """A card as the service is told of it."""
@@ -21,7 +24,7 @@ def told(out: Outstation, token: IdToken) -> IdToken:
     room = ROOM[out.version]
     if len(tag) <= room:
         return token if tag == token.tag else IdToken(tag, token.kind, token.group)
-    if token.kind is None and out.version is Version.V16:
+    if token.kind is None and out.version is out.station.version is Version.V16:
         return IdToken(tag[:room], None, token.group)  # a 1.6 charger's tag is no longer than this but by mistake
     return IdToken(_short(out, tag, room), token.kind, token.group)
 
@@ -41,6 +44,8 @@ def _short(out: Outstation, tag: str, room: int) -> str:
             return short
         if known is None:
             table[short] = tag
+            while len(table) > MOST_TAGS:
+                del table[next(iter(table))]
             out.keep()
             return short
         attempt += 1

@@ -64,6 +64,19 @@ def test_a_16_charger_s_tag_that_is_too_long_by_mistake_is_its_first_20_characte
     assert tags.told(an_outstation(Version.V16), IdToken("0123456789abcdefghij\r\n")).tag == "0123456789abcdefghij"
 
 
+@pytest.mark.parametrize("charger", [Version.V201, Version.V21])
+def test_a_2x_charger_s_tag_is_never_cut_though_nobody_knows_its_kind_any_more(charger: Version) -> None:
+    out = an_outstation(Version.V16, charger)
+    assert tags.told(out, IdToken(LONG)).tag == tags.told(out, long_token()).tag
+
+
+def test_strangers_cards_do_not_fill_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tags, "MOST_TAGS", 3)
+    out = an_outstation(Version.V16)
+    told = [tags.told(out, long_token(f"{LONG}{number}")).tag for number in range(5)]
+    assert list(out.peer.tags) == told[2:]
+
+
 def test_a_transaction_that_nobody_had_to_authorise_has_a_tag_in_16_all_the_same() -> None:
     assert tags.told(an_outstation(Version.V16), IdToken("", "NoAuthorization")).tag == "NoAuthorization"
     assert tags.told(an_outstation(Version.V21), IdToken("", "NoAuthorization")).tag == ""

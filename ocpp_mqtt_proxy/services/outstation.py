@@ -30,6 +30,12 @@ MOST_LIVE = 200
 MOST_ASKED = 5_000
 """Messages that wait because the service asked for them: a device model whole makes a thousand."""
 
+MOST_ERRANDS = 50
+"""Things done at once that a service asked for; one that asks for more of them asks in vain."""
+
+MOST_BEHIND = 1_000
+"""Messages on disk, above which none is added because the service asks for it: real readings would have to go."""
+
 
 @dataclass
 class Outstation:
@@ -161,6 +167,12 @@ class Outstation:
     def place(self, connector: Connector) -> Place:
         """Where a connector is, as the service counts: our numbers for 1.6, EVSEs for 2.x (semantics §10.3)."""
         return Place(connector.number, 1) if self.version is Version.V16 else connector.place
+
+    @property
+    def overrun(self) -> bool:
+        """Whether so much waits that more on request would only come at the cost of what matters."""
+        behind = self.outbox.depth(self.id, self.charger_id).messages >= MOST_BEHIND
+        return behind or len(self._errands) >= MOST_ERRANDS
 
     def errand(self, work: Coroutine[None, None, object]) -> None:
         """Have something done that nobody waits for."""

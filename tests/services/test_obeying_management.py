@@ -40,7 +40,7 @@ from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Mirror
 from ocpp_mqtt_proxy.services import living
-from ocpp_mqtt_proxy.services.outstation import Outstation
+from ocpp_mqtt_proxy.services.outstation import MOST_BEHIND, MOST_ERRANDS, Outstation
 from tests.fakes import NOON
 from tests.services.fakes import charger_of, outbox_of
 from tests.services.obedience import call, served
@@ -368,6 +368,31 @@ async def test_16_hears_readings_of_its_transaction_with_it(charger: Version) ->
     await trigger(out, "MeterValues", 1)
     await settled(out)
     assert (len(outbox_of(out.hub).given), told(out)) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("service", "message"), [(V16, "MeterValues"), (V201, "TransactionEvent"), (V21, "TransactionEvent")]
+)
+async def test_who_asks_faster_than_it_can_be_told_is_refused_before_its_queue_is_full(
+    service: Version, message: str
+) -> None:
+    out = served(service)
+    runs(out)
+    reads(out, 5000.0)
+    answers = []
+    while "Rejected" not in answers and len(answers) < 2 * MOST_BEHIND:
+        answers.append(await trigger(out, message, 1))
+        await settled(out)
+    assert answers[-1] == "Rejected"
+    assert len(outbox_of(out.hub).given) == MOST_BEHIND
+
+
+async def test_who_asks_for_more_than_can_be_done_at_once_is_refused() -> None:
+    out = served(roles=())
+    reads(out, 5000.0)
+    answers = [await trigger(out, "MeterValues", 1) for _ in range(MOST_ERRANDS + 1)]
+    assert answers == ["Accepted"] * MOST_ERRANDS + ["Rejected"]
+    await settled(out)
 
 
 @each_2x

@@ -6,7 +6,7 @@ fresh, and what it sends then is told to nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionReported,
 )
 from ocpp_mqtt_proxy.core.sharing import ControlClass
+from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import shown, states
 from ocpp_mqtt_proxy.services.living import TRIGGERED, UPDATING, UPLOADING
 from ocpp_mqtt_proxy.services.obeying import places, waiting
@@ -38,6 +39,8 @@ READING_SECONDS = 10.0
 """How long readings are waited for; then those that we have are told."""
 
 IDLE = "idle"
+
+_Tell = Callable[[Outstation, list[Connector]], Coroutine[None, None, None]]
 
 
 async def _trigger(out: Outstation, order: Trigger) -> Outcome:
@@ -84,8 +87,7 @@ def _meter(out: Outstation, order: Trigger) -> Outcome:
     connectors = places.connectors(out, order.at)
     if not out.station.connected and all(one.meter is None for one in connectors):
         return refused(Reason.CHARGER_OFFLINE, "nothing was read yet, and the charger is not connected")
-    out.errand(_tell_readings(out, connectors))
-    return done()
+    return _after_this(out, _tell_readings, connectors)
 
 
 def _transaction(out: Outstation, order: Trigger) -> Outcome:
@@ -93,7 +95,14 @@ def _transaction(out: Outstation, order: Trigger) -> Outcome:
     connectors = [one for one in places.connectors(out, order.at) if _is_known(out, one)]
     if not connectors:
         return refused(Reason.INVALID, "no transaction of yours runs")
-    out.errand(_tell_transactions(out, connectors))
+    return _after_this(out, _tell_transactions, connectors)
+
+
+def _after_this(out: Outstation, tell: _Tell, connectors: list[Connector]) -> Outcome:
+    """Tell once this is answered. Who asks faster than it can be told is refused: it would drown its own queue."""
+    if out.overrun:
+        return refused(Reason.RATE_LIMITED, "more of this waits to be told than is of use")
+    out.errand(tell(out, connectors))
     return done()
 
 
@@ -122,7 +131,7 @@ async def _tell_readings(out: Outstation, connectors: list[Connector]) -> None:
     await _freshen(out, connectors)
     for connector in connectors:
         if out.version is Version.V16 and _is_known(out, connector):
-            _tell_transaction(out, connector)
+            await _tell_transaction(out, connector)
         elif samples := _samples(connector):
             out.report(MeterReported(out.place(connector), samples), asked=True)
 
@@ -131,11 +140,11 @@ async def _tell_transactions(out: Outstation, connectors: list[Connector]) -> No
     await _freshen(out, connectors)
     for connector in connectors:
         if _is_known(out, connector):
-            _tell_transaction(out, connector)
+            await _tell_transaction(out, connector)
 
 
-def _tell_transaction(out: Outstation, connector: Connector) -> None:
-    """In order with all else that is told of it, and for certain like that."""
+async def _tell_transaction(out: Outstation, connector: Connector) -> None:
+    """In order with all else that is told of it, and for certain like that. Returns once it is on disk."""
     session, now = connector.session, out.hub.clock.now()
     known = out.peer.theirs(session.session_id) if session else None
     if session is None or known is None:
@@ -150,7 +159,11 @@ def _tell_transaction(out: Outstation, connector: Connector) -> None:
         samples=shown.of_one_register(known, session, shown.settled(_samples(connector), now)),
     )
     number = out.outbox.number()
-    out.hub.ledger.note([Outgoing(out.id, out.charger_id, number, now, told, known.key)])
+    outgoing = Outgoing(out.id, out.charger_id, number, now, told, known.key)
+    try:
+        await out.hub.ledger.record([outgoing])
+    except LedgerFailed:
+        out.hub.ledger.note([outgoing])  # it is written down when that can be done again
 
 
 def _samples(connector: Connector) -> tuple[Sample, ...]:

@@ -97,3 +97,8 @@ class Peer:
         found = [one for one in self.transactions.values() if one.theirs == their_id]
         running = [one for one in found if not one.over]
         return next(reversed(running or found), None)
+
+    def running(self, their_id: str) -> PeerTransaction | None:
+        """The transaction that the service calls so, as long as its end was not put in the queue for it."""
+        found = self.named(their_id)
+        return found if found is not None and not found.over else None

@@ -224,6 +224,18 @@ async def test_the_status_of_a_transaction_is_ours_to_tell(service: Version, cha
     assert charger_of(out).asked == []
 
 
+@each_pair
+async def test_what_was_taken_away_from_a_service_has_ended_for_it(service: Version, charger: Version) -> None:
+    out = served(service, charger)
+    await start(out)
+    (known,) = out.peer.transactions.values() if runs(out) else ()
+    known.over = True
+    assert await stop(out, "901") == "Rejected"
+    assert asked(out, StopCharging) == []
+    if service is not V16:
+        assert (await call(out, "GetTransactionStatus", transactionId="901"))["ongoingIndicator"] is False
+
+
 # The cable
 
 

@@ -198,6 +198,19 @@ async def test_in_16_a_transaction_need_not_be_named() -> None:
     assert (await set_profile(out, connector=1, chargingProfilePurpose="TxProfile"))["status"] == "Accepted"
 
 
+@each_version
+async def test_a_transaction_that_was_taken_away_from_a_service_takes_no_profile_of_it(version: Version) -> None:
+    out = a_service(version)
+    await charging(out)
+    for known in out.peer.transactions.values():
+        known.over = True
+    its = {"chargingProfilePurpose": "TxProfile", "transactionId": THEIRS[version]}
+    assert (await set_profile(out, connector=1, **its))["status"] == "Rejected"
+    if version is V16:
+        assert (await set_profile(out, connector=1, chargingProfilePurpose="TxProfile"))["status"] == "Rejected"
+    assert ids(out) == []
+
+
 WRONG: dict[str, tuple[int, dict[str, Any], str]] = {
     "an EVSE that is not there": (9, {}, "UnknownEvse"),
     "others' limits": (0, {"chargingProfilePurpose": "ChargingStationExternalConstraints"}, "InvalidProfile"),

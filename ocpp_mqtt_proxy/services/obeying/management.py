@@ -154,7 +154,7 @@ def _translated(out: Outstation, payload: Mapping[str, object]) -> dict[str, Any
     for key, value in payload.items():
         inner: object = value
         if key == "transactionId":
-            known = out.peer.named(str(value))
+            known = out.peer.running(str(value))
             inner = known.ours if known else None
         elif isinstance(value, dict):
             inner = _translated(out, value)

@@ -97,10 +97,12 @@ def _session(out: Outstation, connector: Connector | None, transaction_id: str |
     if session is None:
         return None
     known = out.peer.theirs(session.session_id)
-    if transaction_id is None:
-        return session.session_id if known is not None and _loose(out) else None
-    named = out.peer.named(transaction_id)
-    return session.session_id if named is not None and named.session_id == session.session_id else None
+    if transaction_id is not None:
+        known = out.peer.running(transaction_id)
+    elif not _loose(out):
+        return None
+    knows = known is not None and not known.over and known.session_id == session.session_id
+    return session.session_id if knows else None
 
 
 # With a start

@@ -93,8 +93,8 @@ def _remember(out: Outstation, table: dict[int, int], key: int, value: int) -> N
 
 
 def _named(out: Outstation, their_id: str) -> Session | None:
-    """The running session that a service calls so; nobody else's ids are known to it (semantics §4.1.4)."""
-    known = out.peer.named(their_id)
+    """The session that runs under this id for a service; nobody else's ids are known to it (semantics §4.1.4)."""
+    known = out.peer.running(their_id)
     if known is None:
         return None
     return next((one for one in out.station.sessions() if one.session_id == known.session_id), None)

@@ -379,7 +379,7 @@ async def test_who_asks_faster_than_it_can_be_told_is_refused_before_its_queue_i
     out = served(service)
     runs(out)
     reads(out, 5000.0)
-    answers = []
+    answers: list[str] = []
     while "Rejected" not in answers and len(answers) < 2 * MOST_BEHIND:
         answers.append(await trigger(out, message, 1))
         await settled(out)

@@ -205,9 +205,8 @@ def _built(
     hub.clock = LoopClock(asyncio.get_running_loop())
     hub.numbers = Numbers("test", FIRST_OF_OURS)
     hub.house = House(open_to_all=given.get("open_to_all", True))
-    arbitration = an_arbitration(
-        hub, Rules(providers=providers(*(one.id for one in company), **given.get("terms", {})))
-    )
+    known = providers(*(one.id for one in company), **given.get("terms", {}))
+    arbitration = an_arbitration(hub, Rules(providers=known, **given.get("rules", {})))
     for one in company:
         one.ours.append(arbitration.dispatcher.next_id())
     doors = Doors(notary, {one.id: one for one in company})

@@ -34,7 +34,7 @@ OTHER_WORDS = {"UnlockConnector": "Unlocked", "ClearCache": "Accepted", "Trigger
 class Charger:
     """A charger with one connector. `waited` is the longest that it waited for an answer, in seconds, by its action.
 
-    It answers after a `delay` in seconds. `afar` is the card of a start that it agreed to, with the start's id.
+    It answers after a `delay` in seconds; where it is `managed` somebody has the right to. `afar` is the card of a start that it agreed to, with the start's id.
     """
 
     version: Version
@@ -52,6 +52,7 @@ class Charger:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     delay: float = 0.0
+    managed: bool = False
     afar: tuple[str, int | None] | None = None
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _answers: dict[str, asyncio.Future[list[Any]]] = field(default_factory=dict)
@@ -185,7 +186,7 @@ class Charger:
         self.asked.append((action, payload))
         if list(ids_in(payload)):
             wire.notary.deny("I4", f"the charger was asked {action} {payload}")
-        if action in MANAGED or "4711" in str(payload):
+        if (action in MANAGED and not self.managed) or "4711" in str(payload):
             wire.notary.deny("I8", f"the charger was asked {action} {payload}")
         answer = orjson.dumps([RESULT, message_id, self._answer(action, payload)])
         asyncio.get_running_loop().call_later(self.delay, wire.say, answer)

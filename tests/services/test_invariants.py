@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ocpp_mqtt_proxy.adapters.services.link import MAX_AT_ONCE
-from ocpp_mqtt_proxy.calling import MAX_WAITING
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.services.outstation import MOST_LIVE
@@ -26,7 +26,7 @@ from tests.services.bad_company import MOODS, NOISE, WISHES, BadService, Wish, l
 from tests.services.home import Home, at_home
 from tests.services.plain_charger import Charger
 from tests.services.virtual_time import in_no_time
-from tests.services.wires import RESULT
+from tests.services.wires import CALL, RESULT
 
 PAIRS = [pytest.param(charger, service, id=f"{charger}-to-{service}") for charger in Version for service in Version]
 OTHERS = {
@@ -38,6 +38,9 @@ OTHERS = {
 AUTHORITY = frozenset({ControlClass.TRANSACTIONS})
 PACES = (0.0, 5.0, 70.0)
 """Seconds that the charger may take to answer; in the last it is too late."""
+
+AT_REST = 40
+"""Tasks there are at most in a house where nobody asks anything."""
 
 WAITS = (1, 31, 61, 400, 2000)
 OF_CHARGER = (
@@ -316,26 +319,26 @@ async def charge(charger: Charger) -> None:
 
 
 @pytest.mark.parametrize(("charger", "service"), PAIRS)
-def test_i7_who_never_answers_and_never_rests_makes_no_queue_grow(charger: Version, service: Version) -> None:
+def test_i7_services_that_never_answer_and_never_rest_make_no_queue_grow(charger: Version, service: Version) -> None:
     async def flooded() -> tuple[Home, int]:
-        async with at_home(charger, service, *OTHERS[service]) as home:
+        hasty = {"terms": {"roles": frozenset(ControlClass)}, "rules": {"rate_limit": timedelta(0)}}
+        async with at_home(charger, service, *OTHERS[service], **hasty) as home:
             await asyncio.sleep(5)
-            home.charger.delay = 70.0
+            home.charger.delay, home.charger.managed = 70.0, True
             for one in home.services:
                 one.behave(["mute"])
-            tasks = []
-            for number in range(500):
+            most = 0
+            for number in range(3 * MOST_LIVE):
                 for one in home.services:
-                    one.ask(number)
+                    one.want(wish_for(one.version, "DataTransfer"), str(number))
                 await home.charger.state(number)
-                tasks.append(len(asyncio.all_tasks()))
-            for out in home.roster.all():
-                assert len(out.live) <= MOST_LIVE
-            return home, max(tasks)
+                most = max(most, len(asyncio.all_tasks()))
+            assert all(len(out.live) <= MOST_LIVE for out in home.roster.all())
+            return home, most
 
     home, most = in_no_time(flooded())
     assert home.notary.faults == []
-    assert most <= 3 * 2 * MAX_AT_ONCE + MAX_WAITING + 50
+    assert most <= AT_REST + 2 * MAX_AT_ONCE, "one of them has the right, and the charger does not answer"
 
 
 @pytest.mark.parametrize(("charger", "service"), PAIRS)
@@ -372,3 +375,29 @@ def test_i10_a_service_that_sends_nonsense_closes_no_link_not_even_its_own(charg
             return home
 
     assert in_no_time(shouted()).notary.faults == []
+
+
+# What was found by them
+
+
+@pytest.mark.parametrize(("charger", "service"), PAIRS)
+def test_a_start_that_waits_behind_a_boot_that_is_put_off_is_told_once_and_after_the_next_boot(
+    charger: Version, service: Version
+) -> None:
+    async def put_off() -> Home:
+        async with at_home(charger, service) as home:
+            await asyncio.sleep(5)
+            one = home.services[0]
+            one.behave(["late", "not now", "well"])
+            await home.charger.state(1)
+            await asyncio.sleep(1)
+            await home.charger.boot()
+            await home.charger.start()
+            await asyncio.sleep(600)
+            told = [frame[2] for frame in home.doors.wires[0].sent if frame[0] == CALL]
+            start = "StartTransaction" if service is Version.V16 else "TransactionEvent"
+            assert told.count(start) == 1
+            assert told.index(start) > [n for n, action in enumerate(told) if action == "BootNotification"][2]
+            return home
+
+    assert in_no_time(put_off()).notary.faults == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy import requests, shapes
@@ -252,12 +253,19 @@ async def keep_profiles(
     former = station.control.plans.get(provider)
     eased = not _may_limit(arbitration, station, provider)
     lent = _is_lent(arbitration, provider) or station.control.lent(provider)
-    _put(arbitration, station, provider, Plan(profiles, eased, lasting=True, lent=lent))
+    wanted = Plan(profiles, eased, lasting=True, lent=lent)
+    _put(arbitration, station, provider, wanted)
     outcome = await rebind(arbitration, station)
     if not outcome.ok and added is not None:
-        _put(arbitration, station, provider, former or Plan(()))
+        now = station.control.plans.get(provider, Plan(()))
+        _put(arbitration, station, provider, (former or Plan(())) if now is wanted else _without(now, added))
         await rebind(arbitration, station)
     return outcome if not outcome.ok else done(effective=station.bound)
+
+
+def _without(plan: Plan, added: ChargingProfile) -> Plan:
+    """A plan that took the place of one that the charger refused, without what was new in that."""
+    return replace(plan, profiles=tuple(one for one in plan.profiles if one != added))
 
 
 def _put(arbitration: Arbitration, station: Station, provider: str, plan: Plan) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.arbitration.watch import review
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason, SetLimit, done, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, done, refused
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import MAX_PROFILES
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, Version
@@ -23,7 +24,7 @@ from ocpp_mqtt_proxy.ocppj.fields import zulu
 from ocpp_mqtt_proxy.requests import Start
 from ocpp_mqtt_proxy.services.obeying import obey, profiles
 from ocpp_mqtt_proxy.services.outstation import Outstation
-from tests.fakes import NOON, FakeClock, an_arbitration, providers
+from tests.fakes import NOON, FakeClock, FakeLink, an_arbitration, providers
 from tests.services.fakes import a_served_hub, an_outstation, charger_of
 
 V16, V201, V21 = Version
@@ -453,6 +454,34 @@ async def test_a_profile_that_the_charger_refuses_is_not_there(version: Version)
     charger_of(out).answer = only_sixteen
     assert (await set_profile(out, limit=8, stackLevel=1, number=6))["status"] == "Rejected"
     assert (ids(out), out.station.bound) == ([5], Amps(16))
+
+
+@each_version
+async def test_a_profile_that_is_refused_takes_none_with_it_that_came_meanwhile(version: Version) -> None:
+    out = a_service(version)
+    slow = Thinking(version)
+    out.hub.links[out.charger_id] = slow
+    first = asyncio.create_task(set_profile(out, limit=8, number=6))
+    await slow.asked_for_8.wait()
+    assert (await set_profile(out, limit=10, number=7, stackLevel=1))["status"] == "Accepted"
+    slow.refuses.set()
+    assert (await first)["status"] == "Rejected"
+    assert (ids(out), out.station.bound) == ([7], Amps(10))
+
+
+@dataclass
+class Thinking(FakeLink):
+    """A charger that thinks about 8 A, and refuses them."""
+
+    asked_for_8: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, order: Order) -> Outcome:
+        if not isinstance(order, SetLimit) or order.limit != Amps(8):
+            return await super().send(order)
+        self.asked_for_8.set()
+        await self.refuses.wait()
+        return refused(Reason.TIMEOUT)
 
 
 async def test_the_rules_hold_for_services_as_for_anybody() -> None:

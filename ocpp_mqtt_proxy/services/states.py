@@ -88,12 +88,25 @@ def seen(out: Outstation, connector: Connector) -> Status | None:
     """
     if connector.session is None and (out.away or is_taken_out(out, connector.number)):
         return Status.UNAVAILABLE
+    if connector.status is Status.AVAILABLE and is_shut_out(out, connector):
+        return Status.UNAVAILABLE
     return None if connector.status is Status.UNKNOWN else connector.status
 
 
 def is_taken_out(out: Outstation, number: int) -> bool:
     """Whether the service took a connector out of service, alone or with the whole charger."""
     return bool({0, number} & out.virtual.inoperative)
+
+
+def is_shut_out(out: Outstation, connector: Connector) -> bool:
+    """Whether a transaction on another connector of its EVSE keeps it from being used (semantics §10.3).
+
+    An EVSE has one at a time. A 2.x service knows that; for a 1.6 one connectors have nothing to do with each other.
+    """
+    if out.version is not Version.V16 or out.station.version is Version.V16:
+        return False
+    others = (one for one in out.station.connectors.values() if one is not connector)
+    return any(one.session is not None and one.place.evse == connector.place.evse for one in others)
 
 
 def _steps(out: Outstation, number: int) -> Iterator[StatusReported]:

@@ -122,6 +122,29 @@ class TestStates:
             await talk.hear(StatusReported(SPOT, "preparing"))
             assert words(talk) == ["Unavailable"]
 
+    @pytest.mark.parametrize(("service", "charger"), OLDER_THAN_ITS_CHARGER)
+    async def test_of_a_connector_whose_evse_is_in_use_are_unavailable_in_1_6(
+        self, service: Version, charger: Version
+    ) -> None:
+        async with talking(service=service, charger=charger) as talk:
+            await talk.hear(StatusReported(Place(1, 2), "available"))
+            await talk.sleep.over(HOLD_SECONDS)
+            await talk.hear(event(Phase.STARTED, ChargingState.CHARGING, "authorized"))
+            await talk.sleep.over(HOLD_SECONDS)
+            await talk.hear(event(Phase.ENDED, ChargingState.IDLE, "ev_departed"))
+            await talk.sleep.over(HOLD_SECONDS)
+            of_second = [one["status"] for one in sent(talk, STATUS) if one["connectorId"] == 2]
+            assert of_second == ["Available", "Unavailable", "Available"]
+
+    @pytest.mark.parametrize("version", NEWER)
+    async def test_of_a_connector_whose_evse_is_in_use_are_its_own_in_2x(self, version: Version) -> None:
+        async with talking(service=version, charger=version) as talk:
+            await talk.hear(StatusReported(Place(1, 2), "available"))
+            await talk.hear(event(Phase.STARTED, ChargingState.CHARGING, "authorized"))
+            await talk.sleep.over(HOLD_SECONDS)
+            of_second = [one["connectorStatus"] for one in sent(talk, STATUS) if one["connectorId"] == 2]
+            assert of_second == ["Available"]
+
     async def test_can_be_asked_for_at_any_time(self) -> None:
         async with talking() as talk:
             numbers = [payload["connectorId"] for _, payload in states.now_of(talk.out)]

@@ -178,6 +178,18 @@ async def test_a_profile_for_others_too_starts_nothing(service: Version) -> None
     assert charger_of(out).asked == []
 
 
+@pytest.mark.parametrize("service", Version)
+@pytest.mark.parametrize("charger", [V201, V21])
+async def test_an_evse_in_use_starts_no_other_transaction_on_another_connector(
+    service: Version, charger: Version
+) -> None:
+    out = served(service, charger)
+    out.hub.hear(out.charger_id, StatusReported(Place(1, 2), Status.AVAILABLE, NOON))
+    runs(out)
+    assert await start(out, at=2 if service is V16 else 1) == "Rejected"
+    assert asked(out, StartCharging) == []
+
+
 # Stopping
 
 

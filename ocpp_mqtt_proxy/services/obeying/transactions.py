@@ -56,7 +56,7 @@ def _startable(out: Outstation, at: Target) -> Connector | Outcome:
     One transaction per EVSE (F01.FR.24), and none where the service wants nothing to start (G03).
     """
     meant = places.connectors(out, at)
-    idle = [one for one in meant if one.taken is None]
+    idle = [one for one in meant if one.taken is None and not states.is_shut_out(out, one)]
     if not idle or (at.place.evse and len(idle) < len(meant)):
         return refused(Reason.HELD_BY_OTHER, "a transaction runs there")
     usable = [one for one in idle if one.session is not None or not states.is_taken_out(out, one.number)]

@@ -10,6 +10,7 @@ import pytest
 from ocpp_mqtt_proxy.core.model import IdToken, Verdict, Version
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.ocppj.fields import zulu
+from ocpp_mqtt_proxy.services import tags
 from ocpp_mqtt_proxy.services.obeying import cards
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from tests.fakes import FakeClock
@@ -143,6 +144,13 @@ async def test_a_card_runs_out(service: Version) -> None:
     assert cards.known(out, TAG) == Authorization(Verdict.ACCEPTED, None, until)
     clock.pass_(hours=1)
     assert verdict(out) is Verdict.EXPIRED
+
+
+@pytest.mark.parametrize("charger", [Version.V201, Version.V21])
+async def test_a_long_tag_is_on_a_16_list_as_the_service_was_told_it(charger: Version) -> None:
+    out, long = served(V16, charger), IdToken("DE*ABC*E12345678*1-and-more", "eMAID")
+    await send(out, 1, card(out, tags.told(out, long).tag, "Blocked"))
+    assert verdict(out, long) is Verdict.BLOCKED
 
 
 async def test_a_list_that_is_switched_off_counts_for_nothing() -> None:

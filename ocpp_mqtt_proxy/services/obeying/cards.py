@@ -14,6 +14,7 @@ from ocpp_mqtt_proxy.core.commands import GetListVersion, Outcome, Reason, SendL
 from ocpp_mqtt_proxy.core.model import IdToken, Verdict
 from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.core.virtual import LocalList
+from ocpp_mqtt_proxy.services import tags
 from ocpp_mqtt_proxy.services.obeying.catalogue import MOST_CARDS, OURS
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
@@ -23,9 +24,12 @@ Cards = Iterable[tuple[IdToken, Authorization | None]]
 def known(out: Outstation, token: IdToken) -> Authorization | None:
     """What a service's list says of a card; None where it is not on it, or the list is switched off.
 
+    A long tag is on it as the service was told it.
     A verdict that has run out says so (`Expired`).
     """
-    card = out.virtual.local_list.cards.get(key_of(token.tag)) if is_enabled(out) else None
+    if not is_enabled(out):
+        return None
+    card = out.virtual.local_list.cards.get(key_of(tags.told(out, token).tag))
     if card is not None and card.expires is not None and card.expires <= out.hub.clock.now():
         return Authorization(Verdict.EXPIRED, card.group, card.expires)
     return card

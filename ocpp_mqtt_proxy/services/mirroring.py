@@ -357,6 +357,7 @@ class _Following:
                 told = TransactionReported(Phase.ENDED, known.ours, self.now, stop_reason=StopReason.OTHER)
                 self._tell(replace(told, meter_stop=known.meter_start), known)
                 known.over = self.changed = True
+                self._forget(known)
             elif not session.running and not self._awaits_its_end(session):
                 self._note_card_and_register(session, known)
                 self._end(session, known, _end_of(session))

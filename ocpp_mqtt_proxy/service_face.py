@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ocpp_mqtt_proxy.adapters.services.dial import Dialer
 from ocpp_mqtt_proxy.adapters.services.trial import try_out
 from ocpp_mqtt_proxy.adapters.store import Store
@@ -20,6 +22,9 @@ from ocpp_mqtt_proxy.services.roster import Services
 from ocpp_mqtt_proxy.services.views import Overview
 from ocpp_mqtt_proxy.turns import Turnstile
 
+BURST = 2 * 1024 * 1024
+"""What a service may send at once, in bytes: it has no backlog of days to bring, as a charger may have."""
+
 
 class ServiceFace:
     """Everything about services. Its `services` are the hub's mirror, and are to be run."""
@@ -28,7 +33,7 @@ class ServiceFace:
         self._store = store
         self._plans = plans_of(config)
         turns = Turnstile()
-        self.dialer = Dialer(log_frames=config.log.frames, budget=budget)
+        self.dialer = Dialer(log_frames=config.log.frames, budget=replace(budget, burst=BURST))
         self.services = Services(
             arbitration=arbitration,
             plans=self._plans,

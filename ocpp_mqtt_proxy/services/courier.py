@@ -20,7 +20,7 @@ from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import wording
 from ocpp_mqtt_proxy.services.outstation import Outstation
-from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused, Step
 from ocpp_mqtt_proxy.turns import Turnstile
 
 T = TypeVar("T")
@@ -147,9 +147,18 @@ class Courier:
                 wording.learn(self.out, outgoing, action, answer)
             except (NoAnswer, Refused, *UNREADABLE) as error:
                 sends += 1
+                self._show_trouble(f"{action} is not taken: {error}")
                 await self._wait_after(sends, action, error)
             else:
+                self._show_trouble("")
                 return
+
+    def _show_trouble(self, why: str) -> None:
+        """A link can stand, and its service not take what it must hear: people should see that."""
+        told = f"{Step.DELIVERY}: {why}" if why else ""
+        if self.out.fault != told:
+            self.out.fault = told
+            self.out.arbitration.tell_of(self.out.id)
 
     async def _wait_after(self, sends: int, action: str, error: Exception) -> None:
         """Wait before the next attempt. Raises GivenUp where there is to be none."""

@@ -73,7 +73,7 @@ class ServiceLink(Protocol):
 
 
 class Step(StrEnum):
-    """How far dialling comes, in order."""
+    """How far a link comes, in order; last what stands and still does not take what it must hear."""
 
     ADDRESS = "address"
     CONNECT = "connect"
@@ -81,6 +81,7 @@ class Step(StrEnum):
     HANDSHAKE = "handshake"
     SUBPROTOCOL = "subprotocol"
     BOOT = "boot"
+    DELIVERY = "delivery"
 
 
 class DialFailed(ProxyError):

@@ -178,6 +178,14 @@ async def test_a_message_that_fails_is_sent_again_after_waits_that_grow(version:
     assert bench.waits() == []
 
 
+async def test_that_a_service_does_not_take_what_it_must_hear_is_shown_until_it_does() -> None:
+    bench, shown = a_bench(Version.V16, NoAnswer("no answer in time")), []
+    bench.on_pause = lambda: shown.append(bench.out.fault)
+    bench.put_session()
+    await bench.courier.drain()
+    assert (shown, bench.out.fault) == (["delivery: StartTransaction is not taken: no answer in time"], "")
+
+
 @pytest.mark.parametrize("version", BOTH)
 async def test_after_all_attempts_a_message_is_given_up_said_and_counted_and_the_next_goes(
     version: Version, caplog: pytest.LogCaptureFixture

@@ -7,11 +7,13 @@ in the place of both; of the purposes the smallest binds, and what is generated 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.limits.line import FREE, Line, Value, changed, compact, least, over, plus
@@ -20,6 +22,8 @@ from ocpp_mqtt_proxy.core.model import Amps
 
 _INSTANT = 1e-6
 """Seconds that are looked at for what binds just now."""
+
+_STARTS = attrgetter("start")
 
 _WITH_CHARGING = frozenset({Purpose.DEFAULT, Purpose.TRANSACTION, Purpose.PRIORITY})
 """Purposes whose undated schedules begin with charging; the others' when they came."""
@@ -111,64 +115,95 @@ def _shared(line: Line, spot: Spot) -> Line:
     return line if spot.share == 1 else changed(line, lambda amps: rounded(amps / spot.share))
 
 
+_Piece = tuple[float, float, Amps]
+"""From when to when a profile allows what."""
+
+_Gap = tuple[float, float]
+
+
 def _ruling(stack: list[ChargingProfile], spot: Spot, window: Window) -> Line:
     """The line of a purpose: the highest level on top; on one level the connector's own, then the one that came last.
 
-    Two of one level are both there in 1.6 where one is of the connector and one of all (§3.13.1).
+    Two of one level are both there in 1.6 where one is of the connector and one of all (§3.13.1). Looked at from the
+    top: those below matter only in the gaps, and not at all where there are none.
     """
-    line = FREE
-    for profile in sorted(stack, key=lambda one: (one.level, one.connector > 0)):
-        own = line_of(profile, spot, window)
-        line = own if line is FREE else over(own, line)
-    return line
+    gaps: list[_Gap] = [(0.0, window.length)]
+    found: list[_Piece] = []
+    from_below = sorted(stack, key=lambda one: (one.level, one.connector > 0))
+    for profile in reversed(from_below):
+        gaps = _filled(gaps, list(_within(profile, spot, window)), found)
+        if not gaps:
+            break
+    return _line(found, window)
 
 
 def line_of(profile: ChargingProfile, spot: Spot, window: Window) -> Line:
     """What one profile allows over time; free where it has no period."""
-    pieces: list[tuple[float, Value]] = [(0.0, None)]
+    return _ruling([profile], spot, window)
+
+
+def _filled(gaps: list[_Gap], pieces: list[_Piece], found: list[_Piece]) -> list[_Gap]:
+    """The gaps that pieces leave; what fell into them is `found`. Both in order."""
+    left: list[_Gap] = []
+    first = 0
+    for opens, closes in gaps:
+        at = opens
+        while first < len(pieces) and pieces[first][1] <= opens:
+            first += 1
+        for begin, end, amps in pieces[first:]:
+            if begin >= closes:
+                break
+            if at < begin:
+                left.append((at, begin))
+            at = min(end, closes)
+            found.append((max(begin, opens), at, amps))
+        if at < closes:
+            left.append((at, closes))
+    return left
+
+
+def _line(pieces: list[_Piece], window: Window) -> Line:
+    """Pieces as a line: free between them, and after them where the window goes on."""
+    line: list[tuple[float, Value]] = []
     ended = 0.0
-    for begin, end, amps in _within(profile, spot, window):
+    for begin, end, amps in sorted(pieces):
         if begin > ended:
-            pieces.append((ended, None))
-        pieces.append((begin, amps))
+            line.append((ended, None))
+        line.append((begin, amps))
         ended = end
     if ended < window.length:
-        pieces.append((ended, None))
-    return _line(pieces)
+        line.append((ended, None))
+    return compact(line) or FREE
 
 
-def _line(pieces: list[tuple[float, Value]]) -> Line:
-    """The last of those that begin at one time."""
-    ends = [*(at for at, _ in pieces[1:]), inf]
-    return compact(piece for piece, end in zip(pieces, ends, strict=True) if piece[0] < end)
-
-
-def _within(profile: ChargingProfile, spot: Spot, window: Window) -> Iterator[tuple[float, float, Amps]]:
+def _within(profile: ChargingProfile, spot: Spot, window: Window) -> Iterator[_Piece]:
     """Its periods as far as they lie in the window, while it is valid (K01.FR.36 and .37)."""
     first = max(0.0, _offset(profile.valid_from, window, -inf))
     last = min(window.length, _offset(profile.valid_to, window, inf))
-    for opens, closes, amps in _pieces(profile, spot, window):
-        begin, end = max(opens, first), min(closes, last)
-        if begin < end:
-            yield begin, end, amps
+    start = _start(profile, spot)
+    if start is None:
+        if first < last:
+            yield first, last, profile.amps(profile.schedule.periods[0], spot.phases)
+        return
+    for begin, end in _runs(profile, start - window.start, last):
+        yield from _run(profile, spot, begin, max(begin, first), min(end, last))
 
 
 def _offset(at: datetime | None, window: Window, otherwise: float) -> float:
     return otherwise if at is None else at.timestamp() - window.start
 
 
-def _pieces(profile: ChargingProfile, spot: Spot, window: Window) -> Iterator[tuple[float, float, Amps]]:
-    """The periods of all runs that reach into the window: begin, end, and what they allow."""
-    amps = [profile.amps(period, spot.phases) for period in profile.schedule.periods]
-    start = _start(profile, spot)
-    if start is None:
-        yield 0.0, window.length, amps[0]
-        return
-    starts = [period.start for period in profile.schedule.periods]
-    for begin, end in _runs(profile, start - window.start, window.length):
-        for opens, closes, value in zip(starts, [*starts[1:], inf], amps, strict=True):
-            if begin + opens < end:
-                yield begin + opens, min(begin + closes, end), value
+def _run(profile: ChargingProfile, spot: Spot, begin: float, first: float, last: float) -> Iterator[_Piece]:
+    """The periods of a run that began at a time, as far as they lie between two others."""
+    periods = profile.schedule.periods
+    number = bisect_right(periods, first - begin, key=_STARTS) - 1 if first > begin else 0
+    at = first
+    while at < last:
+        number += 1
+        until = min(begin + periods[number].start, last) if number < len(periods) else last
+        if at < until:
+            yield at, until, profile.amps(periods[number - 1], spot.phases)
+            at = until
 
 
 def _start(profile: ChargingProfile, spot: Spot) -> float | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
+from math import inf
+from typing import TypeVar
 
 from ocpp_mqtt_proxy.core.model import Amps
 
 Value = float | None
 Line = list[tuple[float, Value]]
 """Pieces in order, the first from 0 on; two neighbours differ."""
+
+Key = TypeVar("Key")
 
 FREE: Line = [(0.0, None)]
 """Nothing binds at any time."""
@@ -22,17 +26,39 @@ def constant(amps: Amps) -> Line:
 
 def least(lines: Iterable[Line]) -> Line:
     """The smallest at each time of what binds."""
-    return reduce(lambda one, other: _joined(one, other, _least), lines, FREE)
+    return [(at, value) for at, value, _ in lowest(dict(enumerate(lines)))]
+
+
+def lowest(lines: Mapping[Key, Line]) -> list[tuple[float, Value, Key | None]]:
+    """The smallest at each time of what binds, and whose it is: of two that are the same, the one named first.
+
+    One pass over all times at which anything changes.
+    """
+    changes = sorted((at, rank) for rank, line in enumerate(lines.values()) for at, _ in line)
+    left = [iter(line) for line in lines.values()]
+    names = list(lines)
+    values: list[float] = [inf] * len(names)
+    found: list[tuple[float, Value, Key | None]] = [(0.0, None, None)]
+    for at, rank in changes:
+        value = next(left[rank])[1]
+        values[rank] = inf if value is None else value
+        smallest = min(values)
+        piece = (at, None, None) if smallest == inf else (at, smallest, names[values.index(smallest)])
+        if found[-1][0] == at:
+            found.pop()
+        if not found or found[-1][1:] != piece[1:]:
+            found.append(piece)
+    return found
 
 
 def over(top: Line, below: Line) -> Line:
     """The upper line, and in its gaps the lower."""
-    return _joined(top, below, _over)
+    return top if below == FREE else _joined(top, below, _over)
 
 
 def plus(line: Line, more: Line) -> Line:
     """So much more, where anything binds."""
-    return _joined(line, more, _plus)
+    return line if more == FREE else _joined(line, more, _plus)
 
 
 def added(lines: Iterable[Line]) -> Line:
@@ -53,12 +79,6 @@ def compact(pieces: Iterable[tuple[float, Value]]) -> Line:
         if not line or line[-1][1] != value:
             line.append((at, value))
     return line
-
-
-def _least(one: Value, other: Value) -> Value:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
 
 
 def _over(one: Value, other: Value) -> Value:

@@ -32,7 +32,7 @@ def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided
         for provider in _in_force(arbitration, station, now)
         if (amps := own(station, provider, now)) is not None
     ]
-    return min((*standing_, *_allowed(arbitration, station)), default=None)
+    return min((*standing_, *allowed(arbitration, station)), default=None)
 
 
 def _in_force(arbitration: Arbitration, station: Station, now: datetime) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _in_force(arbitration: Arbitration, station: Station, now: datetime) -> Iter
             yield provider
 
 
-def _allowed(arbitration: Arbitration, station: Station) -> Iterator[Provided]:
+def allowed(arbitration: Arbitration, station: Station) -> Iterator[Provided]:
     """What the configuration allows the sessions of providers at most (`providers[].max_current`), while they run."""
     for provider in sorted(busy(station) - {OWNER}):
         terms = arbitration.rules.terms(provider)
@@ -61,7 +61,7 @@ def own(station: Station, provider: str, now: datetime) -> Amps | None:
 def plan_now(station: Station, provider: str, now: datetime, ahead: float = 0.0) -> Now:
     """What a provider's profiles allow now on the connectors in use, and when that changes within so many seconds."""
     profiles = standing(station, provider, now)
-    found = [composite.now(profiles, spot, now, ahead) for spot in _in_use(station)] if profiles else []
+    found = [composite.now(profiles, spot, now, ahead) for spot in in_use(station)] if profiles else []
     amps = min((one.amps for one in found if one.amps is not None), default=None)
     return Now(amps, min((one.until for one in found if one.until is not None), default=None))
 
@@ -99,7 +99,7 @@ def group_of(station: Station, connector: Connector) -> int:
     return min(one.number for one in station.connectors.values() if one.place.evse == connector.place.evse)
 
 
-def _in_use(station: Station) -> list[Spot]:
+def in_use(station: Station) -> list[Spot]:
     """The connectors on which it counts what is allowed: those that charge, else all."""
     station.sole()
     charging = [one for one in station.ordered() if one.session is not None]
@@ -173,20 +173,20 @@ def _merged(
 ) -> Line:
     spot, session = _spot(station, connector), connector.session
     spot = replace(spot, began=spot.began or now)
-    lines = [constant(station.limit), *(constant(one.amps) for one in _allowed(arbitration, station))]
+    lines = [constant(station.limit), *(constant(one.amps) for one in allowed(arbitration, station))]
     for provider in _in_force(arbitration, station, now):
         if provider == without:
             continue
         profiles = standing(station, provider, now)
         lines.append(changed(composite.composite(profiles, spot, now, seconds), usable))
-        lines.append(changed(_fixed(station, provider, now), usable))
+        lines.append(changed(fixed(station, provider, now), usable))
     line = least_of(lines)
     if session is None or session.provider == without:
         return line
     return changed(line, lambda amps: session.within(Amps(amps)))
 
 
-def _fixed(station: Station, provider: str, now: datetime) -> Line:
+def fixed(station: Station, provider: str, now: datetime) -> Line:
     """A provider's limit, until it runs out."""
     limit = station.control.limits.get(provider)
     if limit is None or (limit.until is not None and limit.until <= now):

@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.services.plan import Credentials, ServicePlan
 from ocpp_mqtt_proxy.services.ports import DialFailed, Step
 from tests.adapters.raw import basic
 from tests.adapters.services_rig import PATIENCE, PICK, a_dialer, answering, listening, nothing
-from tests.simulator.csms import csms_of
+from tests.independent_csms import csms_of
 
 V16, V201, V21 = Version.V16, Version.V201, Version.V21
 PASSWORD = "correcthorsebattery"

@@ -15,8 +15,8 @@ import pytest
 from tests.adapters.test_web_description import proper
 from tests.brokers import Broker
 from tests.independent import independent_charger
+from tests.independent_csms import Csms, csms_of
 from tests.running import Running, Watcher, running
-from tests.simulator.csms import Csms, csms_of
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ import pytest
 from tests.home_assistant.conftest import Rig
 from tests.home_assistant.home import Home
 from tests.independent import independent_charger
+from tests.independent_csms import Csms, csms_of
 from tests.running import Running, running
-from tests.simulator.csms import Csms, csms_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ocpp.v16 import call as call16
 from ocpp.v21 import call as call21
 from ocpp.v201 import call as call201
 
-from tests.simulator.csms import CALL, POINTS, Csms, csms_of
+from tests.independent_csms import CALL, POINTS, Csms, csms_of
 
 RESULT = 3
 ENERGY = "Energy.Active.Import.Register"

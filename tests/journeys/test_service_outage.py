@@ -16,10 +16,10 @@ from ocpp_mqtt_proxy.services import redial
 from tests import independent
 from tests.fakes import FakeClock
 from tests.independent import CHARGERS, PLUGGED, independent_charger
+from tests.independent_csms import Csms
 from tests.journeys.billing import Bill, all_of, bills, calls, greeted, over, service, sessions, three_csmss
 from tests.journeys.test_restart import take_over
 from tests.running import Running, running
-from tests.simulator.csms import Csms
 
 TRAFFIC = {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"}
 

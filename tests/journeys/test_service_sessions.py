@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.independent import CHARGERS, PLUGGED, independent_charger
+from tests.independent_csms import Csms, csms_of
 from tests.journeys.billing import (
     VERSIONS,
     begun,
@@ -28,7 +29,6 @@ from tests.journeys.billing import (
     unlimit,
 )
 from tests.running import running
-from tests.simulator.csms import Csms, csms_of
 
 pytestmark = pytest.mark.parametrize(("of_charger", "of_service"), list(product(CHARGERS, VERSIONS)))
 

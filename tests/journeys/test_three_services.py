@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.independent import CHARGERS, PLUGGED, independent_charger
+from tests.independent_csms import Csms, csms_of
 from tests.journeys.billing import (
     Bill,
     Listener,
@@ -41,7 +42,6 @@ from tests.journeys.billing import (
     unlimit,
 )
 from tests.running import PATIENCE, running
-from tests.simulator.csms import Csms, csms_of
 
 for_each_charger = pytest.mark.parametrize("version", CHARGERS)
 

@@ -19,8 +19,8 @@ from ocpp_mqtt_proxy.simulator.box import Box
 from ocpp_mqtt_proxy.simulator.console import FAULTS, Console, show, simulate, typed
 from ocpp_mqtt_proxy.simulator.station import Pace, Station
 from ocpp_mqtt_proxy.simulator.visits import Visits
+from tests.independent_csms import Csms, csms_of
 from tests.running import PATIENCE
-from tests.simulator.csms import Csms, csms_of
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ from ocpp_mqtt_proxy.simulator import station as station_module
 from ocpp_mqtt_proxy.simulator.box import HEARTBEAT_INTERVAL, Box, Welcome
 from ocpp_mqtt_proxy.simulator.car import Car
 from ocpp_mqtt_proxy.simulator.station import Pace, Station
-from tests.simulator.csms import Csms, csms_of
+from tests.independent_csms import Csms, csms_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.parametrize("version", [str(version) for version in DIALECTS])]
 

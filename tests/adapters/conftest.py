@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from ocpp_mqtt_proxy.adapters.store import Store
 from tests.adapters.browser import Browser, chromium, page_of
+from tests.adapters.stores import opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a store is."""
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture
+async def store(file: Path) -> AsyncIterator[Store]:
+    """An open store, empty."""
+    async with opened(file) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,40 +26,10 @@ from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
 from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from tests.adapters.stores import beside, opened
 from tests.adapters.things import NOON, a_session, an_ended_session
 from tests.fakes import FakeClock
 from tests.running import PATIENCE
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@contextlib.asynccontextmanager
-async def opened(file: Path) -> AsyncIterator[Store]:
-    store = Store(file)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@pytest.fixture
-async def store(file: Path) -> AsyncIterator[Store]:
-    async with opened(file) as store:
-        yield store
-
-
-@contextlib.contextmanager
-def beside(file: Path) -> Iterator[sqlite3.Connection]:
-    """Another program with the file open."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def on_disk(file: Path, table: str = "session") -> int:

@@ -29,11 +29,6 @@ class Usage(NamedTuple):
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
 async def store(file: Path) -> AsyncIterator[Store]:
     store = Store(file)
     await store.open()

@@ -77,11 +77,6 @@ def disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Disk:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@pytest.fixture
 async def store(disk: Disk, file: Path) -> AsyncIterator[Store]:
     store = Store(file)
     await store.open()

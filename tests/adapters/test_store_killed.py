@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from ocpp_mqtt_proxy.adapters.store import Filter, Store
 
 ROOT = Path(__file__).parents[2]
@@ -41,11 +39,6 @@ async def kept(file: Path) -> set[tuple[str, str]]:
     found = {(s.session_id, s.transaction_id) async for s in store.all_sessions(Filter(limit=500))}
     await store.close()
     return found
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
 
 
 async def test_what_was_acknowledged_is_there_after_the_program_was_killed(file: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,37 +33,17 @@ from ocpp_mqtt_proxy.core.reports import Authorization, Phase, SecurityReported,
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.core.virtual import LocalList, Virtual
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from tests.adapters.stores import beside, opened
 from tests.adapters.things import NOON, amounts, instants, numbers, optional, texts
 from tests.running import PATIENCE
 
 QUEUE = ("billing", "CP1")
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@contextlib.asynccontextmanager
-async def opened(file: Path) -> AsyncIterator[Store]:
-    store = Store(file)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@pytest.fixture
-async def store(file: Path) -> AsyncIterator[Store]:
-    async with opened(file) as store:
-        yield store
-
-
 @contextlib.contextmanager
 def broken(file: Path, table: str) -> Any:
     """While inside nothing can be written to a table."""
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+    with beside(file) as connection:
         connection.execute(f"ALTER TABLE {table} RENAME TO broken_{table}")
         yield
         connection.execute(f"ALTER TABLE broken_{table} RENAME TO {table}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
@@ -24,43 +23,13 @@ from ocpp_mqtt_proxy.core.model import OWNER, WattHours
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
+from tests.adapters.stores import beside, opened
 from tests.adapters.test_store_killed import scribe
 from tests.adapters.things import NOON, a_session, an_ended_session
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BEFORE_PARTS = 4
 """Migrations before sessions had parts."""
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sessions.db"
-
-
-@contextlib.asynccontextmanager
-async def opened(file: Path, zone: tzinfo = UTC) -> AsyncIterator[Store]:
-    store = Store(file, zone)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-@pytest.fixture
-async def store(file: Path) -> AsyncIterator[Store]:
-    async with opened(file) as store:
-        yield store
-
-
-@contextlib.contextmanager
-def beside(file: Path) -> Iterator[sqlite3.Connection]:
-    """Another program with the file open."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 async def sums(store: Store, by: str = "month", **wanted: Any) -> dict[str, Sum]:

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.instants import EARLIEST
 from ocpp_mqtt_proxy.core.model import STATION, Status, Version
 from ocpp_mqtt_proxy.core.reports import EventsReported, ProblemReported, StatusReported
 from ocpp_mqtt_proxy.ocppj.dialect import Payload
+from ocpp_mqtt_proxy.ocppj.fields import instant
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 NO_ERROR = "NoError"
@@ -65,12 +67,16 @@ def tell(out: Outstation, number: int) -> None:
         return
     for report in _steps(out, number):
         for action, payload in out.dialect.say[StatusReported].encode(report):
-            essence = {key: value for key, value in payload.items() if key != "timestamp"}
-            if out.told.get(number) != essence:
-                out.told[number] = essence
+            if _essence(out.told.get(number, {})) != _essence(payload):
+                out.told[number] = payload
                 out.tell(action, payload)
     if out.version is not Version.V16 and out.station.version is Version.V16:
         _tell_error(out, number)
+
+
+def _essence(told: Payload) -> Payload:
+    """What a state says, but for its time."""
+    return {key: value for key, value in told.items() if key != "timestamp"}
 
 
 def now_of(out: Outstation, number: int | None = None) -> list[tuple[str, Payload]]:
@@ -135,11 +141,16 @@ def _report(out: Outstation, number: int) -> StatusReported | None:
     return StatusReported(
         place=out.place(connector),
         status=status,
-        at=_since(connector) or out.hub.clock.now(),
+        at=max(_since(connector) or out.hub.clock.now(), _told_at(out, number)),
         error_code=connector.error_code,
         info=connector.info,
         vendor_error_code=connector.vendor_error_code,
     )
+
+
+def _told_at(out: Outstation, number: int) -> datetime:
+    """Of when the last state is that the service was told: one that follows is not from before it."""
+    return instant(out.told.get(number, {}), "timestamp") or EARLIEST
 
 
 def _since(connector: Connector) -> datetime | None:

@@ -388,6 +388,17 @@ class TestWhileTheChargerIsAway:
             assert [told["status"] for told in talk.link.said(STATUS)][4:] == ["Available", "Available"]
             assert talk.out.accepted
 
+    async def test_it_is_told_in_the_order_of_time(self) -> None:
+        async with talking() as talk:
+            await self.leave(talk)
+            pass_time(talk, AWAY_SECONDS)
+            await talk.sleep.over(AWAY_SECONDS)
+            talk.out.hub.connect("CP1", FakeLink(), "127.0.0.1")
+            await talk.sleep.over(HOLD_SECONDS)
+            times = [told["timestamp"] for told in talk.link.said(STATUS) if told["connectorId"] == 1]
+            assert times == sorted(times)
+            assert times[-1] > times[0]
+
     async def test_from_before_the_link_it_is_found_out(self) -> None:
         async with talking(FakeServiceLink(), FakeServiceLink()) as talk:
             talk.link.lose()

@@ -395,7 +395,7 @@ class TestWhileTheChargerIsAway:
             await talk.sleep.over(AWAY_SECONDS)
             talk.out.hub.connect("CP1", FakeLink(), "127.0.0.1")
             await talk.sleep.over(HOLD_SECONDS)
-            times = [told["timestamp"] for told in talk.link.said(STATUS) if told["connectorId"] == 1]
+            times = [str(told["timestamp"]) for told in talk.link.said(STATUS) if told["connectorId"] == 1]
             assert times == sorted(times)
             assert times[-1] > times[0]
 

@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
@@ -24,8 +24,10 @@ from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.adapters.web import Web
 from ocpp_mqtt_proxy.adapters.web.access import Access
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
+from ocpp_mqtt_proxy.adapters.web.plans import PlanApi
 from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.outlook import outlook
 from ocpp_mqtt_proxy.arbitration.owner import override
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch
 from ocpp_mqtt_proxy.authority import Authority
@@ -38,6 +40,7 @@ from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Config, not_acted_upon
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import LoggedIn
+from ocpp_mqtt_proxy.core.limits.outlook import Outlook
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.home_assistant_face import feed_of
@@ -224,6 +227,7 @@ class App:
             accept_charger=self.gate.accept,
             control=ControlApi(partial(override, self.arbitration, by="api"), self.store),
             services=ServiceApi(self.bridge.test_service),
+            plans=PlanApi(self._foresee),
             metrics=lambda: metrics.parts(self.bridge, self.backends, self.tally),
             tell_login=self._tell_login,
         )
@@ -236,6 +240,9 @@ class App:
             ingress = Door(app)
             self.ingress_port = await ingress.open(config.http.host, ingress_port)
             self._doors.append(ingress)
+
+    def _foresee(self, charger: str, ahead: timedelta) -> Outlook:
+        return outlook(self.arbitration, self.hub.station(charger), self.clock.now(), ahead)
 
     def _tell_login(self, address: str) -> None:
         self.bus.publish(LoggedIn(charger="", at=self.clock.now(), address=address))

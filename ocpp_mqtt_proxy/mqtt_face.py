@@ -8,6 +8,7 @@ from ocpp_mqtt_proxy.adapters.discovery import WANTED, Discovery
 from ocpp_mqtt_proxy.adapters.mqtt.backends import MqttBackends
 from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
+from ocpp_mqtt_proxy.adapters.mqtt.plans import WANTED as PLAN_FACTS, Plans
 from ocpp_mqtt_proxy.adapters.mqtt.presence import PresenceFeed
 from ocpp_mqtt_proxy.adapters.mqtt.price import PriceFeed
 from ocpp_mqtt_proxy.adapters.mqtt.services import ServiceTopics
@@ -15,6 +16,7 @@ from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, Incoming, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.outlook import outlook
 from ocpp_mqtt_proxy.backend_face import BackendFace
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.events import Fact
@@ -78,10 +80,19 @@ class MqttFace:
             house=arbitration.house,
             also=self._hear_beside,
         )
+        self.plans = Plans(
+            foresee=lambda station: outlook(arbitration, station, hub.clock.now()),
+            hub=hub,
+            mailbox=hub.bus.mailbox("plans", only=PLAN_FACTS),
+            retain=self.states.retain,
+            clock=hub.clock,
+            topics=topics,
+        )
         self.rooms: dict[str, Callable[[], Awaitable[None]]] = {
             "states": self.states.run,
             "mqtt": self.session.run,
             "services shown": self.services.run,
+            "plans": self.plans.run,
         }
 
     def _hear_beside(self, facts: Sequence[Fact]) -> None:
@@ -108,6 +119,7 @@ class MqttFace:
         self.household.publish_all()
         self.services.publish()
         await in_turns(self.states.publish_all())
+        await in_turns(self.plans.publish_all())
 
     def _listen(self, verbs: dict[str, BridgeVerb]) -> None:
         config = self.config

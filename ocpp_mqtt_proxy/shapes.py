@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control, Verdict
 from ocpp_mqtt_proxy.core.events import Fact
+from ocpp_mqtt_proxy.core.limits.outlook import Outlook
 from ocpp_mqtt_proxy.core.model import OWNER, Sample
 from ocpp_mqtt_proxy.core.readings import pick
 from ocpp_mqtt_proxy.core.session import Session
@@ -182,6 +183,16 @@ def charger(station: Station, now: datetime) -> Json:
         "last_heard": time(station.last_heard),
         "clock_ahead_s": round(station.clock_ahead.total_seconds()),
         "connectors": [connector(c, now) for c in station.ordered()],
+    }
+
+
+def outlook(given: Outlook) -> Json:
+    """What will flow at most (contract §5 `plan`): steps in A per phase, the first at once."""
+    return {
+        "from": time(given.since),
+        "until": time(given.until),
+        "unit": "A",
+        "steps": [{"at": time(step.at), "amps": step.amps, "by": step.by} for step in given.steps],
     }
 
 

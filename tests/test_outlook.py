@@ -11,8 +11,9 @@ from hypothesis import given, settings, strategies as st
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.limits import least
-from ocpp_mqtt_proxy.arbitration.outlook import MAX_STEPS, Outlook, outlook
+from ocpp_mqtt_proxy.arbitration.outlook import MAX_STEPS, outlook
 from ocpp_mqtt_proxy.core.control import Limit, Plan
+from ocpp_mqtt_proxy.core.limits.outlook import Outlook
 from ocpp_mqtt_proxy.core.limits.profile import DAILY, ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.schedule import Window, changes_of, is_open

@@ -303,7 +303,11 @@ class Discovery:
         return self._topic(station, at, entity.command)
 
     def _options(self, station: Station, connector: Connector | None, entity: Entity) -> Document:
-        return _resolved(entity, lambda path: self._topic(station, connector, path))
+        return _resolved(entity, lambda path: self._beside(station, connector, path))
+
+    def _beside(self, station: Station, connector: Connector | None, path: str) -> str | None:
+        """A topic beside an entity's state; with one more `~` one of its charger."""
+        return self._topic(station, None if path.startswith("~") else connector, path.removeprefix("~"))
 
     # Announcing
 
@@ -429,7 +433,7 @@ def _entity_name(station: Station) -> str:
 
 
 def _resolved(entity: Entity, topic: Callable[[str], str | None]) -> Document:
-    """Further keys; a value that begins with `~` is a path beside the entity's state."""
+    """Further keys; a value that begins with `~` is a path beside the entity's state, with `~~` its charger's."""
     return {
         key: topic(value[1:]) if isinstance(value, str) and value.startswith("~") else value
         for key, value in entity.options.items()

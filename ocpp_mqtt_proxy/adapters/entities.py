@@ -141,7 +141,7 @@ CONNECTOR: list[Entity] = [
         device_class="current",
         unit="A",
         state_class="measurement",
-        options={"suggested_display_precision": 1},
+        options={"suggested_display_precision": 1, "json_attributes_topic": "~~plan"},
     ),
     _sensor("limited_by", "Limited by", category=DIAGNOSTIC, icon="mdi:speedometer"),
     _sensor("transaction_id", "Transaction", category=DIAGNOSTIC, icon="mdi:identifier"),

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.limits import allowed, fixed, in_use, standing
 from ocpp_mqtt_proxy.core.binding import usable
 from ocpp_mqtt_proxy.core.limits import composite
 from ocpp_mqtt_proxy.core.limits.line import FREE, Line, Value, changed, compact, constant, least, lowest
+from ocpp_mqtt_proxy.core.limits.outlook import Outlook, Step
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.schedule import changes_of
 from ocpp_mqtt_proxy.core.standing import limit_stands
@@ -29,27 +29,6 @@ DAY = timedelta(days=1)
 MAX_STEPS = 96
 """Steps that are told: one for each quarter of an hour of a day. Home Assistant's books take no attributes of more
 than 16 KiB."""
-
-
-class Step(NamedTuple):
-    """From a time on at most so much, in A per phase, and whose limit that is."""
-
-    at: datetime
-    amps: Amps
-    by: str
-
-
-class Outlook(NamedTuple):
-    """The steps from a time until another, the first at once."""
-
-    since: datetime
-    until: datetime
-    steps: tuple[Step, ...]
-
-    @property
-    def tells(self) -> tuple[object, ...]:
-        """What it comes to, whenever it was made."""
-        return (self.steps[0].amps, self.steps[0].by, *self.steps[1:])
 
 
 def outlook(arbitration: Arbitration, station: Station, now: datetime, ahead: timedelta = DAY) -> Outlook:

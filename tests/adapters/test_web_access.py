@@ -17,10 +17,13 @@ from ocpp_mqtt_proxy.__main__ import main
 from ocpp_mqtt_proxy.adapters.web import Web, bodies
 from ocpp_mqtt_proxy.adapters.web.access import COOKIE, COOKIE_LIFETIME, MAX_ADDRESSES, Access, Attempts
 from ocpp_mqtt_proxy.adapters.web.control import ControlApi
+from ocpp_mqtt_proxy.adapters.web.plans import PlanApi
 from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.limits.outlook import Outlook, Step
+from ocpp_mqtt_proxy.core.model import OWNER, Amps
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.demo.broker import free_port
 from ocpp_mqtt_proxy.monthly import Month
@@ -86,6 +89,7 @@ class House:
             accept_charger=self.welcomed.append,
             control=ControlApi(self.set_mode, self),
             services=ServiceApi(self.try_out),
+            plans=PlanApi(lambda _, ahead: Outlook(NOON, NOON + ahead, (Step(NOON, Amps(16), OWNER),))),
             metrics=lambda: "",
             tell_login=self.logins.append,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fastapi.routing import APIRoute
 from ocpp_mqtt_proxy.adapters.web.api import api_of
 from ocpp_mqtt_proxy.adapters.web.description import OPERATIONS, document
 from ocpp_mqtt_proxy.arbitration import wishes
+from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.requests import Start
 from tests.adapters.browser import CHROMIUM, chromium, page_of
 from tests.adapters.test_web import session
@@ -152,6 +154,32 @@ async def test_decisions_and_what_became_of_an_override_fit_their_schemas(
         await service.app.store.flush()
         verdicts = {one["verdict"] for one in proper(await api.get("/api/decisions"))["decisions"]}
     assert verdicts == {"granted", "refused", "revoked"}
+
+
+@pytest.mark.integration
+async def test_what_will_flow_fits_its_schema(service: Running, api: httpx.AsyncClient) -> None:
+    async with independent_charger(service.chargers, "1.6", "CP1"):
+        await wishes.set_limit(service.app.arbitration, "fleet", "CP1", Amps(10), 0, timedelta(hours=2))
+        answer = await api.get("/api/chargers/CP1/plan", params={"hours": 48})
+    plan = answer.json()
+    fits(plan, answer_of("GET", "/api/chargers/{charger}/plan", 200, "application/json"))
+    assert [(step["amps"], step["by"]) for step in plan["steps"]] == [(10, "fleet"), (32, "owner")]
+    assert plan["unit"] == "A"
+
+
+@pytest.mark.integration
+async def test_what_will_flow_at_a_charger_that_nobody_knows_cannot_be_told(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/chargers/CP9/plan")
+    assert answer.status_code == 404
+    assert "CP9" in answer.json()["detail"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("hours", ["0", "49", "x"])
+async def test_nobody_is_told_further_ahead_than_two_days(api: httpx.AsyncClient, hours: str) -> None:
+    answer = await api.get("/api/chargers/CP1/plan", params={"hours": hours})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == f"hours: {hours!r} is not allowed; a whole number from 1 to 48 is"
 
 
 WRONG = [

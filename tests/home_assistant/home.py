@@ -96,6 +96,19 @@ class Home:
             raise AssertionError(f"{entity_id} never was {expected}; there is {there}") from None
         return self.states[entity_id]
 
+    async def until_attribute(self, entity_id: str, name: str, fits: Callable[[Any], bool]) -> Any:
+        """Wait until an attribute of an entity is as it should be; its value."""
+
+        def value() -> Any:
+            return self.states.get(entity_id, {}).get("attributes", {}).get(name)
+
+        try:
+            async with asyncio.timeout(PATIENCE), self._changed:
+                await self._changed.wait_for(lambda: value() is not None and fits(value()))
+        except TimeoutError:
+            raise AssertionError(f"{entity_id}: {name} is {value()}") from None
+        return value()
+
     async def until_gone(self, entity_id: str) -> None:
         """Wait until an entity is no more."""
         async with asyncio.timeout(PATIENCE), self._changed:

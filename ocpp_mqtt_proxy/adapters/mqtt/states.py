@@ -220,6 +220,11 @@ class States:
                 known.add(topic)
                 self.publisher.retain(topic, payload)
 
+    def retain(self, charger_id: str, topic: str, payload: bytes) -> None:
+        """Retain what is shown of a charger beside this, and goes with it."""
+        self._topics_of.setdefault(charger_id, set()).add(topic)
+        self.publisher.retain(topic, payload)
+
     def _bury(self) -> None:
         """Clear what is retained of forgotten chargers, unless they have come again."""
         self._deaths.clear()

@@ -22,6 +22,7 @@ from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.adapters.web.description import document
 from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked, faults_of
 from ocpp_mqtt_proxy.adapters.web.guard import WAIT, Guard, refused
+from ocpp_mqtt_proxy.adapters.web.plans import PlanApi
 from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.core.bill import Sum
 from ocpp_mqtt_proxy.core.errors import ProxyError
@@ -80,6 +81,7 @@ class Web:
     accept_charger: Callable[[str], None]
     control: ControlApi
     services: ServiceApi
+    plans: PlanApi
     metrics: Callable[[], Iterable[str]]
     tell_login: Callable[[str], None] = lambda _: None
 
@@ -109,6 +111,7 @@ class Web:
         app.post("/api/chargers/accept")(self._accept)
         self.control.mount(app)
         self.services.mount(app)
+        self.plans.mount(app)
 
     # What is shown
 
@@ -233,7 +236,7 @@ def _explain_errors(app: FastAPI) -> None:
     """Every error is JSON that says what is wrong."""
 
     async def bad_query(request: Request, error: Any) -> Response:  # noqa: ANN401
-        return refused(400, "; ".join(faults_of(request.scope["path"], error)))
+        return refused(400, "; ".join(faults_of(request.scope["route"].path, error)))
 
     async def bad_request(_: Request, error: Exception) -> Response:
         return refused(400, str(error))

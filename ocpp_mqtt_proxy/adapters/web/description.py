@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.adapters.web.access import COOKIE
 from ocpp_mqtt_proxy.adapters.web.bodies import BODY_SECONDS, MAX_BODY
 from ocpp_mqtt_proxy.adapters.web.control import DecisionsAsked, Override
 from ocpp_mqtt_proxy.adapters.web.filters import Filters, MonthAsked, TotalsAsked
+from ocpp_mqtt_proxy.adapters.web.plans import PlanAsked
 from ocpp_mqtt_proxy.adapters.web.schemas import SCHEMAS, Schema, ref, text, thing
 from ocpp_mqtt_proxy.adapters.web.services import Trial
 
@@ -142,6 +143,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/api/decisions"): Operation(
         "Control", "What the arbiter decided, and why", {JSON: ref("Decisions")}, query=DecisionsAsked, books=True
+    ),
+    ("GET", "/api/chargers/{charger}/plan"): Operation(
+        "Control",
+        "What will flow at most at a charger",
+        {JSON: ref("Plan")},
+        about="As it stands now: the installation's ceiling and the owner's, every provider's limits and profiles "
+        "while its hours last; who is at home, say, cannot be told ahead. On each connector in use.",
+        query=PlanAsked,
+        given={"charger": "its id"},
+        errors={404: "No such charger."},
     ),
     ("POST", "/api/chargers/accept"): Operation(
         "Control",

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ocpp_mqtt_proxy import exports
+from ocpp_mqtt_proxy.adapters.web.plans import MOST_HOURS, PlanAsked
 from ocpp_mqtt_proxy.core.errors import ProxyError
 
 _PLUS_TAKEN_FOR_SPACE = re.compile(r" (?=\d\d:?\d\d$)")
@@ -108,11 +109,16 @@ def faults_of(path: str, error: RequestValidationError) -> Iterator[str]:
             yield f"{name}: {fault['input']!r} is not allowed; {_ALLOWED[name]} is"
 
 
-_QUERIES: dict[str, type[BaseModel]] = {"/api/totals": TotalsAsked, "/api/report": MonthAsked}
+_QUERIES: dict[str, type[BaseModel]] = {
+    "/api/totals": TotalsAsked,
+    "/api/report": MonthAsked,
+    "/api/chargers/{charger}/plan": PlanAsked,
+}
 
 _ALLOWED = {
     "limit": "a whole number from 1 to 1000",
     "by": "provider, tag or month",
     "month": "a month such as 2026-01",
     "format": "json, csv or html",
+    "hours": f"a whole number from 1 to {MOST_HOURS}",
 }

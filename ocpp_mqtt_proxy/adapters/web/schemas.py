@@ -319,7 +319,21 @@ _DECISION = thing(
     inputs=by_key(ANYTHING, "what the rules looked at"),
 )
 
+_PLAN = thing(
+    "What will flow at most, as it stands now.",
+    **{
+        "from": instant(),
+        "until": instant("as far as was asked, or, where there are too many steps, as far as those told reach"),
+        "unit": text("always `A`: per phase"),
+        "steps": many(
+            thing("Until the next step.", at=instant(), amps=number(), by=text("whose limit that is")),
+            "in order, the first at once",
+        ),
+    },
+)
+
 SCHEMAS: dict[str, Schema] = {
+    "Plan": _PLAN,
     "Status": _STATUS,
     "Charger": _CHARGER,
     "Connector": _CONNECTOR,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
 from ocpp_mqtt_proxy.core.commands import ClearLimit, ProfileForm, SetLimit, StartCharging, Target
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
-from ocpp_mqtt_proxy.core.events import LimitChanged
+from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken
 from ocpp_mqtt_proxy.core.session import Session
@@ -77,6 +77,8 @@ def _all_limited(hearing: Hearing, order: SetLimit) -> None:
     station = hearing.station
     if order.ceiling is not None:
         station.earlier_limit = station.limit or station.earlier_limit
+        if order.ceiling != station.memory.limit:
+            hearing.tell(LimitsChanged)  # though a provider's may go on to bind
         station.memory.limit = order.ceiling
     station.memory.form = order.form
     if (only := station.sole()) is not None:

@@ -287,7 +287,7 @@ class AuthorizationAsked(Fact):
 
 @dataclass(slots=True, kw_only=True)
 class LimitsChanged(Fact):
-    """A provider set or withdrew a limit of its own."""
+    """A provider set or withdrew a limit of its own, or the owner set his."""
 
 
 @dataclass(slots=True, kw_only=True)

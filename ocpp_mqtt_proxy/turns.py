@@ -1,10 +1,11 @@
-"""Long work in short steps: what is done for every charger must not hold one of them up."""
+"""Whose turn it is. Long work goes in short steps: what is done for every charger must not hold one of them up."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 
 
 async def in_turns(steps: Iterable[object]) -> None:
@@ -17,6 +18,14 @@ def at_once(steps: Iterable[object]) -> None:
     """Take the steps without a pause."""
     for _ in steps:
         pass
+
+
+async def within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether an event comes within a time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 class Turnstile:

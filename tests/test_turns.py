@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ocpp_mqtt_proxy.turns import Turnstile
+from ocpp_mqtt_proxy.turns import Turnstile, within
 
 
 async def test_one_goes_through_in_each_step_of_the_loop_in_order() -> None:
@@ -45,3 +45,10 @@ async def test_who_waits_no_more_holds_up_nobody() -> None:
     gone.cancel()
     async with asyncio.timeout(10):
         await next_
+
+
+async def test_it_is_known_whether_an_event_comes_in_time() -> None:
+    event = asyncio.Event()
+    assert not await within(0.0, event)
+    event.set()
+    assert await within(10.0, event)

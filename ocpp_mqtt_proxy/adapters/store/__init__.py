@@ -19,11 +19,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ocpp_mqtt_proxy.adapters.store import controls, recovery, rows, services
+from ocpp_mqtt_proxy.adapters.store import controls, outbox, recovery, rows, services
 from ocpp_mqtt_proxy.adapters.store.connections import Line, as_ledger_failed
 from ocpp_mqtt_proxy.adapters.store.examination import Unusable, is_busy, is_damage
 from ocpp_mqtt_proxy.adapters.store.logins import Logins
-from ocpp_mqtt_proxy.adapters.store.outbox import Outbox
 from ocpp_mqtt_proxy.adapters.store.place import Place
 from ocpp_mqtt_proxy.adapters.store.reports import Reported, Reports
 from ocpp_mqtt_proxy.adapters.store.sessions import PRUNING, Filter, Page, select
@@ -39,7 +38,7 @@ from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.core.virtual import Virtual
 from ocpp_mqtt_proxy.ports import LedgerFailed
-from ocpp_mqtt_proxy.turns import in_turns
+from ocpp_mqtt_proxy.turns import in_turns, within
 
 __all__ = ["Filter", "Incident", "Page", "Reported", "Store", "Wanted"]
 
@@ -47,6 +46,9 @@ log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.25
 """How long notes are gathered before they are written together."""
+
+MANY_NOTES = 100
+"""Notes that are written at once: chargers wait for no more than to find how these are written."""
 
 RETRY_SECONDS = 1.0
 """How long after a write that failed the next is tried."""
@@ -60,9 +62,6 @@ TIDY_PAUSE_SECONDS = 3600.0
 FIRST_TRANSACTION = range(10_000_000, 100_000_000)
 """Where a new installation begins to count 1.6 transactions: at random, so that an id a charger still holds
 from another CSMS is hardly one of ours. Far below int32."""
-
-UNWRITTEN = 1000
-"""How far numbers jump after a life that did not end as it should: it may have given some it could not write."""
 
 Kind = Literal["store_failed", "store_healed", "store_replaced"]
 
@@ -96,9 +95,10 @@ class Store:
         self.totals = Totals(self._scribe, self._select, zone)
         self.reports = Reports(self._scribe, self._select)
         self.logins = Logins(self._scribe)
-        self.outbox = Outbox(self._scribe.write, self._select)
+        self.outbox = outbox.Outbox(self._scribe.write, self._select)
         self._notes: dict[tuple[str, ...], Change] = {}
         self._noted = asyncio.Event()
+        self._many = asyncio.Event()
         self._keeping: set[asyncio.Task[None]] = set()
         self._in_use = False
         self._not_before = 0.0
@@ -223,7 +223,7 @@ class Store:
         for key, change in latest.items():
             self._notes.pop(key, None)
             self.outbox.expect(change)
-        await self._write(latest.values())
+        await self._write(latest.values(), hurry=not all(map(outbox.is_answered, changes)))
 
     def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
         """Write down at once, not waiting for it; then, and also where that fails, call."""
@@ -244,12 +244,14 @@ class Store:
             if self.outbox.expect(change, full=self.full):
                 self._notes[rows.key_of(change)] = change
                 self._noted.set()
+        if len(self._notes) >= MANY_NOTES:
+            self._many.set()
 
     async def run(self) -> None:
         """Write notes as they gather, for ever; those that could not be written are tried again."""
         while True:
             await self._noted.wait()
-            await asyncio.sleep(BATCH_SECONDS)
+            await within(BATCH_SECONDS, self._many)
             try:
                 await in_turns(services.documented(list(self._notes.values())))
                 await self.flush()
@@ -260,6 +262,7 @@ class Store:
         """Write all notes. Raises LedgerFailed and keeps them where that fails."""
         notes, self._notes = self._notes, {}
         self._noted.clear()
+        self._many.clear()
         try:
             await self._write_notes(notes)
         except BaseException:
@@ -284,13 +287,13 @@ class Store:
                     self.outbox.abandon(change)
                 del notes[key]
 
-    async def _write(self, changes: Iterable[Change]) -> None:
+    async def _write(self, changes: Iterable[Change], *, hurry: bool = True) -> None:
         whole = self.outbox.whole(changes)
         try:
             statements = [s for change in whole for s in (*rows.statements(change), *self.totals.follow(change))]
         except rows.UNREADABLE as error:
             raise Unwritable(str(error)) from error
-        done = self._scribe.put(statements)
+        done = self._scribe.put(statements, hurry=hurry)
         done.add_done_callback(lambda done: None if done.exception() else self.outbox.written(whole))
         await asyncio.shield(done)
 
@@ -334,8 +337,8 @@ class Store:
         written.
         """
         if await self._find_meta(rows.IN_USE) is not None:
-            numbers.last_transaction += UNWRITTEN
-            numbers.last_session += UNWRITTEN
+            numbers.last_transaction += recovery.UNWRITTEN
+            numbers.last_session += recovery.UNWRITTEN
         self._in_use = True
         try:
             await self._scribe.write([(rows.PUT_META, (rows.IN_USE, "1")), *rows.statements(numbers)])

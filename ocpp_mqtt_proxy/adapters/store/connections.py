@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import aiosqlite
@@ -20,6 +21,35 @@ _SETTINGS = ("synchronous=FULL", "fullfsync=ON", "checkpoint_fullfsync=ON", f"jo
 """A commit returns when it is on the disk, and on a Mac when the disk itself says so."""
 
 
+Statements = Mapping[str, Sequence[tuple[object, ...]]]
+"""SQL, with the values of each time that it is carried out."""
+
+
+class Connection(aiosqlite.Connection):
+    """A connection in its thread. A transaction goes there whole.
+
+    Each way there and back costs the event loop more than most statements cost SQLite. Whoever gives up waiting leaves
+    nothing begun: it is written to the end, or not at all.
+    """
+
+    async def write(self, several: Iterable[Statements]) -> None:
+        """All in one transaction, in order, or nothing. Raises sqlite3.Error, OverflowError, ValueError."""
+        await self._execute(_write, self._conn, several)  # type: ignore[no-untyped-call]  # it names no types
+
+
+def _write(connection: sqlite3.Connection, several: Iterable[Statements]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statements in several:
+            for sql, values in statements.items():
+                connection.executemany(sql, values)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # where SQLite has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
 class Line:
     """A connection that is made when it is needed, and made anew after it was given up.
 
@@ -29,12 +59,12 @@ class Line:
     def __init__(self, path: Path, before: Callable[[], Awaitable[None]] | None = None) -> None:
         self.path = path
         self._before = before
-        self._connection: aiosqlite.Connection | None = None
+        self._connection: Connection | None = None
         self._connected_to = path
         self._closed = False
         self._lock = asyncio.Lock()
 
-    async def get(self) -> aiosqlite.Connection:
+    async def get(self) -> Connection:
         """The connection. Raises LedgerFailed, sqlite3.Error, OSError."""
         async with self._lock:
             if self._closed:
@@ -71,10 +101,12 @@ class Line:
         return str(row[0]) if row else ""
 
 
-async def _connect(path: Path) -> aiosqlite.Connection:
+async def _connect(path: Path) -> Connection:
     # aiosqlite, where it cannot connect, leaves a thread behind that may outlive the loop.
     await asyncio.to_thread(lambda: sqlite3.connect(path).close())
-    connection = await aiosqlite.connect(path, isolation_level=None, timeout=files.BUSY_SECONDS)
+    connect = partial(sqlite3.connect, path, isolation_level=None, timeout=files.BUSY_SECONDS)
+    connection = Connection(connect, iter_chunk_size=64)
+    await connection
     try:
         connection.row_factory = aiosqlite.Row
         connection.text_factory = files.text_of

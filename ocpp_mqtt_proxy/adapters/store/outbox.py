@@ -88,6 +88,11 @@ class _Queue:
         self.fresh.pop(number, None)
 
 
+def is_answered(change: Change) -> bool:
+    """Whether a change tells what a service has answered: no charger waits for that to be on disk."""
+    return isinstance(change, Delivered | Peer)
+
+
 class Outbox(Port):
     """The queues of all services.
 
@@ -137,7 +142,10 @@ class Outbox(Port):
         await self.settle()
 
     def _queue(self, service: str, charger: str) -> _Queue:
-        return self._queues.setdefault((service, charger), _Queue())
+        pair = service, charger
+        if pair not in self._queues:
+            self._queues[pair] = _Queue()
+        return self._queues[pair]
 
     # What waits
 

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 LEAP = 1_000_000
 """How far numbers jump: more than were given since any backup, so that none is given twice."""
 
+UNWRITTEN = 1000
+"""How far numbers jump after a life that did not end as it should: it may have given some it could not write."""
+
 FORGET_RECKONED = f"DELETE FROM meta WHERE key = '{rows.RECKONED}'"  # noqa: S608
 """What has all totals reckoned anew."""
 

@@ -7,23 +7,26 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import aiosqlite
 
-from ocpp_mqtt_proxy.adapters.store.connections import Line
+from ocpp_mqtt_proxy.adapters.store.connections import Line, Statements
 from ocpp_mqtt_proxy.adapters.store.examination import code_of, is_damage
 from ocpp_mqtt_proxy.adapters.store.rows import Statement
 from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.turns import within
 
 log = logging.getLogger(__name__)
 
 TOGETHER = 500
 """Recordings that are written in one transaction at most."""
 
-Statements = Mapping[str, list[tuple[object, ...]]]
+GATHER_SECONDS = 0.01
+"""How long what nobody is in a hurry for waits for more of its kind: each transaction takes the processor, and the
+disk, from those who are."""
 
 
 class Unwritable(LedgerFailed):
@@ -52,6 +55,8 @@ class Recording:
 class Scribe:
     """Writes recordings. Those that come while one is being written go together: one wait for the disk for all.
 
+    Those that may come a moment later wait for each other too, until one is in a hurry.
+
     `failure` is what writing fails of, until it goes well again; `on_change` hears of both. A damaged file is
     `mend`ed, once, in mid-writing.
     """
@@ -61,6 +66,7 @@ class Scribe:
     on_change: Callable[[Literal["store_failed", "store_healed"], str], None]
     failure: str | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _failing_since: float = 0.0
     _waiting: list[Recording] = field(default_factory=list)
     _writing: asyncio.Task[None] | None = None
@@ -72,16 +78,18 @@ class Scribe:
         """
         await asyncio.shield(self.put(statements))
 
-    def put(self, statements: Iterable[Statement]) -> asyncio.Future[None]:
+    def put(self, statements: Iterable[Statement], *, hurry: bool = True) -> asyncio.Future[None]:
         """Have statements written, all or none, in the order in which they are put; the future is of `write`.
 
-        What they hold is fixed now, whatever changes meanwhile.
+        What they hold is fixed now, whatever changes meanwhile. Without `hurry` they may wait for others.
         """
         by_sql: dict[str, list[tuple[object, ...]]] = {}
         for sql, values in statements:
             by_sql.setdefault(sql, []).append(values)
         recording = Recording(by_sql)
         self._waiting.append(recording)
+        if hurry:
+            self._hurry.set()
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_waiting())
         return recording.done
@@ -107,11 +115,13 @@ class Scribe:
 
     async def finish(self) -> None:
         """Wait until all that was given is written, or has failed."""
+        self._hurry.set()
         if self._writing is not None:
             await asyncio.wait([self._writing])
 
     async def _write_waiting(self) -> None:
         while self._waiting:
+            await self._gather()
             together, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
             try:
                 async with self.lock:
@@ -119,6 +129,11 @@ class Scribe:
             finally:
                 for recording in together:
                     recording.settle(LedgerFailed("the program ends"))
+
+    async def _gather(self) -> None:
+        if not self._hurry.is_set():
+            await within(GATHER_SECONDS, self._hurry)
+        self._hurry.clear()
 
     async def _write_together(self, recordings: Sequence[Recording]) -> None:
         """Write them in one transaction. What makes that fail by itself must not cost the others theirs."""
@@ -148,11 +163,7 @@ class Scribe:
         return None
 
     async def _execute(self, several: Sequence[Statements]) -> None:
-        connection = await self.line.get()
-        async with transaction(connection):
-            for statements in several:
-                for sql, rows in statements.items():
-                    await connection.executemany(sql, rows)
+        await (await self.line.get()).write(several)
 
     async def _failed(self, error: Exception) -> LedgerFailed:
         """What to tell of it: that nothing of this kind can be written, or that nothing can be now."""

@@ -99,8 +99,8 @@ class Target:
 class StartCharging:
     """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction), for a provider.
 
-    `kind` is what the tag is: a `TokenKind`, or a 2.1 CSMS's own word. `limit` goes with it from the start. `profile`
-    is a CSMS's for it, whose first period that is.
+    `kind` is what the tag is: a `TokenKind`, or a 2.1 CSMS's own word. `limit` holds for all of it. `profile` is a
+    CSMS's for it, whose first period that is; `beyond` is what that asks for and we cannot keep to.
     """
 
     at: Target
@@ -110,6 +110,7 @@ class StartCharging:
     provider: str = OWNER
     kind: str = TokenKind.CENTRAL
     profile: ChargingProfile | None = None
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from ocpp_mqtt_proxy.services.obeying import obey, profiles
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from tests.fakes import NOON, FakeClock, FakeLink, an_arbitration, providers
 from tests.services.fakes import a_served_hub, an_outstation, charger_of
+from tests.services.talking import rest
 
 V16, V201, V21 = Version
 THEIRS = {V16: 777, V201: "T-777", V21: "T-777"}
@@ -380,6 +381,39 @@ async def test_a_profile_that_came_with_a_start_binds_and_waits_for_its_transact
     assert kept.session == session
 
 
+def a_start(version: Version, **given: Any) -> tuple[str, dict[str, Any]]:
+    """A remote start with a profile, as a service asks for it."""
+    told = profile(version, chargingProfilePurpose="TxProfile", chargingProfileKind="Relative", **given)
+    if version is V16:
+        return "RemoteStartTransaction", {"idTag": "A", "connectorId": 1, "chargingProfile": told}
+    token = {"idToken": "A", "type": "Central"}
+    return "RequestStartTransaction", {"idToken": token, "remoteStartId": 7, "evseId": 1, "chargingProfile": told}
+
+
+@each_version
+async def test_a_profile_that_came_with_a_start_goes_on_to_its_later_periods(version: Version) -> None:
+    out = a_service(version)
+    periods = [{"startPeriod": 0, "limit": 8}, {"startPeriod": 600, "limit": 16}]
+    assert (await obey(out, *a_start(version, periods=periods)))["status"] == "Accepted"
+    session = await charging(out)
+    await review(out.arbitration, out.station)
+    assert limits(out)[-1] == 8
+    clock = out.hub.clock
+    assert isinstance(clock, FakeClock)
+    clock.pass_(seconds=660)
+    await review(out.arbitration, out.station)
+    (running,) = out.station.sessions()
+    assert running.session_id == session
+    assert (out.station.bound, running.within(out.station.bound), limits(out)[-1]) == (Amps(16), Amps(16), 16)
+
+
+async def test_a_start_with_a_profile_that_we_cannot_keep_to_is_refused() -> None:
+    out = a_service(V21)
+    periods = [{"startPeriod": 0, "setpoint": 8.0, "operationMode": "CentralSetpoint"}]
+    assert (await obey(out, *a_start(V21, periods=periods)))["status"] == "Rejected"
+    assert charger_of(out).asked == []
+
+
 async def test_a_start_that_is_refused_leaves_no_profile_behind() -> None:
     out = a_service(V201)
     connector = out.station.connectors[1]
@@ -463,9 +497,10 @@ async def test_a_profile_that_is_refused_takes_none_with_it_that_came_meanwhile(
     out.hub.links[out.charger_id] = slow
     first = asyncio.create_task(set_profile(out, limit=8, number=6))
     await slow.asked_for_8.wait()
-    assert (await set_profile(out, limit=10, number=7, stackLevel=1))["status"] == "Accepted"
+    second = asyncio.create_task(set_profile(out, limit=10, number=7, stackLevel=1))
+    await rest()
     slow.refuses.set()
-    assert (await first)["status"] == "Rejected"
+    assert [(await one)["status"] for one in (first, second)] == ["Rejected", "Accepted"]
     assert (ids(out), out.station.bound) == ([7], Amps(10))
 
 

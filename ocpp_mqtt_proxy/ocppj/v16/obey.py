@@ -63,7 +63,7 @@ def _start(payload: Object) -> StartCharging:
     at, given = _target(payload), child(payload, "chargingProfile")
     limit, _ = first_limit(child(given, "chargingSchedule"))
     profile = schedules.read(given, at, Version.V16) if given else None
-    return StartCharging(at, text(payload, "idTag"), 0, limit, profile=profile)
+    return StartCharging(at, text(payload, "idTag"), 0, limit, profile=profile, beyond=schedules.beyond(given))
 
 
 def _limits_others_too(payload: Object) -> bool:

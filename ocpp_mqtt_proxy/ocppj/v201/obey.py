@@ -83,7 +83,8 @@ def _start(payload: Object) -> StartCharging:
     tag, kind = _card(payload)
     limit, _ = first_limit(_schedule(given))
     profile = schedules.read(given, at, Version.V201) if given else None
-    return StartCharging(at, tag, integer(payload, "remoteStartId") or 0, limit, kind=kind, profile=profile)
+    number, beyond = integer(payload, "remoteStartId") or 0, schedules.beyond(given)
+    return StartCharging(at, tag, number, limit, kind=kind, profile=profile, beyond=beyond)
 
 
 def _card(payload: Object) -> tuple[str, str]:

@@ -45,6 +45,8 @@ async def _start(out: Outstation, order: StartCharging) -> Outcome:
     connector = _startable(out, order.at)
     if isinstance(connector, Outcome):
         return connector
+    if order.beyond:
+        return refused(Reason.INVALID, order.beyond)
     if order.profile is None:
         return await _start_at(out, order, connector)
     return await profiles.starting(out, connector, order.profile, lambda: _start_at(out, order, connector))
@@ -66,15 +68,15 @@ def _startable(out: Outstation, at: Target) -> Connector | Outcome:
 
 
 async def _start_at(out: Outstation, order: StartCharging, connector: Connector) -> Outcome:
-    """The service's id is known before the charger is asked: it may begin before it answers."""
+    """The service's id is known before the charger is asked: it may begin before it answers.
+
+    A profile that came with it binds like all of the service's: as a limit of the session its first period would hold
+    for ever.
+    """
     number = out.arbitration.dispatcher.next_id()
     if out.version is not Version.V16:
         _remember(out, out.peer.remote_starts, number, order.remote_start_id)
-    request = requests.Start(
-        connector=connector.number,
-        id_tag=tags.meant(out, order.id_tag) or None,
-        limit_amps=None if order.limit is None else max(0.0, min(order.limit, 1000.0)),
-    )
+    request = requests.Start(connector=connector.number, id_tag=tags.meant(out, order.id_tag) or None)
     outcome = await wishes.start(out.arbitration, out.id, out.charger_id, request, number, order.kind)
     if not outcome.ok and out.peer.remote_starts.pop(number, None) is not None:
         out.keep()

@@ -42,8 +42,9 @@ class Outstation:
     """One service and one charger.
 
     `link` while connected. `accepted_at` since when the service has accepted us on this link: what happened before is
-    told as offline (E04.FR.03). `fault` is what the last dial failed of, why we are not accepted, or what
-    the service does not take; empty while all is well. `skew` is by how much the service's clock is ahead of ours, as far as it told.
+    told as offline (E04.FR.03). `fault` is what the last dial failed of, why we are not accepted, or what the service
+    does not take; empty while all is well. `skew` is by how much the service's clock is ahead of ours, as far as it
+    told.
 
     `live` are messages that are told now or never, `asked` those that the service itself asked for: they go first,
     and while it has not accepted us too (B02.FR.02). `news` is set whenever either grows.

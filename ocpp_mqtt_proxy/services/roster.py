@@ -170,7 +170,7 @@ class Services(Mirror):
     async def change(self, plans: Iterable[ServicePlan]) -> None:
         """Other services from now on; those that stay as they are notice nothing."""
         wanted = {plan.id: plan for plan in plans if plan.enabled}
-        moved = [pair for pair in self._talks if self._moves(self.plans[pair[0]], wanted.get(pair[0]), pair[1])]
+        moved = [pair for pair in self._talks if self._moves(self.plans.get(pair[0]), wanted.get(pair[0]), pair[1])]
         self.plans = wanted
         for charger_id, known in self._outstations.items():
             seeing = [plan for plan in wanted.values() if plan.sees(charger_id)]
@@ -182,9 +182,9 @@ class Services(Mirror):
         self._tend(list(self.arbitration.hub.stations))
 
     @staticmethod
-    def _moves(before: ServicePlan, after: ServicePlan | None, charger_id: str) -> bool:
-        """Whether a change of plan needs another link, or none."""
-        if after is None or not after.sees(charger_id):
+    def _moves(before: ServicePlan | None, after: ServicePlan | None, charger_id: str) -> bool:
+        """Whether a change of plan needs another link, or none; without a plan before, its link is closing still."""
+        if before is None or after is None or not after.sees(charger_id):
             return True
         return _door(before, charger_id) != _door(after, charger_id)
 

@@ -14,6 +14,9 @@ from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, whole, word
 KEPT = 4096
 """Labels remembered, of all chargers; each has a few dozen."""
 
+LATELY = 128
+"""Readings whose words are remembered: all services are told the same ones within a second."""
+
 Words = tuple[object, object, object, object, object, object]
 """Measurand, unit, multiplier, phase, context and location as a charger wrote them."""
 

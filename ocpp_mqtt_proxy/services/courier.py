@@ -101,6 +101,7 @@ class Courier:
         """Tell it, or give it up; either is on disk then. Raises LinkLost."""
         given_up, calls = False, Calls()
         await self.turns.turn()
+        before = self._known(outgoing)
         try:
             if not self._is_told(outgoing):
                 calls = self._words(outgoing)
@@ -109,7 +110,13 @@ class Courier:
             given_up = True
             log.warning("%s: %s is given up: %s", self.out.name, _name(outgoing), error)
         self._mark(outgoing, calls)
-        await self._keep(Delivered(outgoing.number, given_up), self.out.peer)
+        taught = [] if self._known(outgoing) == before else [self.out.peer]
+        await self._keep(Delivered(outgoing.number, given_up), *taught)
+
+    def _known(self, outgoing: Outgoing) -> tuple[object, ...]:
+        """What deliveries change of its transaction, as it is now. Most readings change nothing."""
+        known = self.out.peer.transactions.get(outgoing.session_id)
+        return () if known is None else (known.theirs, known.seq, known.started, known.ended)
 
     def _is_told(self, outgoing: Outgoing) -> bool:
         """Whether a start or an end was told before: a queue that came out of a backup repeats them."""

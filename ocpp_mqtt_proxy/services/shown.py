@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import is_
 from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core import instants
@@ -34,9 +35,20 @@ _WISHES = {
 }
 
 
-def settled(samples: Iterable[Sample], now: datetime) -> tuple[Sample, ...]:
+def settled(samples: tuple[Sample, ...], now: datetime) -> tuple[Sample, ...]:
     """Samples with the times that the charger meant."""
-    return tuple(sample._replace(at=instants.settle(sample.at, now)) for sample in samples)
+    return _the_same_or(samples, tuple(_settled(sample, now) for sample in samples))
+
+
+def _settled(sample: Sample, now: datetime) -> Sample:
+    at = instants.settle(sample.at, now)
+    return sample if at is sample.at else sample._replace(at=at)
+
+
+def _the_same_or(samples: tuple[Sample, ...], shown: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """What is shown; where that is what was read, the very same: it is put into words once for all services."""
+    same = len(shown) == len(samples) and all(map(is_, shown, samples))
+    return samples if same else shown
 
 
 # The register
@@ -50,8 +62,14 @@ def of_one_register(known: PeerTransaction, session: Session, samples: tuple[Sam
     series = _Series.of(known, session)
     if series is None:
         return samples
-    shifted = (sample._replace(readings=tuple(_on(series, sample.readings))) for sample in samples)
-    return tuple(sample for sample in shifted if sample.readings or sample.sealed)
+    shifted = (_shifted(series, sample) for sample in samples)
+    return _the_same_or(samples, tuple(sample for sample in shifted if sample.readings or sample.sealed))
+
+
+def _shifted(series: _Series, sample: Sample) -> Sample:
+    readings = tuple(_on(series, sample.readings))
+    same = len(readings) == len(sample.readings) and all(map(is_, readings, sample.readings))
+    return sample if same else sample._replace(readings=readings)
 
 
 class _Series(NamedTuple):

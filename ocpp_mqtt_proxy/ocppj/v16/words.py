@@ -24,7 +24,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
-from ocpp_mqtt_proxy.ocppj.labels import KEPT, read
+from ocpp_mqtt_proxy.ocppj.labels import KEPT, LATELY, read
 
 STATUS: Mapping[str, str] = {
     "Available": Status.AVAILABLE,
@@ -172,8 +172,12 @@ def _read(value: Object, amount: float, signed: Signed | None = None) -> Reading
     return given
 
 
+@lru_cache(LATELY)
 def meter_values(given: tuple[Sample, ...]) -> list[object]:
-    """Samples as a list of MeterValue, without the measurands that 1.6 lacks (semantics §10.7)."""
+    """Samples as a list of MeterValue, without the measurands that 1.6 lacks (semantics §10.7).
+
+    All services are told the same readings: the list is made once, and not to be changed.
+    """
     values: list[object] = []
     for sample in given:
         told = [sampled_value(r) for r in sample.readings if r.measurand in MEASURANDS]

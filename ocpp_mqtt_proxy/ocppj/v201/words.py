@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 from ocpp_mqtt_proxy.core.certificates import CertificateUse
@@ -36,7 +37,7 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     without_nothing,
     zulu,
 )
-from ocpp_mqtt_proxy.ocppj.labels import read
+from ocpp_mqtt_proxy.ocppj.labels import LATELY, read
 from ocpp_mqtt_proxy.ocppj.names import snake
 
 STATUS: Mapping[str, str] = {
@@ -200,7 +201,7 @@ MAX_KIND = 20
 """Characters of a token's kind where it is free text (2.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Words:
     """The words that 2.1 has more of than 2.0.1. What a version lacks is not said in it, or by its nearest word.
 
@@ -312,9 +313,11 @@ def synonymous(given: tuple[Sample, ...], words: Words) -> tuple[Sample, ...]:
     )
 
 
+@lru_cache(LATELY)
 def meter_values(given: tuple[Sample, ...], words: Words = WORDS) -> list[object] | None:
     """Samples as a list of MeterValueType; None for none, because empty lists are not allowed.
 
+    All services are told the same readings: the list is made once, and not to be changed.
     Measurands that 2.x lacks are left out: Temperature and RPM are variables there (semantics §10.7).
     """
     values: list[object] = []

@@ -27,6 +27,7 @@ from ocpp_mqtt_proxy.adapters.web.control import ControlApi
 from ocpp_mqtt_proxy.adapters.web.plans import PlanApi
 from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.groups import WATCHED as WITH_FUSES, Groups
 from ocpp_mqtt_proxy.arbitration.outlook import outlook
 from ocpp_mqtt_proxy.arbitration.owner import override
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch
@@ -44,7 +45,7 @@ from ocpp_mqtt_proxy.core.limits.outlook import Outlook
 from ocpp_mqtt_proxy.core.station import restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.home_assistant_face import feed_of
-from ocpp_mqtt_proxy.household import circumstances_of, house_of, plan_of, prices_of, rules_of, zone_of
+from ocpp_mqtt_proxy.household import circumstances_of, groups_of, house_of, plan_of, prices_of, rules_of, zone_of
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.metrics.tally import COUNTED, Tally
 from ocpp_mqtt_proxy.mqtt_face import MqttFace
@@ -110,7 +111,8 @@ class App:
         self.backends = BackendFace(self.config, self.arbitration, self.books, self.authority, self.budget)
         self.gate = ChargerGate(self.hub, self.config, self.commissioning, self._timing, self.budget)
         self.bridge = Bridge(
-            self.config, self.hub, self.store, self.gate, self.arbitration, self.services, self.started_at
+            *(self.config, self.hub, self.store, self.gate, self.arbitration, self.services, self.groups),
+            self.started_at,
         )
         self.bridge.backends = self.backends.gate
         await self._open_doors()
@@ -119,6 +121,8 @@ class App:
         self._room("housekeeping", self._keep_house)
         self._room("reports", Reporting(self.store, self.books, self.bus).run)
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
+        if self.groups.groups:
+            self._room("groups", partial(self.groups.run, self.bus.mailbox("groups", only=WITH_FUSES)))
         self._room("backends", self.backends.fanout.run)
         self._room("services", self.services.services.run)
         self._room("overview", self.services.overview.run)
@@ -195,6 +199,7 @@ class App:
         house = circumstances_of(config, await self.store.disabled())
         refusals = await self.store.refusals()
         self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house, refusals)
+        self.groups = Groups(self.arbitration, groups_of(config), self.hub.plan_for)
         self.services = ServiceFace(config, self.arbitration, self.store, self.budget)
         await self.services.restore()
         roster = self.hub.mirror = self.services.services
@@ -254,7 +259,7 @@ class App:
             return
         face = MqttFace(
             *(self.config, self.topics, self.arbitration, self.supervisor),
-            *(self.backends, self.services.overview, self.prices),
+            *(self.backends, self.services.overview, self.prices, self.groups),
         )
         self.mqtt, self.states = face.session, face.states
         self.bridge.mqtt = face.session

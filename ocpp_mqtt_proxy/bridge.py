@@ -14,6 +14,7 @@ from ocpp_mqtt_proxy.adapters.mqtt.session import MqttSession
 from ocpp_mqtt_proxy.adapters.server import Door
 from ocpp_mqtt_proxy.adapters.store import Incident, Store
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.groups import Groups
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
@@ -37,6 +38,7 @@ class Bridge:
     gate: ChargerGate
     arbitration: Arbitration
     services: ServiceFace
+    groups: Groups
     started_at: datetime
     mqtt: MqttSession | None = None
     door: Door | None = None
@@ -121,6 +123,7 @@ class Bridge:
                 for provider, name in self.arbitration.providers().items()
             },
             "services": self.services.overview.status(),
+            "groups": self.groups.status(),
             "presence": house.presence or Presence.UNKNOWN,
             "mqtt": self._mqtt_status(),
         }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import ceiling_order, promised, session_order, shaped, usable, withdrawn
+from ocpp_mqtt_proxy.core.binding import (
+    ceiling_order,
+    promised,
+    session_order,
+    shaped,
+    usable,
+    withdrawn,
+    within_what_binds,
+)
 from ocpp_mqtt_proxy.core.commands import (
     Message,
     Order,
     Outcome,
-    ProfileForm,
-    Purpose,
     Reason,
     Target,
     done,
@@ -26,6 +34,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
+from ocpp_mqtt_proxy.core.forms import forms
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, TokenKind, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
@@ -44,10 +53,14 @@ class Ambiguous(UnknownConnector):
 
 @dataclass
 class Dispatcher:
-    """Carries out requests. A charger takes the orders they become one after another."""
+    """Carries out requests. A charger takes the orders they become one after another.
+
+    `limiting`: its limits are put to a charger one by one, so that none overtakes a later one.
+    """
 
     hub: Hub
     commissioning: Commissioning
+    limiting: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _ids: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -190,9 +203,11 @@ async def _start(
         return done("a transaction runs already", transaction_id=connector.taken.transaction_id)
     if refusal := _not_startable(desk, station, connector):
         return refusal
-    limit = None if request.limit_amps is None else usable(min(request.limit_amps, station.bound))
+    wanted = None if request.limit_amps is None else usable(min(request.limit_amps, station.limit))
+    limit = None if wanted is None else min(wanted, station.bound)
     tag = request.id_tag or desk.hub.house.owner_tag
-    order = commands.StartCharging(_at(connector), tag, number or desk.next_id(), limit, provider, kind)
+    start_id = number or desk.next_id()
+    order = commands.StartCharging(_at(connector), tag, start_id, limit, provider, kind, wanted=wanted)
     # Before it is asked: the charger may ask about the card before we see that it agreed.
     desk.hub.apply(station, lambda hearing: promised(hearing, order))
     outcome = await desk.send(station, order)
@@ -262,17 +277,25 @@ async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome
 
     A pause that stands in the ceiling's place has just been overwritten, and is put again.
     """
-    lowered = set(station.memory.lowered)
-    outcome = await _in_some_form(desk, station, ceiling_order(station, limit, desk.hub.clock.now()))
-    if outcome.ok:
+    async with desk.limiting[station.id]:
+        lowered = set(station.memory.lowered)
+        outcome = await _in_some_form(desk, station, ceiling_order(station, limit, desk.hub.clock.now()))
+        if not outcome.ok:
+            return outcome
         for session in list(station.sessions()):
             if session.connector in lowered if session.paused else session.limit is not None:
-                await _limit_session(desk, station, session, session.within(station.bound))
-    return outcome
+                own = await _limit_own(desk, station, session, session.within(station.bound))
+                outcome = outcome if own.ok else own
+        return outcome
 
 
 async def _limit_session(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
     """Limit one transaction; the limit goes with it, so that a pause does not outlast its session."""
+    async with desk.limiting[station.id]:
+        return await _limit_own(desk, station, session, limit)
+
+
+async def _limit_own(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
     order = session_order(station, session, limit, desk.hub.clock.now())
     return await _in_some_form(desk, station, order, session)
 
@@ -280,41 +303,13 @@ async def _limit_session(desk: Dispatcher, station: Station, session: Session, l
 async def _in_some_form(
     desk: Dispatcher, station: Station, order: commands.SetLimit, session: Session | None = None
 ) -> Outcome:
-    """Install a limit in the first form of a profile that the charger takes."""
+    """Install a limit in the first form of a profile that the charger takes; never more than is allowed by then."""
     outcome = failed(Reason.INVALID, "no form to try")
     for form in forms(station, of_session=session is not None):
-        outcome = await desk.send(station, shaped(station, order, session, form))
+        outcome = await desk.send(station, shaped(station, within_what_binds(station, order), session, form))
         if outcome.ok or outcome.reason is not Reason.CHARGER_REJECTED:
             break
     return outcome
-
-
-def forms(station: Station, *, of_session: bool = False) -> list[ProfileForm]:
-    """The forms of a profile to try: the one that was taken before, then from the likeliest on.
-
-    Where no profile of its kind is taken, one that limits more than was asked for is: the default for every
-    transaction, and of the whole charger, which some write to flash, last. Not where it limits others' too.
-    """
-    ceiling = station.memory.form
-    taken = station.memory.session_form if of_session else ceiling
-    shapes = [*([replace(ceiling, purpose=None)] if ceiling else []), *_shapes(station)]
-    purposes: list[Purpose | None] = [None, *([Purpose.DEFAULT] if of_session else [])]
-    if station.sole() is not None:
-        purposes.append(Purpose.CHARGER)
-    likely = [replace(shape, purpose=purpose) for purpose in purposes for shape in shapes]
-    return list(dict.fromkeys([*([taken] if taken else []), *likely]))
-
-
-def _shapes(station: Station) -> list[ProfileForm]:
-    """What a profile may look like, whatever it is for: first what this charger is known to need.
-
-    The highest level the charger has beats what another CSMS left behind; some refuse their own highest, some
-    any start time.
-    """
-    watts = not station.takes_amps
-    levels = dict.fromkeys([max(0, (station.max_stack_level or 0) - 1), 0])
-    absolute = [ProfileForm(level, watts) for level in levels]
-    return [*station.traits.forms, *absolute, ProfileForm(0, watts, relative=True)]
 
 
 async def _unlock(desk: Dispatcher, station: Station, request: requests.Unlock) -> Outcome:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from ocpp_mqtt_proxy.config import Charger, Config, sections
 from ocpp_mqtt_proxy.config.sections import Provider, Schedule
 from ocpp_mqtt_proxy.core.authorization import House, UnknownTag
+from ocpp_mqtt_proxy.core.groups import Group
+from ocpp_mqtt_proxy.core.house_load import HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.schedule import Window
 from ocpp_mqtt_proxy.core.sharing import Circumstances, ControlClass, Presence, PresenceRule, Rules, Terms
@@ -41,6 +43,7 @@ def plan_of(charger: Charger | None, config: Config, prices: Prices | None = Non
         max_current=Amps(given.max_current),
         safe_current=Amps(given.safe_current),
         phases=given.phases,
+        group=config.group_of(given.id),
         heartbeat_interval=given.heartbeat_interval,
         ping_interval=given.ping_interval,
         meter_interval=given.meter_interval,
@@ -49,6 +52,14 @@ def plan_of(charger: Charger | None, config: Config, prices: Prices | None = Non
         traits_of=lambda plate: quirks.active(plate, switches).traits,
         prices=prices or prices_of(config),
     )
+
+
+def groups_of(config: Config) -> list[Group]:
+    """The fuses that several chargers share."""
+    return [
+        Group(given.id, tuple(given.chargers), Amps(given.max_current), HouseLoad() if given.house_topic else None)
+        for given in config.groups
+    ]
 
 
 def prices_of(config: Config) -> Prices:

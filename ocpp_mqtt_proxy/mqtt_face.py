@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from ocpp_mqtt_proxy.adapters.discovery import WANTED, Discovery
 from ocpp_mqtt_proxy.adapters.mqtt.backends import MqttBackends
+from ocpp_mqtt_proxy.adapters.mqtt.house import HouseFeed
 from ocpp_mqtt_proxy.adapters.mqtt.household import Household
 from ocpp_mqtt_proxy.adapters.mqtt.inbox import BridgeVerb, Inbox
 from ocpp_mqtt_proxy.adapters.mqtt.plans import WANTED as PLAN_FACTS, Plans
@@ -16,6 +17,7 @@ from ocpp_mqtt_proxy.adapters.mqtt.session import Broker, Incoming, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
 from ocpp_mqtt_proxy.adapters.supervisor import Supervisor
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.groups import Groups
 from ocpp_mqtt_proxy.arbitration.outlook import outlook
 from ocpp_mqtt_proxy.backend_face import BackendFace
 from ocpp_mqtt_proxy.config import Config
@@ -45,6 +47,7 @@ class MqttFace:
         backends: BackendFace,
         services: Overview,
         prices: Prices,
+        groups: Groups,
     ) -> None:
         hub = arbitration.hub
         self.config = config
@@ -52,6 +55,7 @@ class MqttFace:
         self.arbitration = arbitration
         self.supervisor = supervisor
         self.prices = prices
+        self.groups = groups
         self.session = MqttSession(
             config=config.mqtt,
             topics=topics,
@@ -127,13 +131,16 @@ class MqttFace:
         alone = not config.presence_sensor
         feed = PresenceFeed(self.arbitration, self.topics, config.presence_topic, alone=alone)
         prices = PriceFeed(config.tariff.price_topic, self.arbitration.hub.clock, self.prices.set_owner_price)
-        takers: list[Take] = [inbox.take, feed.take, prices.take, self.backends.take]
+        fed = {group.id: group.house_topic for group in config.groups}
+        house = HouseFeed(fed, self.groups.house_takes, self.groups.house_took)
+        takers: list[Take] = [inbox.take, feed.take, prices.take, house.take, self.backends.take]
         self.session.subscriptions = [
-            *(*inbox.subscriptions(), *feed.subscriptions(), *prices.subscriptions(), self.backends.subscription()),
+            *(*inbox.subscriptions(), *feed.subscriptions(), *prices.subscriptions(), *house.subscriptions()),
+            self.backends.subscription(),
         ]
         self.session.attended = self.backends.attend
         self.session.take = lambda incoming: _give(takers, incoming)
-        self.session.lost = feed.lost
+        self.session.lost = lambda: _tell((feed.lost, self.groups.houses_lost))
 
     async def _discovery(self) -> Discovery | None:
         config = self.config.mqtt
@@ -178,3 +185,9 @@ def _give(takers: list[Take], incoming: Incoming) -> None:
     """Give a message to each; they know by its topic whether it is theirs."""
     for take in takers:
         take(incoming)
+
+
+def _tell(those: Iterable[Callable[[], None]]) -> None:
+    """Tell each that the broker is lost."""
+    for one in those:
+        one()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -350,12 +351,35 @@ def test_the_topic_that_tells_what_is_believed_is_no_feed() -> None:
 
 def test_what_is_set_and_not_acted_upon_yet_is_told() -> None:
     assert not_acted_upon(Config()) == []
-    config = config_of(
-        groups=[{"id": "house", "chargers": ["CP1"], "max_current": 25}], chargers=[ONE | {"safe_current": 8}]
-    )
-    assert not_acted_upon(config) == ["groups (groups)", "chargers.safe_current (limits without a connection)"]
+    (told,) = not_acted_upon(config_of(chargers=[ONE | {"safe_current": 8}]))
+    assert told.startswith("chargers.safe_current (")
 
 
 @pytest.mark.parametrize("key", LATER)
 def test_what_comes_later_is_a_key_already(key: str) -> None:
     assert key in set(keys_there_are())
+
+
+# Groups
+
+
+def a_group(group_id: str, *chargers: str) -> dict[str, Any]:
+    return {"id": group_id, "chargers": list(chargers), "max_current": 25}
+
+
+@pytest.mark.parametrize(
+    ("groups", "fault"),
+    [
+        ([a_group("a", "CP1", "CP9")], "groups.0.chargers: no such charger: CP9; allowed: those of chargers: CP1, CP2"),
+        ([a_group("a", "CP2"), a_group("b", "CP1", "CP1")], "groups.1.chargers: the same charger twice: CP1"),
+        ([a_group("a", "CP1", "CP2"), a_group("b", "CP2")], "groups: a and b both have CP2; allowed: one of them"),
+    ],
+)
+def test_a_charger_of_a_group_is_one_there_is_and_in_one_group_alone(groups: list[dict[str, Any]], fault: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(fault)):
+        config_of(chargers=[{"id": "CP1"}, {"id": "CP2"}], groups=groups)
+
+
+def test_a_charger_knows_its_group() -> None:
+    config = config_of(chargers=[{"id": "CP1"}, {"id": "CP2"}], groups=[a_group("a", "CP1")])
+    assert [config.group_of(one) for one in ("CP1", "CP2")] == ["a", ""]

@@ -10,6 +10,7 @@ from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, ProfileForm, Reason, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.forms import forms
 from ocpp_mqtt_proxy.core.model import (
     ENERGY,
     Amps,
@@ -25,7 +26,7 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.reports import MeterReported, Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Plan, Station
-from ocpp_mqtt_proxy.dispatch import Dispatcher, forms
+from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from tests.fakes import FakeLedger, FakeLink, a_charger, a_hub
 

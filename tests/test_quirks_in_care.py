@@ -23,11 +23,11 @@ from ocpp_mqtt_proxy.core.commands import (
     done,
     refused,
 )
+from ocpp_mqtt_proxy.core.forms import forms
 from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, SOC, VOLTAGE, Amps, Nameplate, Place, Status, Version
 from ocpp_mqtt_proxy.core.reports import StatusReported
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
 from ocpp_mqtt_proxy.core.station import Plan, Station
-from ocpp_mqtt_proxy.dispatch import forms
 from ocpp_mqtt_proxy.household import plan_of
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.fakes import FakeLedger, FakeLink, a_charger, a_hub

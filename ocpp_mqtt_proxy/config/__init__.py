@@ -112,6 +112,20 @@ class Config(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _groups_of_chargers(self) -> Self:
+        for number, group in enumerate(self.groups):
+            where = f"groups.{number}.chargers"
+            if unknown := sorted(set(group.chargers) - self.chargers_by_id.keys()):
+                known = ", ".join(self.chargers_by_id) or "none yet"
+                raise ValueError(f"{where}: no such charger: {', '.join(unknown)}; allowed: those of chargers: {known}")
+            if twice := sorted({one for one in group.chargers if group.chargers.count(one) > 1}):
+                raise ValueError(f"{where}: the same charger twice: {', '.join(twice)}")
+        for one, other in combinations(self.groups, 2):
+            if both := sorted(set(one.chargers) & set(other.chargers)):
+                raise ValueError(f"groups: {one.id} and {other.id} both have {', '.join(both)}; allowed: one of them")
+        return self
+
+    @model_validator(mode="after")
     def _foreign_presence(self) -> Self:
         ours = f"{self.mqtt.base_topic}/presence"
         if self.presence_topic == ours:
@@ -138,6 +152,14 @@ class Config(BaseSettings):
     def chargers_by_id(self) -> dict[str, Charger]:
         """The configured chargers; it is asked with every connection."""
         return {charger.id: charger for charger in self.chargers}
+
+    def group_of(self, charger_id: str) -> str:
+        """The group of a charger; empty where it is in none."""
+        return self._groups_by_charger.get(charger_id, "")
+
+    @cached_property
+    def _groups_by_charger(self) -> dict[str, str]:
+        return {charger: group.id for group in self.groups for charger in group.chargers}
 
     @property
     def open_to_all(self) -> bool:

@@ -48,6 +48,12 @@ def session_order(station: Station, session: Session, limit: Amps, now: datetime
     return shaped(station, replace(order, transaction_id=session.transaction_id), session, form)
 
 
+def within_what_binds(station: Station, order: SetLimit) -> SetLimit:
+    """An order as it may be put now, where less was allowed since it was made."""
+    provided = station.provided
+    return order if provided is None else replace(order, limit=min(order.limit, provided.amps))
+
+
 def shaped(station: Station, order: SetLimit, session: Session | None, form: ProfileForm) -> SetLimit:
     """An order in a form. What outlasts its transaction takes the ceiling's own place, where that is no one else's."""
     shape = replace(order, form=form)
@@ -80,7 +86,7 @@ def _all_limited(hearing: Hearing, order: SetLimit) -> None:
         if order.ceiling != station.memory.limit:
             hearing.tell(LimitsChanged)  # though a provider's may go on to bind
         station.memory.limit = order.ceiling
-    station.memory.form = order.form
+    station.memory.form, station.memory.installed = order.form, order.limit
     if (only := station.sole()) is not None:
         station.memory.lowered.discard(only.number)
     hearing.keep(station.memory)
@@ -95,7 +101,7 @@ def _session_limited(hearing: Hearing, order: SetLimit, session: Session | None)
         return
     ceiling = hearing.station.bound
     _remember_form(hearing, order, session)
-    session.paused = order.limit == Amps(0) and ceiling > 0
+    session.paused, session.installed = order.limit == Amps(0) and ceiling > 0, order.limit
     if not session.limit and not session.paused:
         session.limit = hearing.station.plan.max_current
     hearing.keep(session)
@@ -128,7 +134,9 @@ def promised(hearing: Hearing, order: StartCharging) -> None:
     connector = hearing.station.connectors.get(order.at.connector)
     if connector is not None:
         until = hearing.now + ACCEPTANCE_KEPT
-        connector.promised = Promise(order.id_tag.lower(), until, order.provider, order.limit, order.remote_start_id)
+        own = order.limit if order.wanted is None else order.wanted
+        tag, number = order.id_tag.lower(), order.remote_start_id
+        connector.promised = Promise(tag, until, order.provider, own, number, order.limit)
         hearing.station.remember(order.id_tag, _good_for(hearing, order), hearing.now)
         hearing.keep(hearing.station.control)
         begun(hearing, connector)
@@ -165,7 +173,7 @@ def begun(hearing: Hearing, connector: Connector) -> None:
         session.remote_start_id = session.remote_start_id or promise.number
         hearing.keep(session)
     if its and promise.limit is not None:
-        session.limit = promise.limit
+        session.limit, session.installed = promise.limit, promise.installed
         _bind(hearing, connector, hearing.station.bound)
 
 

@@ -100,7 +100,8 @@ class StartCharging:
     """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction), for a provider.
 
     `kind` is what the tag is: a `TokenKind`, or a 2.1 CSMS's own word. `limit` holds for all of it. `profile` is a
-    CSMS's for it, whose first period that is; `beyond` is what that asks for and we cannot keep to.
+    CSMS's for it, whose first period that is; `beyond` is what that asks for and we cannot keep to. `wanted` is the
+    limit that it asked for, where less can be given now.
     """
 
     at: Target
@@ -111,6 +112,7 @@ class StartCharging:
     kind: str = TokenKind.CENTRAL
     profile: ChargingProfile | None = None
     beyond: str = ""
+    wanted: Amps | None = None
 
 
 @dataclass(frozen=True, slots=True)

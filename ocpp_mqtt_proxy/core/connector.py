@@ -37,7 +37,7 @@ _form = itemgetter(0, 3, 4, 5)
 class Promise(NamedTuple):
     """A session to come, until a time: for which card (in lower case), of which provider, with which own limit.
 
-    `number` is our id of the start from afar that it follows from.
+    `number` is our id of the start from afar that it follows from, `installed` the limit that the charger got with it.
     """
 
     tag: str
@@ -45,6 +45,7 @@ class Promise(NamedTuple):
     provider: str = OWNER
     limit: Amps | None = None
     number: int | None = None
+    installed: Amps | None = None
 
     def meant_for(self, token: IdToken | None, now: datetime) -> bool:
         """Whether a session is the one, by its card; one without a card may be."""

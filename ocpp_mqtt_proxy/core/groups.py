@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core.binding import LEAST_CURRENT
+from ocpp_mqtt_proxy.core.house_load import MARGIN, HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps
 
 TURN = timedelta(minutes=15)
@@ -82,6 +83,24 @@ class Shares:
 
     amps: Mapping[str, Amps] = field(default_factory=dict)
     turns: Mapping[str, Turn] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Group:
+    """One fuse, in A per phase. `house` is None where nobody measures what else hangs on it."""
+
+    id: str
+    chargers: tuple[str, ...]
+    max_current: Amps
+    house: HouseLoad | None = None
+    turns: Mapping[str, Turn] = field(default_factory=dict)
+
+    def room(self, now: datetime) -> Amps:
+        """What the fuse has for the chargers; nothing, while nobody knows what the house takes."""
+        if self.house is None:
+            return self.max_current
+        load = self.house.load(now)
+        return _NOTHING if load is None else Amps(max(0.0, self.max_current - load - MARGIN))
 
 
 def total(members: Iterable[Member]) -> float:

@@ -75,7 +75,8 @@ class Session:
     """One transaction as we keep it. Energy in Wh, money unrounded.
 
     `parts` follow each other without a gap, from its start to its end, and hold all its energy; there is always one.
-    `limit` is its own, in A, where it has one beside the owner's ceiling; `paused` where nothing may flow.
+    `limit` is its own, in A, where it has one beside the owner's ceiling; `paused` where nothing may flow. `installed`
+    is what its own profile allows in the charger, as it last confirmed that.
     """
 
     session_id: str
@@ -101,6 +102,7 @@ class Session:
     offered: bool = False
     limit: Amps | None = None
     paused: bool = False
+    installed: Amps | None = None
     sequence: Sequence = field(default_factory=Sequence)
     register: Register | None = None
 

@@ -51,7 +51,8 @@ class ChargerMemory:
 
     `accepted` once its boot was accepted. `limit` is the owner's ceiling in A as the charger confirmed it,
     `form` the form of profile it took for that, `session_form` for one transaction. `lowered` are connectors with
-    a profile of ours below the ceiling that outlasts the transaction it was for.
+    a profile of ours below the ceiling that outlasts the transaction it was for. `installed` is what it last confirmed
+    as the most for every transaction, in A.
 
     `inventory` is the device model of a 2.x charger as it was read for
     `inventory_of` (its firmware).
@@ -68,6 +69,7 @@ class ChargerMemory:
     form: ProfileForm | None = None
     session_form: ProfileForm | None = None
     lowered: set[int] = field(default_factory=set)
+    installed: Amps | None = None
     inventory: dict[str, Variable] = field(default_factory=dict)
     inventory_of: str | None = None
     measurands: set[str] = field(default_factory=set)
@@ -87,7 +89,7 @@ class Plan:
     """What the configuration says of a charger. Currents in A per phase, intervals in seconds.
 
     `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate.
-    `password` is plain or hashed.
+    `password` is plain or hashed. `group` is the fuse that it shares with others.
     """
 
     name: str = ""
@@ -95,6 +97,7 @@ class Plan:
     max_current: Amps = MAX_CURRENT
     safe_current: Amps = SAFE_CURRENT
     phases: int = 3
+    group: str = ""
     heartbeat_interval: int = 300
     ping_interval: int = 30
     meter_interval: int = 30
@@ -113,7 +116,7 @@ class Inventory:
 
 
 class Provided(NamedTuple):
-    """The least of the providers' limits that are in force, and whose it is."""
+    """The least of the limits that are in force beside the owner's, and whose it is: a provider's or a group's."""
 
     amps: Amps
     by: str
@@ -123,8 +126,9 @@ class Provided(NamedTuple):
 class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
 
-    `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put to the charger
-    after what was just heard. `settings` is what it last said of them when a service asked.
+    `share` is what its group allows it; nothing until that is known. `provided` is the least of that and of what
+    providers allow. `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put
+    to the charger after what was just heard. `settings` is what it last said of them when a service asked.
     `clock_ahead` by how much its clock is ahead of ours, as it last told a state; `behind` the least that what it told
     was late by our clock, since it connected: its clock's error, where it is slow.
     """
@@ -134,6 +138,7 @@ class Station:
     connectors: dict[int, Connector] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     control: Control = field(init=False)
+    share: Provided | None = None
     provided: Provided | None = None
     connected: bool = False
     address: str = ""
@@ -156,6 +161,8 @@ class Station:
 
     def __post_init__(self) -> None:
         self.control = Control(self.memory.id)
+        if self.plan.group:
+            self.share = self.provided = Provided(Amps(0), f"group:{self.plan.group}")
 
     @property
     def id(self) -> str:
@@ -182,6 +189,13 @@ class Station:
     def bound(self) -> Amps:
         """What binds every session in A: the owner's ceiling, or a provider's limit below it."""
         return self.limit if self.provided is None else min(self.limit, self.provided.amps)
+
+    @property
+    def reach(self) -> Amps:
+        """What each connector may draw in A, as the charger last confirmed; all there is, where it never did."""
+        installed = self.memory.installed
+        own = (session.installed for session in self.sessions() if session.installed is not None)
+        return max(self.plan.max_current if installed is None else installed, *own, Amps(0))
 
     @property
     def faulted(self) -> bool:

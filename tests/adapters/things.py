@@ -126,6 +126,7 @@ _session_fields: dict[str, st.SearchStrategy[Any]] = {
     "offered": st.booleans(),
     "limit": optional(amounts.map(Amps)),
     "paused": st.booleans(),
+    "installed": optional(amounts.map(Amps)),
     "sequence": sequences,
     "register": optional(registers),
 }
@@ -179,6 +180,7 @@ def memories(draw: st.DrawFn) -> ChargerMemory:
             form=optional(forms),
             session_form=optional(forms),
             lowered=st.sets(st.integers(1, 32), max_size=3),
+            installed=optional(amounts.map(Amps)),
             inventory=st.lists(variables, max_size=3).map(lambda found: {v.name: v for v in found}),
             inventory_of=optional(texts),
             measurands=st.sets(texts, max_size=3),

@@ -152,14 +152,18 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
 def _profiles_text(memory: ChargerMemory) -> str | None:
     """What is known of a charger's profiles; None where that is nothing."""
     forms = [asdict(form) if form else None for form in (memory.form, memory.session_form)]
-    return _json([*forms, sorted(memory.lowered)]) if any([*forms, memory.lowered]) else None
+    known = any([*forms, memory.lowered, memory.installed is not None])
+    return _json([*forms, sorted(memory.lowered), memory.installed]) if known else None
 
 
-def _profiles(text: str | None) -> tuple[ProfileForm | None, ProfileForm | None, set[int]]:
-    """Both forms of a profile, and where one is left; an older program wrote the ceiling's form alone."""
+def _profiles(text: str | None) -> tuple[ProfileForm | None, ProfileForm | None, set[int], Amps | None]:
+    """Both forms of a profile, where one is left, and what the charger confirmed.
+
+    Older programs wrote the ceiling's form alone, or not what was confirmed.
+    """
     stored = orjson.loads(text) if text else None
-    ceiling, session, lowered = stored if isinstance(stored, list) else (stored, None, [])
-    return _form(ceiling), _form(session), set(lowered)
+    ceiling, session, lowered, *rest = stored if isinstance(stored, list) else (stored, None, [])
+    return _form(ceiling), _form(session), set(lowered), _amps(rest[0] if rest else None)
 
 
 def _form(stored: Mapping[str, Any] | None) -> ProfileForm | None:
@@ -171,7 +175,7 @@ def _form(stored: Mapping[str, Any] | None) -> ProfileForm | None:
 
 def charger(row: Row, seq: int = 0) -> ChargerMemory:
     """A stored charger. No event of it has a higher number than `seq`."""
-    form, session_form, lowered = _profiles(row["profile_form"])
+    form, session_form, lowered, installed = _profiles(row["profile_form"])
     variables = [_variable(v) for v in orjson.loads(row["inventory"])] if row["inventory"] else []
     return ChargerMemory(
         id=row["id"],
@@ -183,6 +187,7 @@ def charger(row: Row, seq: int = 0) -> ChargerMemory:
         form=form,
         session_form=session_form,
         lowered=lowered,
+        installed=installed,
         inventory={v.name: v for v in variables},
         inventory_of=row["inventory_of"],
         measurands=set(orjson.loads(row["measurands"])),
@@ -276,6 +281,7 @@ def _details(session: Session) -> dict[str, object]:
         "offered": session.offered,
         "limit": session.limit,
         "paused": session.paused,
+        "installed": session.installed,
         "sequence": [session.sequence.last, sorted(session.sequence.missing)],
         "register": [register.total, register.raw, text_of(register.at), register.held] if register else None,
     }
@@ -311,6 +317,7 @@ def session(row: Row) -> Session:
         offered=details.get("offered", False),
         limit=_amps(details.get("limit")),
         paused=details.get("paused", False),
+        installed=_amps(details.get("installed")),
         sequence=Sequence(last, set(missing)),
         register=_register(*register) if register else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,14 +13,17 @@ from hypothesis import given, settings, strategies as st
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.limits import least
 from ocpp_mqtt_proxy.arbitration.outlook import MAX_STEPS, outlook
+from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch
 from ocpp_mqtt_proxy.core.control import Limit, Plan
 from ocpp_mqtt_proxy.core.limits.outlook import Outlook
 from ocpp_mqtt_proxy.core.limits.profile import DAILY, ChargingProfile, Kind, Period, Purpose, Schedule
-from ocpp_mqtt_proxy.core.model import OWNER, Amps
+from ocpp_mqtt_proxy.core.model import CHARGER, OWNER, STATION, Amps
+from ocpp_mqtt_proxy.core.reports import LimitCleared, LimitReported
 from ocpp_mqtt_proxy.core.schedule import Window, changes_of, is_open
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import Rules
 from ocpp_mqtt_proxy.core.station import Station
+from tests.adapters.mqtt_rig import until
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
 
 HOUR = timedelta(hours=1)
@@ -180,3 +184,31 @@ def test_hours_open_and_close_by_the_clock_on_the_wall(noon: tuple[int, int, int
             opened = not opened
             assert changes.pop(0) == at
     assert changes == []
+
+
+def limited(arbitration: Arbitration, *periods: tuple[float, float]) -> None:
+    """Somebody limits the charger at the charger itself, from now on."""
+    made = tuple(Period(hours * 3600, amps) for hours, amps in periods)
+    arbitration.hub.hear("CP1", LimitReported(STATION, "EMS", Schedule(made)))
+
+
+async def test_what_was_put_on_the_charger_itself_binds_with_the_others(arbitration: Arbitration) -> None:
+    the_charger(arbitration).control.limits["x"] = Limit(Amps(12))
+    limited(arbitration, (0, 10), (2, 16))
+    assert told(arbitration) == [(0, 10, CHARGER), (2, 12, "x")]
+
+
+async def test_it_binds_at_once_and_until_it_is_taken_away(arbitration: Arbitration) -> None:
+    station = the_charger(arbitration)
+    connector, mailbox = station.connectors[1], arbitration.hub.bus.mailbox("arbiter", only=WATCHED)
+    work = asyncio.create_task(Watch(arbitration, mailbox).run())
+    try:
+        limited(arbitration, (0, 10))
+        await until(lambda: connector.limited_by == CHARGER)
+        assert connector.effective_limit == Amps(10)
+        arbitration.hub.hear("CP1", LimitCleared(STATION, "EMS"))
+        await until(lambda: connector.limited_by == OWNER)
+        assert connector.effective_limit == Amps(32)
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

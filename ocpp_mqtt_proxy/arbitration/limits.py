@@ -1,4 +1,4 @@
-"""Limits on a charger: of the providers' in force and its group's the smallest binds, below the owner's ceiling."""
+"""The providers' limits on a charger: of those in force the smallest binds, below the owner's ceiling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ocpp_mqtt_proxy.core.limits.composite import Now, Spot
 from ocpp_mqtt_proxy.core.limits.line import Line, added, changed, constant, least as least_of
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose
 from ocpp_mqtt_proxy.core.limits.rules import Profiles
-from ocpp_mqtt_proxy.core.model import OWNER, Amps
+from ocpp_mqtt_proxy.core.model import CHARGER, OWNER, Amps
 from ocpp_mqtt_proxy.core.standing import limit_stands
 from ocpp_mqtt_proxy.core.station import Provided, Station
 from ocpp_mqtt_proxy.core.world import busy, world_of
@@ -32,8 +32,19 @@ def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided
         for provider in _in_force(arbitration, station, now)
         if (amps := own(station, provider, now)) is not None
     ]
-    shares = [station.share] if station.share is not None else []
-    return min((*standing_, *allowed(arbitration, station), *shares), default=None)
+    return min((*standing_, *_imposed(station, now), *allowed(arbitration, station)), default=None)
+
+
+def _imposed(station: Station, now: datetime) -> Iterator[Provided]:
+    """What was put on the charger at the charger itself (K12)."""
+    amps = _soonest(imposed(station), station, now).amps
+    if amps is not None:
+        yield Provided(usable(amps), CHARGER)
+
+
+def imposed(station: Station) -> Profiles:
+    """The limits that were put on the charger at the charger itself (K12)."""
+    return tuple(station.external.values())
 
 
 def _in_force(arbitration: Arbitration, station: Station, now: datetime) -> Iterator[str]:
@@ -61,7 +72,10 @@ def own(station: Station, provider: str, now: datetime) -> Amps | None:
 
 def plan_now(station: Station, provider: str, now: datetime, ahead: float = 0.0) -> Now:
     """What a provider's profiles allow now on the connectors in use, and when that changes within so many seconds."""
-    profiles = standing(station, provider, now)
+    return _soonest(standing(station, provider, now), station, now, ahead)
+
+
+def _soonest(profiles: Profiles, station: Station, now: datetime, ahead: float = 0.0) -> Now:
     found = [composite.now(profiles, spot, now, ahead) for spot in in_use(station)] if profiles else []
     amps = min((one.amps for one in found if one.amps is not None), default=None)
     return Now(amps, min((one.until for one in found if one.until is not None), default=None))
@@ -124,6 +138,7 @@ def next_change(station: Station, now: datetime) -> datetime | None:
     control = station.control
     ends = [limit.until for limit in control.limits.values()]
     steps = [plan_now(station, provider, now, SOON).until for provider in control.plans]
+    steps.append(_soonest(imposed(station), station, now, SOON).until)
     return min((at for at in (*ends, *steps) if at is not None and at > now), default=None)
 
 
@@ -150,9 +165,9 @@ def merged(
     station.sole()
     total = added(_merged(arbitration, station, one, now, seconds) for one in station.ordered())
     whole = Spot(0, phases=station.plan.phases)
+    everybody_s = [standing(station, provider, now) for provider in _in_force(arbitration, station, now)]
     limits = [
-        composite.composite(standing(station, provider, now), whole, now, seconds)
-        for provider in _in_force(arbitration, station, now)
+        composite.composite(profiles, whole, now, seconds) for profiles in (*everybody_s, imposed(station)) if profiles
     ]
     return least_of([total, *limits])
 
@@ -174,8 +189,8 @@ def _merged(
 ) -> Line:
     spot, session = _spot(station, connector), connector.session
     spot = replace(spot, began=spot.began or now)
-    share = station.limit if station.share is None else station.share.amps
-    lines = [constant(min(station.limit, share)), *(constant(one.amps) for one in allowed(arbitration, station))]
+    lines = [constant(station.limit), *(constant(one.amps) for one in allowed(arbitration, station))]
+    lines.append(changed(composite.composite(imposed(station), spot, now, seconds), usable))
     for provider in _in_force(arbitration, station, now):
         if provider == without:
             continue

@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.limits import allowed, fixed, in_use, standing
+from ocpp_mqtt_proxy.arbitration.limits import allowed, fixed, imposed, in_use, standing
 from ocpp_mqtt_proxy.core.binding import usable
 from ocpp_mqtt_proxy.core.limits import composite
 from ocpp_mqtt_proxy.core.limits.line import FREE, Line, Value, changed, compact, constant, least, lowest
 from ocpp_mqtt_proxy.core.limits.outlook import Outlook, Step
-from ocpp_mqtt_proxy.core.model import OWNER, Amps
+from ocpp_mqtt_proxy.core.limits.rules import Profiles
+from ocpp_mqtt_proxy.core.model import CHARGER, OWNER, Amps
 from ocpp_mqtt_proxy.core.schedule import changes_of
 from ocpp_mqtt_proxy.core.standing import limit_stands
 from ocpp_mqtt_proxy.core.station import Station
@@ -61,8 +62,8 @@ def _lines(arbitration: Arbitration, station: Station, now: datetime, seconds: f
     lines = {OWNER: constant(station.limit)}
     for provider in sorted(station.control.limiting):
         lines[provider] = _of_provider(arbitration, station, provider, now, seconds)
-    if station.share is not None:
-        lines[station.share.by] = constant(station.share.amps)
+    if profiles := imposed(station):
+        lines[CHARGER] = _least(station, profiles, now, seconds)
     for amps, provider in allowed(arbitration, station):
         lines[provider] = least([constant(amps), lines.get(provider, FREE)])
     return lines
@@ -75,9 +76,14 @@ def _of_provider(arbitration: Arbitration, station: Station, provider: str, now:
         return FREE
     lines = [fixed(station, provider, now)]
     if profiles := standing(station, provider, now):
-        spots = [replace(spot, began=spot.began or now) for spot in in_use(station)]
-        lines += [composite.composite(profiles, spot, now, seconds) for spot in spots]
+        lines.append(_least(station, profiles, now, seconds))
     return _within(changed(least(lines), usable), hours)
+
+
+def _least(station: Station, profiles: Profiles, now: datetime, seconds: float) -> Line:
+    """What profiles allow on the connectors in use; where no session runs, as if one began."""
+    spots = [replace(spot, began=spot.began or now) for spot in in_use(station)]
+    return changed(least(composite.composite(profiles, spot, now, seconds) for spot in spots), usable)
 
 
 def _hours(

@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.core.control import Ending, Limit
 from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
     ChargerConnected,
+    ChargerLimited,
     FaultChanged,
     LimitsChanged,
     ModeChanged,
@@ -38,7 +39,7 @@ LOOK_SECONDS = 5.0
 
 _REASONS = (
     *(AvailabilityChanged, ChargerConnected, FaultChanged, SessionStarted, SessionEnded, StatusChanged),
-    *(ModeChanged, PresenceChanged, ProviderChanged),
+    *(ModeChanged, PresenceChanged, ProviderChanged, ChargerLimited),
 )
 """What may end a holding, or change what binds."""
 
@@ -83,13 +84,13 @@ class Watch:
     def _concerned(self) -> list[Station]:
         """The chargers of which anybody but the owner holds anything: most of the time few."""
         stations = self._arbitration.hub.stations.values()
-        return [one for one in stations if _is_held(one) or one.control.limiting or one.provided]
+        return [one for one in stations if _is_held(one) or one.control.limiting or one.external or one.provided]
 
     def _next_look(self) -> float:
         """When something next changes by itself, by the loop's clock: looked at in time, whatever else happens."""
         hub = self._arbitration.hub
         now = hub.clock.now()
-        changes = [next_change(one, now) for one in hub.stations.values() if one.control.limits or one.control.plans]
+        changes = [next_change(one, now) for one in hub.stations.values() if _is_timed(one)]
         nearest = min((at for at in changes if at is not None), default=None)
         at_latest = max(self._looked_at + LOOK_SECONDS, loop_now := asyncio.get_running_loop().time())
         return at_latest if nearest is None else min(at_latest, loop_now + (nearest - now).total_seconds())
@@ -124,8 +125,13 @@ async def review(arbitration: Arbitration, station: Station) -> None:
             await arbitration.dispatcher.submit(station.id, requests.Stop(transaction_id=transaction_id))
     if _outdated(arbitration, station, now):
         arbitration.hub.apply(station, lambda hearing: _drop_limits(arbitration, hearing, now))
-    if station.connected and (control.limiting or station.provided or busy(station) - {OWNER}):
+    if station.connected and (control.limiting or station.external or station.provided or busy(station) - {OWNER}):
         await rebind(arbitration, station)
+
+
+def _is_timed(station: Station) -> bool:
+    """Whether what binds there may change by itself."""
+    return bool(station.control.limiting or station.external)
 
 
 def _is_held(station: Station) -> bool:

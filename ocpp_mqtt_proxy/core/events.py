@@ -291,6 +291,11 @@ class LimitsChanged(Fact):
 
 
 @dataclass(slots=True, kw_only=True)
+class ChargerLimited(Fact):
+    """Somebody limits the charger at the charger itself, or no longer."""
+
+
+@dataclass(slots=True, kw_only=True)
 class PresenceChanged(Fact):
     """What the arbiter believes of who is at home. Of the house, not of a charger: `charger` is empty."""
 

@@ -17,6 +17,7 @@ from ocpp_mqtt_proxy.core.events import (
     AvailabilityChanged,
     CardDecided,
     ChargerBooted,
+    ChargerLimited,
     DataTransferred,
     DiagnosticsChanged,
     Fact,
@@ -133,6 +134,9 @@ def boot(hearing: Hearing, report: BootReported) -> Answer:
     """
     for connector in hearing.station.connectors.values():
         connector.status_at = None
+    if hearing.station.external:
+        hearing.station.external = {}  # what still counts it will say again
+        hearing.tell(ChargerLimited)
     memory = hearing.station.memory
     memory.nameplate = report.nameplate
     memory.accepted = True

@@ -15,6 +15,8 @@ Amps = NewType("Amps", float)
 WattHours = NewType("WattHours", float)
 
 OWNER = "owner"
+CHARGER = "charger"
+"""Whose limit it is that was put on a charger at the charger itself."""
 RESERVED_IDS = frozenset({"auto", OWNER, "none"})
 """Ids no charger and no provider may have (contract §1)."""
 

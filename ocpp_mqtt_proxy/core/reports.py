@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ocpp_mqtt_proxy.core.limits.profile import Schedule
 from ocpp_mqtt_proxy.core.model import (
     STATION,
     ChargingState,
@@ -176,6 +177,26 @@ class EventsReported:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReported:
+    """Somebody else than a CSMS limits charging there (K12): `source` EMS, SO or Other, CSO for a CSMS all the same.
+
+    `schedule` is what is allowed; None where that is not told, or cannot be kept to.
+    """
+
+    place: Place
+    source: str
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitCleared:
+    """Somebody limits charging there no longer (K13)."""
+
+    place: Place
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataTransferReported:
     """A vendor's own message."""
 
@@ -206,6 +227,8 @@ Report = (
     | SecurityReported
     | ReservationReported
     | EventsReported
+    | LimitReported
+    | LimitCleared
     | DataTransferReported
     | NoticeReported
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ocpp_mqtt_proxy.core import binding, transactions
+from ocpp_mqtt_proxy.core import binding, external, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import (
@@ -31,7 +31,7 @@ from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.settings import Told
 from ocpp_mqtt_proxy.core.station import Station
 
-_RULES = EVERYDAY | transactions.RULES
+_RULES = EVERYDAY | transactions.RULES | external.RULES
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.core.commands import Order, ProfileForm
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import Told
@@ -129,6 +130,7 @@ class Station:
     `share` is what its group allows it; nothing until that is known. `provided` is the least of that and of what
     providers allow. `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put
     to the charger after what was just heard. `settings` is what it last said of them when a service asked.
+    `external` are limits that were put on it at the charger itself, by their source and our number of the place.
     `clock_ahead` by how much its clock is ahead of ours, as it last told a state; `behind` the least that what it told
     was late by our clock, since it connected: its clock's error, where it is slow.
     """
@@ -139,6 +141,7 @@ class Station:
     book: Book = field(default_factory=Book)
     control: Control = field(init=False)
     share: Provided | None = None
+    external: dict[tuple[str, int], ChargingProfile] = field(default_factory=dict)
     provided: Provided | None = None
     connected: bool = False
     address: str = ""

@@ -66,7 +66,7 @@ def read(profile: Object, at: Target, version: Version) -> ChargingProfile:
     plans = list(children(profile, "chargingSchedule"))
     purposes = PURPOSES_16 if of_16 else PURPOSES_2X
     return ChargingProfile(
-        schedule=_schedule(plans[0] if plans else {}),
+        schedule=schedule_of(plans[0] if plans else {}),
         purpose=purposes.get(text(profile, "chargingProfilePurpose"), Purpose.DEFAULT),
         kind=Kind(text(profile, "chargingProfileKind") or Kind.ABSOLUTE),
         id=integer(profile, "chargingProfileId" if of_16 else "id") or 0,
@@ -78,7 +78,8 @@ def read(profile: Object, at: Target, version: Version) -> ChargingProfile:
     )
 
 
-def _schedule(plan: Object) -> Schedule:
+def schedule_of(plan: Object) -> Schedule:
+    """A ChargingSchedule that fits its schema."""
     return Schedule(
         periods=tuple(_period(period) for period in children(plan, "chargingSchedulePeriod")),
         in_watts=plan.get("chargingRateUnit") == "W",
@@ -197,11 +198,12 @@ def _told(one: Reported) -> Payload:
         validFrom=zulu(profile.valid_from) if profile.valid_from else None,
         validTo=zulu(profile.valid_to) if profile.valid_to else None,
         transactionId=one.transaction_id,
-        chargingSchedule=[_plan(profile.schedule)],
+        chargingSchedule=[plan_of(profile.schedule)],
     )
 
 
-def _plan(schedule: Schedule) -> Payload:
+def plan_of(schedule: Schedule) -> Payload:
+    """A ChargingSchedule of 2.x."""
     return without_nothing(
         id=schedule.id,
         startSchedule=zulu(schedule.start) if schedule.start else None,

@@ -26,7 +26,7 @@ from ocpp_mqtt_proxy.ocppj.alike import EPOCH
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Payload
 from ocpp_mqtt_proxy.ocppj.fields import Object
 from ocpp_mqtt_proxy.ocppj.rpc import ErrorCode
-from ocpp_mqtt_proxy.services import living, mirroring, states
+from ocpp_mqtt_proxy.services import constraining, living, mirroring, states
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.ports import Dial, DialFailed, LinkLost, NoAnswer, Refused, ServiceLink, Step, Unanswered
 from ocpp_mqtt_proxy.services.redial import Redial
@@ -240,6 +240,7 @@ class Conversation:
         """The charger booted, or a boot was asked for: until there is an answer, what held before holds."""
         if (standing := await self._boot()) is Standing.ACCEPTED:
             living.statuses(self.out)
+            constraining.tell_all(self.out)
         elif standing is None:
             await self._pause(self.registration.wait(self._now()), self.out.boot_wanted)
             self.out.boot_wanted.set()
@@ -250,6 +251,7 @@ class Conversation:
         await delivery.drain()
         self._caught_up = True
         living.statuses(self.out)
+        constraining.tell_all(self.out)
         self.out.news.set()
         await delivery.run()
 

@@ -19,6 +19,7 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
     Fact,
+    LimitChanged,
     MeterRead,
     SecurityNoticed,
     SessionEnded,
@@ -26,7 +27,7 @@ from ocpp_mqtt_proxy.core.events import (
     SessionUpdated,
 )
 from ocpp_mqtt_proxy.core.hearing import Change
-from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Sample, Status, StopReason, TokenKind, WattHours
+from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Sample, Status, StopReason, TokenKind, Version, WattHours
 from ocpp_mqtt_proxy.core.outgoing import Outgoing, Told
 from ocpp_mqtt_proxy.core.peer import PeerTransaction
 from ocpp_mqtt_proxy.core.reports import (
@@ -90,7 +91,7 @@ def _news(out: Outstation, facts: Sequence[Fact]) -> _News:
     for fact in facts:
         kind = type(fact)
         if kind in _OF_SESSIONS:
-            session = fact.session if kind is not MeterRead else station.book.find(fact.transaction_id)  # type: ignore[attr-defined] # these have it
+            session = _session_of(out, fact)
             if session is not None:
                 news.setdefault(session.session_id, (session, []))[1].append(fact)
         elif kind is SecurityNoticed and _hears_of_security(out):
@@ -104,7 +105,29 @@ def _news(out: Outstation, facts: Sequence[Fact]) -> _News:
     return news
 
 
-_OF_SESSIONS = frozenset({MeterRead, SessionStarted, SessionUpdated, SessionEnded})
+def _session_of(out: Outstation, fact: Fact) -> Session | None:
+    if isinstance(fact, LimitChanged):
+        return _slowed(out, fact)
+    if isinstance(fact, MeterRead):
+        return out.station.book.find(fact.transaction_id)
+    return fact.session  # type: ignore[attr-defined, no-any-return] # the others have it
+
+
+def _slowed(out: Outstation, fact: LimitChanged) -> Session | None:
+    """The session that may draw more or less than before because of somebody else than the service (K11.FR.04).
+
+    1.6 has no such message.
+    """
+    (before, by), now = out.bound.get(fact.connector, (fact.effective, out.id)), (fact.effective, fact.by)
+    out.bound[fact.connector] = now
+    released = by != out.id and fact.effective > before
+    if out.version is Version.V16 or (fact.by == out.id and not released):
+        return None
+    connector = out.station.connectors.get(fact.connector)
+    return connector.session if connector is not None else None
+
+
+_OF_SESSIONS = frozenset({LimitChanged, MeterRead, SessionStarted, SessionUpdated, SessionEnded})
 _NO_SESSION = Session("", "", 0, "", instants.EARLIEST)
 
 
@@ -258,7 +281,7 @@ class _Following:
         if self._is_repeated(known):
             return
         told = self._as_reported(session, known) or self._as_followed(facts)
-        updated = any(isinstance(fact, SessionUpdated) for fact in facts)
+        updated = any(isinstance(fact, SessionUpdated | LimitChanged) for fact in facts)
         if not told.samples and (not updated or (told.trigger in _READINGS and told.charging_state is None)):
             return
         told.transaction_id, told.place = session.transaction_id, None
@@ -295,6 +318,8 @@ class _Following:
         """What followed from something else: from a connector's state, most of all."""
         at = instants.settle(self.report.at, self.now) if isinstance(self.report, StatusReported) else self.now
         told = TransactionReported(Phase.UPDATED, None, at)
+        if any(isinstance(fact, LimitChanged) for fact in facts):
+            told.trigger = "charging_rate_changed"
         for fact in facts:
             if isinstance(fact, SessionUpdated):
                 told.charging_state = fact.charging_state or told.charging_state

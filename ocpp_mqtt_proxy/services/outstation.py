@@ -48,7 +48,9 @@ class Outstation:
 
     `live` are messages that are told now or never, `asked` those that the service itself asked for: they go first,
     and while it has not accepted us too (B02.FR.02). `news` is set whenever either grows.
-    `told` is what it was last told of connectors' states on this link, by our numbers, `errors` which error codes.
+    `told` is what it was last told of connectors' states on this link, by our numbers, `errors` which error codes,
+    `constrained` how much others allow in A (None: it was told, which may not have come). `bound` is what bound last
+    there, and whose limit that was.
     `wanted` is why it should be sent a boot, `boot_wanted` set with it. `unsettled` is set when states have to be
     looked at again, `parted` when the charger left; `away` once it has been away for long. `retuned` is set when the
     service changed how we are to talk to it. `awaits` are the kinds of reports (`diagnostics`, `firmware`) that follow
@@ -73,6 +75,8 @@ class Outstation:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: dict[int, Payload] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
+    constrained: dict[int, float | None] = field(default_factory=dict)
+    bound: dict[int, tuple[float, str]] = field(default_factory=dict)
     wanted: str = ""
     boot_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     unsettled: asyncio.Event = field(default_factory=asyncio.Event)

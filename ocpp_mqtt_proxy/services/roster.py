@@ -15,7 +15,7 @@ from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.virtual import Virtual
 from ocpp_mqtt_proxy.ports import Mirror
-from ocpp_mqtt_proxy.services import living, mirroring
+from ocpp_mqtt_proxy.services import constraining, living, mirroring
 from ocpp_mqtt_proxy.services.conversation import Conversation, Ways
 from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import ServicePlan
@@ -116,6 +116,7 @@ class Services(Mirror):
             try:
                 changes += mirroring.follow(out, report, facts)
                 living.follow(out, report, facts)
+                constraining.follow(out, facts)
                 if any(isinstance(fact, ChargerConnected) for fact in facts):
                     enforce(out)
             except Exception:  # a fault of ours towards one service costs it a message, never the charger its answer

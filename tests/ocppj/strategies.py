@@ -23,6 +23,7 @@ from ocpp_mqtt_proxy.core.certificates import (
     TakeCertificate,
 )
 from ocpp_mqtt_proxy.core.commands import Message, Outcome, ProfileForm, Reason, Target, done, failed, refused
+from ocpp_mqtt_proxy.core.limits.profile import Period, Schedule
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
     STATION,
@@ -297,7 +298,23 @@ def _only_in_2x(version: Version) -> dict[type, st.SearchStrategy[Any]]:
             INT32,
             st.sampled_from(["expired", "removed", *(["no_transaction"] if version is Version.V21 else [])]),
         ),
+        reports.LimitReported: st.builds(reports.LimitReported, AT_EVSES, SOURCES, st.none() | _schedules()),
+        reports.LimitCleared: st.builds(reports.LimitCleared, AT_EVSES, SOURCES),
     }
+
+
+AT_EVSES = st.just(STATION) | st.builds(Place, st.integers(1, 9), st.none())
+SOURCES = st.sampled_from(["EMS", "SO", "Other", "CSO"])
+
+
+def _schedules() -> st.SearchStrategy[Schedule]:
+    starts = st.lists(st.integers(1, 86_400), unique=True, max_size=4).map(lambda later: [0, *sorted(later)])
+    limits, phases = st.integers(0, 32_000).map(lambda tenths: tenths / 10), st.none() | st.integers(1, 3)
+    periods = starts.flatmap(
+        lambda at: st.tuples(*(st.builds(Period, st.just(float(one)), limits, phases) for one in at))
+    )
+    duration = st.none() | st.integers(0, 86_400).map(float)
+    return st.builds(Schedule, periods, st.booleans(), st.none() | INSTANTS, duration, st.none() | limits, INT32)
 
 
 @cache

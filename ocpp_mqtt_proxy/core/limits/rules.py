@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 def fault(profile: ChargingProfile, *, loose: bool = False) -> Fault | None:
     """What is wrong with a profile, whatever else is installed. `loose` as 1.6 is about where schedules begin."""
-    return _of_purpose(profile, loose=loose) or _of_kind(profile, loose=loose) or _of_schedule(profile)
+    return _of_purpose(profile, loose=loose) or _of_kind(profile, loose=loose) or schedule_fault(profile)
 
 
 def _of_purpose(profile: ChargingProfile, *, loose: bool) -> Fault | None:
@@ -81,8 +81,8 @@ def _of_kind(profile: ChargingProfile, *, loose: bool) -> Fault | None:
     return None
 
 
-def _of_schedule(profile: ChargingProfile) -> Fault | None:
-    """K01.FR.19, K01.FR.31, K01.FR.35, K01.FR.48; errata 3.45."""
+def schedule_fault(profile: ChargingProfile) -> Fault | None:
+    """What is wrong with a profile's schedule alone: K01.FR.19, K01.FR.31, K01.FR.35, K01.FR.48; errata 3.45."""
     periods = profile.schedule.periods
     starts = [period.start for period in periods]
     if not periods or starts[0] != 0:

@@ -13,8 +13,11 @@ from ocpp_mqtt_proxy.core.reports import (
     DataTransferAnswer,
     EventsReported,
     InventoryReported,
+    LimitCleared,
+    LimitReported,
     MeterReported,
     Noted,
+    NoticeReported,
     Phase,
     ProblemReported,
     ReservationReported,
@@ -22,7 +25,7 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionAnswer,
     TransactionReported,
 )
-from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.ocppj import alike, schedules
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Hear, Payload
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,
@@ -167,6 +170,25 @@ def _reservation(payload: Object) -> ReservationReported:
     return ReservationReported(integer(payload, "reservationId") or 0, status)
 
 
+def _limited(payload: Object) -> LimitReported | NoticeReported:
+    """A limit of another source; what is generated locally (2.1) comes on top of limits, and is none."""
+    given, plans = child(payload, "chargingLimit"), list(children(payload, "chargingSchedule"))
+    if flag(given, "isLocalGeneration"):
+        return NoticeReported("NotifyChargingLimit", payload)
+    kept = bool(plans) and not schedules.beyond(payload)
+    schedule = schedules.schedule_of(plans[0]) if kept else None
+    return LimitReported(_evse(payload), text(given, "chargingLimitSource"), schedule)
+
+
+def _evse(payload: Object) -> Place:
+    evse = integer(payload, "evseId")
+    return Place(evse) if evse else STATION
+
+
+def _released(payload: Object) -> LimitCleared:
+    return LimitCleared(_evse(payload), text(payload, "chargingLimitSource"))
+
+
 def _data_transferred(answer: DataTransferAnswer) -> Payload:
     return without_nothing(status=pascal(answer.status), data=answer.data)
 
@@ -197,13 +219,13 @@ HEAR = {
     "LogStatusNotification": Hear(alike.heard_upload, alike.nothing),
     "NotifyEvent": Hear(_events, alike.nothing),
     "NotifyReport": Hear(_report, alike.nothing),
+    "ClearedChargingLimit": Hear(_released, alike.nothing),
+    "NotifyChargingLimit": Hear(_limited, alike.nothing),
     "ReservationStatusUpdate": Hear(_reservation, alike.nothing),
     "SecurityEventNotification": Hear(alike.heard_security, alike.nothing),
     "StatusNotification": Hear(_status, alike.nothing, tolerant=True, forgiven=frozenset({"timestamp"})),
     **dict(
         (
-            noted("ClearedChargingLimit"),
-            noted("NotifyChargingLimit"),
             noted("NotifyCustomerInformation"),
             noted("NotifyDisplayMessages"),
             noted("NotifyEVChargingSchedule", alike.answered("Accepted")),

@@ -15,6 +15,8 @@ from ocpp_mqtt_proxy.core.reports import (
     FirmwareReported,
     HeartbeatReported,
     InventoryReported,
+    LimitCleared,
+    LimitReported,
     MeterReported,
     Phase,
     ProblemReported,
@@ -24,7 +26,7 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionAnswer,
     TransactionReported,
 )
-from ocpp_mqtt_proxy.ocppj import alike
+from ocpp_mqtt_proxy.ocppj import alike, schedules
 from ocpp_mqtt_proxy.ocppj.dialect import Calls, Payload, Say
 from ocpp_mqtt_proxy.ocppj.fields import Object, without_nothing, zulu
 from ocpp_mqtt_proxy.ocppj.names import pascal
@@ -159,6 +161,28 @@ def _reservation(words: Words, said: ReservationReported) -> Calls:
     return [("ReservationStatusUpdate", payload)]
 
 
+def _limit(said: LimitReported) -> Calls:
+    """Without an EVSE where it is of the whole station: in 2.0.1 its number must not be 0."""
+    payload = without_nothing(
+        evseId=said.place.evse or None,
+        chargingLimit={"chargingLimitSource": _source(said.source)},
+        chargingSchedule=[schedules.plan_of(said.schedule)] if said.schedule else None,
+    )
+    return [("NotifyChargingLimit", payload)]
+
+
+def _released(said: LimitCleared) -> Calls:
+    payload = without_nothing(evseId=said.place.evse or None, chargingLimitSource=_source(said.source))
+    return [("ClearedChargingLimit", payload)]
+
+
+_SOURCES = frozenset({"EMS", "Other", "SO", "CSO"})
+
+
+def _source(source: str) -> str:
+    return source if source in _SOURCES else "Other"
+
+
 def _authorize(words: Words, said: AuthorizationRequested) -> Calls:
     return [("Authorize", {"idToken": id_token(said.token, words)})]
 
@@ -186,6 +210,8 @@ SAY = {
     EventsReported: Say(_events, alike.read_nothing),
     FirmwareReported: Say(_firmware, alike.read_nothing),
     DiagnosticsReported: Say(_log, alike.read_nothing),
+    LimitCleared: Say(_released, alike.read_nothing),
+    LimitReported: Say(_limit, alike.read_nothing),
     SecurityReported: Say(alike.say_security, alike.read_nothing),
     DataTransferReported: Say(_data_transfer, alike.read_data_transfer),
     **worded(WORDS),

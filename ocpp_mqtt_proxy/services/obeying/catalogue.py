@@ -15,6 +15,7 @@ from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.fields import whole, zulu
 from ocpp_mqtt_proxy.services import redial
 from ocpp_mqtt_proxy.services.obeying import reading
+from ocpp_mqtt_proxy.services.obeying.constraints import SIGNIFICANCE
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 MOST_CARDS = 1000
@@ -172,7 +173,7 @@ OURS: Mapping[str, Ours] = {
     "MaxChargingProfilesInstalled": Ours(_profiles),
     "SmartChargingCtrlr.Available": Ours(_is("true")),
     "SmartChargingCtrlr.Enabled": Ours(_is("true")),
-    "SmartChargingCtrlr.LimitChangeSignificance": Ours(_is("1"), None, "Percent"),
+    "SmartChargingCtrlr.LimitChangeSignificance": Ours(_is(str(SIGNIFICANCE)), None, "Percent"),
     "ReservationCtrlr.Available": Ours(_is("true")),
     "ReservationCtrlr.Enabled": Ours(_is("true")),
     "ReservationCtrlr.NonEvseSpecific": Ours(_is("false")),

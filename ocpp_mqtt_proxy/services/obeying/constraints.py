@@ -17,6 +17,9 @@ from ocpp_mqtt_proxy.ocppj import schedules
 from ocpp_mqtt_proxy.services.obeying import places
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
+SIGNIFICANCE = 1
+"""By how many percent what others allow must change for a service to be told (LimitChangeSignificance)."""
+
 AHEAD = 86_400
 """Seconds that are told: others may think again by then."""
 
@@ -27,12 +30,12 @@ def found(out: Outstation, wanted: Criteria) -> Iterator[schedules.Reported]:
     for connector in out.station.ordered():
         if group_of(out.station, connector) != connector.number:
             continue  # it shares its EVSE's
-        profile = _of_others(out, connector, now)
+        profile = of_others(out, connector, now)
         if profile is not None and wanted.match(profile):
             yield schedules.Reported(profile, places.called(out, connector).evse, source=schedules.EMS)
 
 
-def _of_others(out: Outstation, connector: Connector, now: datetime) -> ChargingProfile | None:
+def of_others(out: Outstation, connector: Connector, now: datetime) -> ChargingProfile | None:
     """What others allow on a connector; None where that is as much as it could have anyway.
 
     Its id is below 0: those that a CSMS gives are not (K12.FR.05).

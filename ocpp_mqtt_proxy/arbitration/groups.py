@@ -160,7 +160,9 @@ class Groups:
         before = station.share.amps if station.share is not None else _NOTHING
         if standing.failed and not _due(standing.tried, now, RETRY):
             return
-        if amps < before or (amps > before and (before == station.reach == 0 or _due(standing.changed, now, CALM))):
+        if amps < before or (
+            amps > before and (before == station.reach == _NOTHING or _due(standing.changed, now, CALM))
+        ):
             self._share(station, standing, amps, now)
         elif standing.failed or (station.memory.installed != station.bound and _due(standing.tried, now, RETRY)):
             self._put(station, standing, now)

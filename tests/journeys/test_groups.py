@@ -70,10 +70,10 @@ class Street:
         for charger_id, wanted in zip(IDS, amps, strict=False):
             await self.owner.value(f"charger/{charger_id}/connector/1/effective_limit", fits(wanted))
 
-    def limits(self) -> list[str | None]:
+    def limits(self) -> list[str]:
         """What each is offered, as it is shown."""
         base = self.owner.base
-        return [self.owner.last.get(f"{base}/charger/{one}/connector/1/effective_limit") for one in IDS]
+        return [self.owner.last.get(f"{base}/charger/{one}/connector/1/effective_limit", "") for one in IDS]
 
     async def house_takes(self, payload: str) -> None:
         await self.owner.client.publish("house/load", payload, qos=1)
@@ -99,7 +99,7 @@ async def street(folder: Path, broker: Broker, version: str, **more: Any) -> Asy
     group = {"id": "house", "chargers": list(IDS), "max_current": FUSE, **more}
     fuse = Fuse()
     async with contextlib.AsyncExitStack() as stack:
-        given = {"chargers": [{"id": one} for one in IDS], "groups": [group]}
+        given: dict[str, Any] = {"chargers": [{"id": one} for one in IDS], "groups": [group]}
         service = await stack.enter_async_context(running(folder, broker, **given))
         owner = await stack.enter_async_context(Watcher.on(service))
         chargers, leaving = [], []
@@ -169,7 +169,11 @@ async def test_one_that_refuses_to_give_less_leaves_nothing_to_others_and_is_sto
         await home.owner.document("charger/CP1/event/transaction_ended")
         assert home.fuse.worst <= FUSE
         assert (await home.group())["chargers"]["CP1"] == {
-            "share": 0, "wants": False, "reserved": 25, "online": True, "confirmed": False
+            "share": 0,
+            "wants": False,
+            "reserved": 25,
+            "online": True,
+            "confirmed": False,
         }
 
 

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ocpp_mqtt_proxy.demo import broker as brokers
-from tests.bench import ledger, limits, many, services, sharing, speed, starting, views
+from tests.bench import groups, ledger, limits, many, services, sharing, speed, starting, views
 from tests.bench.figures import Section, summary
 from tests.bench.frames import VERSIONS
 from tests.bench.loop import run
@@ -36,6 +36,7 @@ SECTIONS: dict[str, Callable[[Plan], Awaitable[Section]]] = {
     "scale": many.scale,
     "start": starting.start,
     "ledger": ledger.ledger,
+    "groups": groups.groups,
     "limits": limits.limits,
 }
 

@@ -1,0 +1,236 @@
+"""Groups at work: what chargers of one fuse are asked, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from ocpp_mqtt_proxy.arbitration.groups import RETRY, Groups
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.groups import Group
+from ocpp_mqtt_proxy.core.house_load import CALM, STALE, HouseLoad
+from ocpp_mqtt_proxy.core.model import Amps, Place, Status
+from ocpp_mqtt_proxy.core.reports import StatusReported
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.station import Plan, Station, restore
+from ocpp_mqtt_proxy.hub import Hub
+from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration
+
+NAMES = ("CP1", "CP2", "CP3")
+
+
+def limits(link: FakeLink) -> list[float]:
+    """What a charger was asked to keep to, in order."""
+    return [order.limit for order in link.asked if isinstance(order, SetLimit)]
+
+
+def stubborn(order: Order) -> Outcome:
+    return refused(Reason.CHARGER_REJECTED) if isinstance(order, SetLimit) else done()
+
+
+@dataclass
+class Street:
+    """Three chargers on a fuse of 25 A."""
+
+    hub: Hub
+    groups: Groups
+    group: Group
+    links: dict[str, FakeLink]
+
+    @property
+    def clock(self) -> FakeClock:
+        assert isinstance(self.hub.clock, FakeClock)
+        return self.hub.clock
+
+    def station(self, name: str) -> Station:
+        return self.hub.stations[name]
+
+    async def goes_on(self, seconds: float = 0) -> None:
+        """Time goes by, the fuse is looked at, and chargers do what they are asked; till nothing more follows."""
+        self.clock.pass_(seconds=seconds)
+        self.groups.look(self.group)
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def car_comes(self, name: str) -> Session:
+        session = Session(f"s-{name}", name, 1, f"t-{name}", self.clock.now(), "CARD")
+        self.station(name).book.add(session)
+        self.station(name).connectors[1].open(session)
+        await self.goes_on()
+        return session
+
+    async def car_goes(self, name: str) -> None:
+        self.station(name).connectors[1].finish()
+        await self.goes_on()
+
+    def allowed(self) -> list[float]:
+        return [self.station(name).bound for name in NAMES]
+
+
+def a_street(house: HouseLoad | None = None) -> Street:
+    hub = a_hub(Plan(group="house"))
+    group = Group("house", NAMES, Amps(25), house)
+    groups = Groups(an_arbitration(hub), [group], hub.plan_for)
+    links = {name: FakeLink() for name in NAMES}
+    for name, link in links.items():
+        a_charger(hub, link, name).memory.accepted = True
+    return Street(hub, groups, group, links)
+
+
+@pytest.fixture
+async def street() -> Street:
+    made = a_street()
+    await made.goes_on()
+    return made
+
+
+async def test_a_charger_of_a_group_is_told_to_give_nothing_before_anything_else(street: Street) -> None:
+    assert [limits(link) for link in street.links.values()] == [[0], [0], [0]]
+
+
+async def test_the_first_car_has_it_all_at_once_and_others_once_it_has_confirmed_less(street: Street) -> None:
+    await street.car_comes("CP1")
+    assert street.allowed() == [25, 0, 0]
+    await street.car_comes("CP2")
+    assert street.allowed() == [12.5, 12.5, 0]
+    assert street.station("CP1").connectors[1].limited_by == "group:house"
+
+
+async def test_a_share_goes_up_after_a_while_of_calm(street: Street) -> None:
+    for name in ("CP1", "CP2"):
+        await street.car_comes(name)
+    await street.car_goes("CP2")
+    assert street.allowed() == [12.5, 0, 0]
+    await street.goes_on(CALM.total_seconds())
+    assert street.allowed() == [25, 0, 0]
+
+
+async def test_one_that_is_asked_for_less_counts_at_what_it_had_while_it_does_not_answer(street: Street) -> None:
+    await street.car_comes("CP1")
+    street.links["CP1"].answer = lambda _: refused(Reason.TIMEOUT)
+    await street.car_comes("CP2")
+    assert street.allowed() == [12.5, 0, 0]
+    street.links["CP1"].answer = lambda _: done(charger_status="Accepted")
+    await street.goes_on(RETRY.total_seconds())
+    await street.goes_on(CALM.total_seconds())
+    assert street.allowed() == [12.5, 12.5, 0]
+
+
+async def test_one_that_refuses_less_is_asked_for_nothing_and_then_stopped(street: Street) -> None:
+    await street.car_comes("CP1")
+    street.links["CP1"].answer = stubborn
+    await street.car_comes("CP2")
+    asked = street.links["CP1"].asked
+    assert 0 in limits(street.links["CP1"])[-3:]
+    assert isinstance(asked[-1], StopCharging)
+    assert street.allowed()[1] == 0
+
+
+async def test_one_that_is_lost_leaves_the_others_what_it_cannot_take(street: Street) -> None:
+    for name in ("CP1", "CP2"):
+        await street.car_comes(name)
+    street.hub.disconnect("CP2", street.links["CP2"], "gone")
+    street.hub.disconnect("CP3", street.links["CP3"], "gone")
+    await street.goes_on()
+    assert street.station("CP1").bound == 6.5
+
+
+async def test_the_owner_s_lower_ceiling_leaves_the_rest_to_the_others(street: Street) -> None:
+    street.station("CP1").memory.limit = Amps(8)
+    for name in ("CP1", "CP2"):
+        await street.car_comes(name)
+    assert street.allowed() == [8, 17, 0]
+
+
+async def test_a_full_car_keeps_the_least_and_a_paused_one_nothing(street: Street) -> None:
+    for name in ("CP1", "CP2"):
+        await street.car_comes(name)
+    street.hub.hear("CP1", StatusReported(Place(1), Status.SUSPENDED_EV, street.clock.now()))
+    await street.goes_on()
+    await street.goes_on(CALM.total_seconds())
+    assert street.allowed() == [6, 19, 0]
+    (session,) = street.station("CP1").sessions()
+    session.paused = True
+    await street.goes_on()
+    await street.goes_on(CALM.total_seconds())
+    assert street.allowed() == [0, 25, 0]
+
+
+async def test_a_charger_with_two_connectors_counts_with_both() -> None:
+    street = a_street()
+    street.station("CP1").at(Place(2, 1))
+    await street.goes_on()
+    await street.car_comes("CP1")
+    assert street.station("CP1").bound == 12.5
+
+
+# The house
+
+
+@pytest.fixture
+async def measured() -> Street:
+    """The same with a house that takes 4 A, and a car at each of two chargers."""
+    street = a_street(HouseLoad())
+    street.groups.house_takes("house", Amps(4))
+    for name in ("CP1", "CP2"):
+        await street.car_comes(name)
+    return street
+
+
+async def test_before_the_house_has_spoken_nobody_gets_anything() -> None:
+    street = a_street(HouseLoad())
+    await street.car_comes("CP1")
+    street.groups.house_took("house", Amps(2))
+    await street.goes_on()
+    assert street.allowed() == [0, 0, 0]
+
+
+async def test_the_house_s_rise_lowers_the_cars_at_once(measured: Street) -> None:
+    assert measured.allowed() == [10, 10, 0]
+    measured.groups.house_takes("house", Amps(10))
+    await measured.goes_on()
+    assert measured.allowed() == [7, 7, 0]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["broker lost", "silent"])
+async def test_a_house_that_is_not_heard_takes_what_it_took_at_most(measured: Street, *, lost: bool) -> None:
+    measured.groups.house_takes("house", Amps(10))
+    measured.groups.house_takes("house", Amps(2))
+    await measured.goes_on(CALM.total_seconds())
+    assert measured.allowed() == [11, 11, 0]
+    if lost:
+        measured.groups.houses_lost()
+    await measured.goes_on(0 if lost else STALE.total_seconds())
+    assert measured.allowed() == [7, 7, 0]
+    assert measured.group.house is not None
+    assert not measured.group.house.fresh(measured.clock.now())
+
+
+# Over restarts
+
+
+async def test_after_a_restart_a_charger_counts_with_what_it_last_confirmed(street: Street) -> None:
+    await street.car_comes("CP1")
+    old = street.station("CP1")
+    again = a_street()
+    again.hub.disconnect("CP1", again.links["CP1"], "restart")
+    again.hub.stations["CP1"] = restore(old.memory, Plan(group="house"), old.connectors.values(), old.sessions())
+    await again.goes_on()
+    await again.car_comes("CP2")
+    assert again.allowed() == [0, 0, 0]
+    again.hub.connect("CP1", again.links["CP1"], "127.0.0.1")
+    await again.goes_on()
+    assert again.allowed() == [12.5, 12.5, 0]
+
+
+async def test_one_that_never_came_counts_with_its_safe_current() -> None:
+    hub = a_hub(Plan(group="house", safe_current=Amps(7)))
+    group = Group("house", NAMES, Amps(25))
+    groups = Groups(an_arbitration(hub), [group], hub.plan_for)
+    street = Street(hub, groups, group, {})
+    a_charger(hub, FakeLink(), "CP1").memory.accepted = True
+    await street.goes_on()
+    await street.car_comes("CP1")
+    assert street.station("CP1").bound == Amps(11)

@@ -9,6 +9,7 @@ import pytest
 
 from ocpp_mqtt_proxy.arbitration.groups import RETRY, Groups
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.forms import forms
 from ocpp_mqtt_proxy.core.groups import Group
 from ocpp_mqtt_proxy.core.house_load import CALM, STALE, HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps, Place, Status
@@ -126,6 +127,15 @@ async def test_one_that_refuses_less_is_asked_for_nothing_and_then_stopped(stree
     assert 0 in limits(street.links["CP1"])[-3:]
     assert isinstance(asked[-1], StopCharging)
     assert street.allowed()[1] == 0
+
+
+async def test_one_that_takes_no_limits_is_asked_ever_more_rarely_while_it_is_idle() -> None:
+    street = a_street()
+    street.links["CP1"].answer = stubborn
+    for _ in range(60):
+        await street.goes_on(RETRY.total_seconds())
+    rounds = len(limits(street.links["CP1"])) / len(forms(street.station("CP1")))
+    assert 5 < rounds / 2 < 10
 
 
 async def test_one_that_is_lost_leaves_the_others_what_it_cannot_take(street: Street) -> None:

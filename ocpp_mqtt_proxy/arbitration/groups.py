@@ -45,7 +45,10 @@ LOOK_SECONDS = 1.0
 """How often all is looked at again: turns, calm and a silent house come by time."""
 
 RETRY = timedelta(seconds=10)
-"""How soon a charger is asked again that did not do what it was asked."""
+"""How soon a charger is asked again that did not do what it was asked, while a car charges there."""
+
+RETRIES = 6
+"""How often that doubles where none does: some chargers never take a limit."""
 
 WATCHED = (
     *(ChargerBooted, ChargerConnected, ChargerDisconnected, InventoryRead, SessionEnded, SessionStarted),
@@ -61,14 +64,20 @@ _REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
 class Standing:
     """How one charger of a group stands. `asked`: the most that it was asked for since it last confirmed all.
 
-    `failed` it did not do what it was asked last, `tried` when that was; `changed` when its share last changed.
+    `failures`: how often in a row it did not do what it was asked; `tried` when that was last; `changed` when its share
+    last changed.
     """
 
     asked: Amps = _NOTHING
-    failed: bool = False
+    failures: int = 0
     tried: datetime | None = None
     changed: datetime | None = None
     putting: asyncio.Task[None] | None = None
+
+    def waits(self, now: datetime, *, busy: bool) -> bool:
+        """Whether it is too early to ask again a charger that did not do it."""
+        doubled = 0 if busy else min(RETRIES, max(0, self.failures - 1))
+        return self.failures > 0 and not _due(self.tried, now, RETRY * 2**doubled)
 
 
 class Groups:
@@ -140,7 +149,7 @@ class Groups:
             held=max(station.reach, standing.asked),
             safe=station.plan.safe_current,
             online=station.connected and station.memory.accepted,
-            sure=not standing.failed,
+            sure=not standing.failures,
             connectors=max(1, len(station.connectors)),
         )
 
@@ -158,13 +167,13 @@ class Groups:
     def _allow(self, station: Station, standing: Standing, amps: Amps, now: datetime) -> None:
         """Allow a charger so much: less at once, more after a while of calm; again where it did not do it."""
         before = station.share.amps if station.share is not None else _NOTHING
-        if standing.failed and not _due(standing.tried, now, RETRY):
+        if standing.waits(now, busy=any(station.sessions())):
             return
         if amps < before or (
             amps > before and (before == station.reach == _NOTHING or _due(standing.changed, now, CALM))
         ):
             self._share(station, standing, amps, now)
-        elif standing.failed or (station.memory.installed != station.bound and _due(standing.tried, now, RETRY)):
+        elif standing.failures or (station.memory.installed != station.bound and _due(standing.tried, now, RETRY)):
             self._put(station, standing, now)
 
     def _share(self, station: Station, standing: Standing, amps: Amps, now: datetime) -> None:
@@ -188,7 +197,7 @@ class Groups:
                 outcome, share = await self._force_down(station), station.share
             if station.share == share:
                 break
-        standing.failed = not outcome.ok
+        standing.failures = 0 if outcome.ok else standing.failures + 1
         if outcome.ok and share is not None:
             standing.asked = share.amps
 
@@ -198,7 +207,7 @@ class Groups:
         if task.cancelled():
             return
         if fault := task.exception():
-            standing.failed = True
+            standing.failures += 1
             log.error("%s: its share could not be put to it", station.id, exc_info=fault)
         self.look(self._of[station.id])
 

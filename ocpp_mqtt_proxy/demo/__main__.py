@@ -18,7 +18,9 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from ocpp_mqtt_proxy import config_file
+from ocpp_mqtt_proxy.config import Config
 from ocpp_mqtt_proxy.config_file import BadConfiguration
+from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.demo import backend, broker, csms
 from ocpp_mqtt_proxy.demo.broker import NoBroker
 
@@ -35,6 +37,10 @@ DEMO_OPTIONS = {
 STOP_SECONDS = 15
 
 
+class PortTaken(ProxyError):
+    """Another program is where the demonstration wants to be: its chargers would go there."""
+
+
 def main(arguments: list[str]) -> int:
     """Run until interrupted; the service's exit code."""
     demo = "demo" in arguments
@@ -43,8 +49,10 @@ def main(arguments: list[str]) -> int:
         environment = DEMO_OPTIONS | _billed(csms_port) | found if demo else found
         if demo:
             Path("run").mkdir(exist_ok=True)
-        port = environment.get("OCPP_MQTT_PROXY_HTTP__PORT", "9000")
+        port = str(_load(environment).http.port)
         with contextlib.ExitStack() as stack:
+            if demo and broker.answers("127.0.0.1", int(port)):
+                raise PortTaken(f"something answers on port {port} already; choose another: http.port")
             if demo:
                 stack.enter_context(_process([str(csms_port)], environment, "ocpp_mqtt_proxy.demo.csms"))
             service = stack.enter_context(_process(["run"], environment))
@@ -82,7 +90,7 @@ def _share(port: str) -> list[str]:
 def _broker(folder: Path) -> Iterator[dict[str, str]]:
     """The environment in which the service finds a broker."""
     environment = dict(os.environ)
-    if _configured(environment):
+    if _load(environment).mqtt.host:
         yield environment
     elif broker.answers("127.0.0.1", STANDARD_PORT):
         print(f"MQTT: the broker on this machine's port {STANDARD_PORT}", flush=True)
@@ -99,9 +107,8 @@ def _broker(folder: Path) -> Iterator[dict[str, str]]:
             started.stop()
 
 
-def _configured(environment: dict[str, str]) -> bool:
-    config = config_file.load(config_file.find(None, environment), environment)
-    return bool(config.mqtt.host)
+def _load(environment: dict[str, str]) -> Config:
+    return config_file.load(config_file.find(None, environment), environment)
 
 
 @contextlib.contextmanager
@@ -134,6 +141,8 @@ if __name__ == "__main__":
     except BadConfiguration as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except (NoBroker, OSError) as error:
+    except KeyboardInterrupt:  # while it starts
+        sys.exit(0)
+    except (NoBroker, PortTaken, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)

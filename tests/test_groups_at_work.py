@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import pytest
 
 from ocpp_mqtt_proxy.arbitration.groups import RETRY, Groups
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, StartCharging, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.forms import forms
 from ocpp_mqtt_proxy.core.groups import Group
 from ocpp_mqtt_proxy.core.house_load import CALM, STALE, HouseLoad
-from ocpp_mqtt_proxy.core.model import Amps, Place, Status
-from ocpp_mqtt_proxy.core.reports import StatusReported
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
+from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Plan, Station, restore
-from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.dispatch import Dispatcher
+from ocpp_mqtt_proxy.hub import Delayed, Hub
+from ocpp_mqtt_proxy.requests import Start
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration
 
 NAMES = ("CP1", "CP2", "CP3")
@@ -38,6 +40,7 @@ class Street:
     hub: Hub
     groups: Groups
     group: Group
+    dispatcher: Dispatcher
     links: dict[str, FakeLink]
 
     @property
@@ -73,11 +76,12 @@ class Street:
 def a_street(house: HouseLoad | None = None) -> Street:
     hub = a_hub(Plan(group="house"))
     group = Group("house", NAMES, Amps(25), house)
-    groups = Groups(an_arbitration(hub), [group], hub.plan_for)
+    arbitration = an_arbitration(hub)
+    groups = Groups(arbitration, [group], hub.plan_for)
     links = {name: FakeLink() for name in NAMES}
     for name, link in links.items():
         a_charger(hub, link, name).memory.accepted = True
-    return Street(hub, groups, group, links)
+    return Street(hub, groups, group, arbitration.dispatcher, links)
 
 
 @pytest.fixture
@@ -152,6 +156,33 @@ async def test_the_owner_s_lower_ceiling_leaves_the_rest_to_the_others(street: S
     for name in ("CP1", "CP2"):
         await street.car_comes(name)
     assert street.allowed() == [8, 17, 0]
+
+
+async def test_a_session_s_own_limit_leaves_the_rest_to_the_others(street: Street) -> None:
+    (await street.car_comes("CP1")).limit = Amps(8)
+    await street.car_comes("CP2")
+    assert street.allowed() == [8, 17, 0]
+
+
+async def test_a_limit_that_a_start_asked_for_outlasts_that_there_was_none_then(street: Street) -> None:
+    outcome = await street.dispatcher.submit("CP1", Start(connector=1, id_tag="CARD", limit_amps=10))
+    assert outcome.ok
+    assert [order.limit for order in street.links["CP1"].asked if isinstance(order, StartCharging)] == [Amps(0)]
+    begun = TransactionReported(Phase.STARTED, None, street.clock.now(), Place(1, 1), IdToken("CARD"))
+    said = street.hub.hear("CP1", begun)
+    assert isinstance(said, Delayed)
+    await said.answer
+    await street.goes_on()
+    assert street.allowed() == [10, 0, 0]
+    assert street.station("CP1").connectors[1].effective_limit == Amps(10)
+
+
+async def test_a_charger_that_does_not_answer_a_raise_is_lowered_at_once_all_the_same(street: Street) -> None:
+    street.links["CP1"].answer = lambda _: refused(Reason.TIMEOUT)
+    await street.car_comes("CP1")
+    street.links["CP1"].answer = lambda _: done(charger_status="Accepted")
+    await street.car_goes("CP1")
+    assert street.station("CP1").memory.installed == Amps(0)
 
 
 async def test_a_full_car_keeps_the_least_and_a_paused_one_nothing(street: Street) -> None:
@@ -238,8 +269,9 @@ async def test_after_a_restart_a_charger_counts_with_what_it_last_confirmed(stre
 async def test_one_that_never_came_counts_with_its_safe_current() -> None:
     hub = a_hub(Plan(group="house", safe_current=Amps(7)))
     group = Group("house", NAMES, Amps(25))
-    groups = Groups(an_arbitration(hub), [group], hub.plan_for)
-    street = Street(hub, groups, group, {})
+    arbitration = an_arbitration(hub)
+    groups = Groups(arbitration, [group], hub.plan_for)
+    street = Street(hub, groups, group, arbitration.dispatcher, {})
     a_charger(hub, FakeLink(), "CP1").memory.accepted = True
     await street.goes_on()
     await street.car_comes("CP1")

@@ -154,24 +154,29 @@ class Groups:
         )
 
     def _most(self, station: Station, now: datetime) -> Amps:
-        """What others than the group allow it; a car that takes nothing keeps the least, to begin with again."""
+        """What a car there can use; one that takes nothing keeps the least, to begin with again."""
+        ceiling = self._allowed_by_others(station, now)
+        charging = [one for one in station.ordered() if one.session is not None]
+        most = max((one.session.within(ceiling) for one in charging if one.session is not None), default=ceiling)
+        full = all(one.status is Status.SUSPENDED_EV for one in charging)
+        return min(most, LEAST_CURRENT) if full else most
+
+    def _allowed_by_others(self, station: Station, now: datetime) -> Amps:
         share, station.share = station.share, None
         others = least(self._arbitration, station, now)
         station.share = share
-        most = min(station.limit, others.amps if others is not None else station.limit)
-        full = all(one.status is Status.SUSPENDED_EV for one in station.connectors.values() if one.session is not None)
-        return min(most, LEAST_CURRENT) if full else most
+        return station.limit if others is None else min(station.limit, others.amps)
 
     # What chargers are told
 
     def _allow(self, station: Station, standing: Standing, amps: Amps, now: datetime) -> None:
         """Allow a charger so much: less at once, more after a while of calm; again where it did not do it."""
         before = station.share.amps if station.share is not None else _NOTHING
-        if standing.waits(now, busy=any(station.sessions())):
+        if amps < before:
+            self._share(station, standing, amps, now)
+        elif standing.waits(now, busy=any(station.sessions())):
             return
-        if amps < before or (
-            amps > before and (before == station.reach == _NOTHING or _due(standing.changed, now, CALM))
-        ):
+        elif amps > before and (before == station.reach == _NOTHING or _due(standing.changed, now, CALM)):
             self._share(station, standing, amps, now)
         elif standing.failures or (station.memory.installed != station.bound and _due(standing.tried, now, RETRY)):
             self._put(station, standing, now)

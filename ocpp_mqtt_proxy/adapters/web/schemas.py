@@ -247,6 +247,25 @@ _MQTT = thing(
     connects=whole(),
 )
 
+_SHARE = thing(
+    "A charger on a fuse, in A per phase.",
+    share=maybe(number("what it is allowed on each connector")),
+    wants=flag("whether a car takes what it gets"),
+    reserved=number("what it may draw, whatever happens to it"),
+    online=flag(),
+    confirmed=flag("whether it has what it was asked for"),
+)
+
+_GROUP = thing(
+    "One fuse for several chargers, in A per phase.",
+    max_current=number("what it bears"),
+    house=maybe(number("what the house is taken to draw beside; null where nobody knows")),
+    house_fresh=maybe(flag("whether its feed tells what is so now; null without a feed")),
+    available=number("for the chargers"),
+    reserved=number("what the chargers may draw together"),
+    chargers=by_key(ref("Share"), "by id"),
+)
+
 _STATUS = thing(
     "Everything live.",
     version=text(),
@@ -259,6 +278,7 @@ _STATUS = thing(
     control=by_key(ref("Control"), "by charger"),
     providers=by_key(ref("Provider"), "by id"),
     services=by_key(ref("Service"), "by id"),
+    groups=by_key(ref("Group"), "by id"),
     presence=one_of(Presence, "whether somebody is at home, as the feed tells; unknown without one"),
     mqtt=ref("Mqtt"),
 )
@@ -342,6 +362,8 @@ SCHEMAS: dict[str, Schema] = {
     "Provider": _PROVIDER,
     "Refusal": _REFUSAL,
     "Service": _SERVICE,
+    "Group": _GROUP,
+    "Share": _SHARE,
     "ServiceLink": _SERVICE_LINK,
     "Mqtt": _MQTT,
     "Session": _SESSION,

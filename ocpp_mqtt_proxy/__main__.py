@@ -128,11 +128,13 @@ def _run(given: argparse.Namespace) -> int:
     logs.set_up(config.log)
 
     async def serve() -> None:
-        app = App(config)
+        app = App(config, reread=lambda: _load(given))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, app.ask_to_stop)
+        with contextlib.suppress(NotImplementedError, AttributeError):  # likewise
+            loop.add_signal_handler(signal.SIGHUP, app.reload)
         await app.run()
 
     _in_loop(serve)

@@ -83,8 +83,10 @@ class App:
         supervisor: Supervisor | None = None,
         budget: Budget | None = None,
         clock: Clock | None = None,
+        reread: Callable[[], Config] | None = None,
     ) -> None:
         self.config = config
+        self._reread = reread
         self.clock = clock or SystemClock()
         self.supervisor = supervisor if supervisor is not None else Supervisor.of()
         self.store = Store(Path(config.database.path), zone_of(config))
@@ -117,7 +119,7 @@ class App:
             *(self.config, self.hub, self.store, self.gate, self.arbitration, self.services, self.groups),
             self.started_at,
         )
-        self.bridge.backends = self.backends.gate
+        self.bridge.backends, self.bridge.reread = self.backends.gate, self._reread
         await self._open_doors()
         await self._start_mqtt()
         self._room("store", self.store.run)
@@ -154,6 +156,10 @@ class App:
     def ask_to_stop(self) -> None:
         """End `run`."""
         self._stopping.set()
+
+    def reload(self) -> None:
+        """Take the services as the configuration has them now."""
+        self._rooms.append(asyncio.create_task(_reload(self.bridge), name="reload"))
 
     async def stop(self) -> None:
         """Take no more work, close sockets with 1001, tell and write down the last, within 10 s (contract §2)."""
@@ -292,6 +298,12 @@ class App:
 def _is_charger_path(path: str) -> bool:
     """Every WebSocket path is a charger's but `/backend` and `/api/…` (contract §4)."""
     return path != "/backend" and not path.startswith(("/backend/", "/api/"))
+
+
+async def _reload(bridge: Bridge) -> None:
+    outcome = await bridge.reload_services()
+    if not outcome.ok:
+        log.error("services are not reloaded: %s", outcome.message)
 
 
 async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:

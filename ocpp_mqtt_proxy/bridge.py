@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.groups import Groups
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.config_file import BadConfiguration
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.sharing import Presence
@@ -24,13 +26,18 @@ from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.service_face import ServiceFace
 
+log = logging.getLogger(__name__)
+
 HEALTH_SECONDS = 60
 """How often it is told how the proxy is; also whenever that changes with the store."""
 
 
 @dataclass
 class Bridge:
-    """The proxy as a whole. `mqtt` is None where there is no broker to speak to."""
+    """The proxy as a whole.
+
+    `mqtt` is None where there is no broker to speak to; `reread` reads the configuration again.
+    """
 
     config: Config
     hub: Hub
@@ -43,6 +50,7 @@ class Bridge:
     mqtt: MqttSession | None = None
     door: Door | None = None
     backends: BackendGate | None = None
+    reread: Callable[[], Config] | None = None
 
     # What may be asked of it
 
@@ -52,6 +60,7 @@ class Bridge:
             "accept_charger": self._accept_charger,
             "forget_charger": self._forget_charger,
             "refresh": self._refresh,
+            "reload_services": lambda _: self.reload_services(),
             "test_service": self._test_service,
         }
 
@@ -61,6 +70,20 @@ class Bridge:
             return failed(Reason.INVALID, "charger: the id of a charger that waits")
         self.gate.accept(charger)
         return done(f"{charger} may connect")
+
+    async def reload_services(self) -> Outcome:
+        """Take `ocpp_services`, and the rules for them, as the configuration has them now."""
+        if self.reread is None:
+            return failed(
+                Reason.NOT_SUPPORTED, "this program was started without a configuration that could be read again"
+            )
+        try:
+            config = await asyncio.to_thread(self.reread)
+        except BadConfiguration as error:
+            return failed(Reason.INVALID, f"nothing is changed: {error}")
+        outcome = await self.services.change(config)
+        log.info("services reloaded: %s", outcome.message)
+        return outcome
 
     async def _forget_charger(self, arguments: dict[str, object]) -> Outcome:
         charger = arguments.get("charger")

@@ -91,7 +91,7 @@ async def running(
     file = folder / "options.json"
     file.write_text(json.dumps(options(folder, broker, **given)))
     config = config_file.load(file, {})
-    app = App(config, timing, supervisor, budget, clock)
+    app = App(config, timing, supervisor, budget, clock, reread=lambda: config_file.load(file, {}))
     await app.start()
     try:
         if app.mqtt is not None and broker is not None:

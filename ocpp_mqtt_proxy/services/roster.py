@@ -179,8 +179,15 @@ class Services(Mirror):
             self._outstations[charger_id] = {out.id: out for out in outs}
             for out in outs:
                 self._replan(out, wanted[out.id])
+        self._catch_up()
         await self._end(moved)
         self._tend(list(self.arbitration.hub.stations))
+
+    def _catch_up(self) -> None:
+        """Who is new hears of what runs: the next word of the charger may be that it is over."""
+        hub = self.arbitration.hub
+        for station in hub.stations.values():
+            hub.ledger.note(self.follow(station, None, []))
 
     @staticmethod
     def _moves(before: ServicePlan | None, after: ServicePlan | None, charger_id: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.core.events import ChargerForgotten, Fact, ProviderChanged
@@ -27,6 +27,7 @@ class ServiceTopics:
     publisher: Publisher
     topics: Topics
     calm: float = CALM_SECONDS
+    _shown: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Show what nobody tells of, for ever."""
@@ -42,10 +43,15 @@ class ServiceTopics:
                 changed.add(fact.provider)
             elif isinstance(fact, ChargerForgotten):
                 changed |= self.overview.services.keys()
-        self.publish(changed & self.overview.services.keys() if changed else ())
+        if changed:
+            self.publish(changed & self.overview.services.keys())
 
     def publish(self, services: Iterable[str] | None = None) -> None:
-        """Publish all services, or some: what is retained as it is already is not sent."""
+        """Publish all services, or some: what is retained as it is already is not sent. Those that are gone are cleared."""
+        for gone in self._shown - self.overview.services.keys():
+            self.publisher.clear(self.topics.service(gone, "state"))
+            self.publisher.clear(self.topics.service(gone, "info"))
+        self._shown = set(self.overview.services)
         for service in list(self.overview.services if services is None else services):
             self.publisher.retain(self.topics.service(service, "state"), self.overview.state(service))
             self.publisher.retain(self.topics.service(service, "info"), shapes.dump(self.overview.info(service)))

@@ -136,9 +136,12 @@ async def test_the_status_of_a_house_with_a_broker_fits_its_schema(tmp_path: Pat
 async def test_the_status_of_a_group_fits_its_schema(tmp_path: Path, house_topic: str) -> None:
     group = {"id": "house", "chargers": ["CP1", "CP2"], "max_current": 25, "house_topic": house_topic}
     given: dict[str, Any] = {"chargers": [{"id": "CP1"}, {"id": "CP2"}], "groups": [group]}
-    async with running(tmp_path, None, **given) as service, httpx.AsyncClient(base_url=service.http) as api:
-        async with independent_charger(service.chargers, "1.6", "CP1"):
-            shown = proper(await api.get("/status"))
+    async with (
+        running(tmp_path, None, **given) as service,
+        httpx.AsyncClient(base_url=service.http) as api,
+        independent_charger(service.chargers, "1.6", "CP1"),
+    ):
+        shown = proper(await api.get("/status"))
     assert shown["groups"]["house"]["available"] == (0 if house_topic else 25)
     assert shown["groups"]["house"]["chargers"]["CP2"]["reserved"] == 6
 

@@ -1,4 +1,4 @@
-"""The providers' limits on a charger: of those in force the smallest binds, below the owner's ceiling."""
+"""Limits on a charger: of the providers' in force and its group's the smallest binds, below the owner's ceiling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided
         for provider in _in_force(arbitration, station, now)
         if (amps := own(station, provider, now)) is not None
     ]
-    return min((*standing_, *_imposed(station, now), *allowed(arbitration, station)), default=None)
+    shares = [station.share] if station.share is not None else []
+    return min((*standing_, *_imposed(station, now), *allowed(arbitration, station), *shares), default=None)
 
 
 def _imposed(station: Station, now: datetime) -> Iterator[Provided]:
@@ -189,7 +190,8 @@ def _merged(
 ) -> Line:
     spot, session = _spot(station, connector), connector.session
     spot = replace(spot, began=spot.began or now)
-    lines = [constant(station.limit), *(constant(one.amps) for one in allowed(arbitration, station))]
+    share = station.limit if station.share is None else station.share.amps
+    lines = [constant(min(station.limit, share)), *(constant(one.amps) for one in allowed(arbitration, station))]
     lines.append(changed(composite.composite(imposed(station), spot, now, seconds), usable))
     for provider in _in_force(arbitration, station, now):
         if provider == without:

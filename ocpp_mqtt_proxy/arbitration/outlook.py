@@ -64,6 +64,8 @@ def _lines(arbitration: Arbitration, station: Station, now: datetime, seconds: f
         lines[provider] = _of_provider(arbitration, station, provider, now, seconds)
     if profiles := imposed(station):
         lines[CHARGER] = _least(station, profiles, now, seconds)
+    if station.share is not None:
+        lines[station.share.by] = constant(station.share.amps)
     for amps, provider in allowed(arbitration, station):
         lines[provider] = least([constant(amps), lines.get(provider, FREE)])
     return lines

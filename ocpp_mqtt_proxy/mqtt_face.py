@@ -156,7 +156,7 @@ class MqttFace:
             prefix=config.discovery_prefix,
             by_device=await self._by_device(),
             providers=self.arbitration.providers,
-            services=lambda: self.services.overview.services.keys(),
+            services=lambda: set(self.services.overview.services),
         )
 
     async def _by_device(self) -> bool:

@@ -47,7 +47,7 @@ class ServiceTopics:
             self.publish(changed & self.overview.services.keys())
 
     def publish(self, services: Iterable[str] | None = None) -> None:
-        """Publish all services, or some: what is retained as it is already is not sent. Those that are gone are cleared."""
+        """Publish all services, or some: what is retained as it is already is not sent. Those gone are cleared."""
         for gone in self._shown - self.overview.services.keys():
             self.publisher.clear(self.topics.service(gone, "state"))
             self.publisher.clear(self.topics.service(gone, "info"))

@@ -5,7 +5,7 @@
 const DECISIONS = 6;
 
 const ASKED = {
-  authorize: "to decide on a card",
+  authorize: "to have a say on a card (its verdict is in the events)",
   start: "to start charging",
   stop: "to stop charging",
   unlock: "to unlock the cable",

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from ocpp_mqtt_proxy.core import hearing, rules, transactions
+from ocpp_mqtt_proxy.core import external, hearing, rules, transactions
 from ocpp_mqtt_proxy.core.commands import (
     ChangeAvailability,
     Order,
@@ -38,7 +38,7 @@ def confirm(yard: Yard, order: Order) -> None:
 
 
 def test_every_report_has_a_rule() -> None:
-    assert (hearing.RULES | transactions.RULES).keys() == set(get_args(Report))
+    assert (hearing.RULES | transactions.RULES | external.RULES).keys() == set(get_args(Report))
 
 
 def test_a_charger_connects_and_disconnects() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,14 @@ import pytest
 
 from ocpp_mqtt_proxy.adapters.discovery import Discovery
 from ocpp_mqtt_proxy.adapters.mqtt.household import Household
+from ocpp_mqtt_proxy.adapters.mqtt.plans import Plans
 from ocpp_mqtt_proxy.adapters.mqtt.session import Broker as Address, MqttSession
 from ocpp_mqtt_proxy.adapters.mqtt.states import States
+from ocpp_mqtt_proxy.app import App
+from ocpp_mqtt_proxy.arbitration.outlook import outlook
 from ocpp_mqtt_proxy.bus import Mailbox
+from ocpp_mqtt_proxy.core.limits.outlook import Outlook
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.turns import at_once
 from tests.adapters.mqtt_rig import retained, until
 from tests.brokers import Broker
@@ -84,6 +89,8 @@ def without_time(topic: str, payload: str) -> Any:
     """A payload without what time alone changes."""
     if topic.endswith(("/session_time", "/bridge/health", "/last_heartbeat")):
         return None
+    if topic.endswith("/plan"):
+        return [(step["amps"], step["by"]) for step in json.loads(payload)["steps"]]
     if topic.endswith("/session"):
         return json.loads(payload) | {"duration_s": None}
     return json.loads(payload) if payload.startswith("{") else payload
@@ -95,18 +102,24 @@ def without(info: str, found: dict[str, str]) -> Tree:
     return {topic: without_time(topic, payload) for topic, payload in found.items() if topic != info}
 
 
+def foreseen(app: App) -> Callable[[Station], Outlook]:
+    return lambda station: outlook(app.arbitration, station, app.clock.now())
+
+
 def fresh(house: House) -> Tree:
     """What a fresh look at the chargers says that there should be."""
     app, service, publisher = house.service.app, house.service, FakePublisher()
     Household(app.arbitration, publisher, app.topics).publish_all()
-    at_once(States(app.hub, Mailbox("", 1), publisher, app.clock, app.topics).publish_all())
+    states = States(app.hub, Mailbox("", 1), publisher, app.clock, app.topics)
+    at_once(states.publish_all())
+    at_once(Plans(foreseen(app), app.hub, Mailbox("", 1), states.retain, app.clock, app.topics).publish_all())
     instance = app.hub.numbers.instance
     at_once(Discovery(app.hub, Mailbox("", 1), publisher, app.topics, instance, service.prefix).announce_all())
-    states = {
+    told = {
         topic: without_time(topic, payload if isinstance(payload, str) else payload.decode())
         for topic, payload in publisher.retained.items()
     }
-    return states | {app.topics.bridge_state: "online", app.topics.bridge("health"): None}
+    return told | {app.topics.bridge_state: "online", app.topics.bridge("health"): None}
 
 
 async def come_true(house: House) -> None:

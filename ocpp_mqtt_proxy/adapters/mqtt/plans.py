@@ -23,7 +23,7 @@ from ocpp_mqtt_proxy.turns import in_turns
 WANTED = (*WATCHED, LimitChanged, ChargerForgotten)
 """Facts that may change what will flow."""
 
-CALM_SECONDS = 5.0
+CALM_SECONDS = 2.0
 """How often it is looked at most: Home Assistant writes all of it down each time."""
 
 OLD = timedelta(hours=1)

@@ -64,7 +64,8 @@ class GivenUp(Exception):
 class Courier:
     """Delivers what waits for one service about one charger, one message after the other.
 
-    `pause` waits for seconds. What it tells it puts into words in its turn among all couriers with the same `turns`.
+    `pause` waits for seconds. It looks for what waits, and tells it, in its turn among all couriers with the same
+    `turns`: many wake at once.
     """
 
     out: Outstation
@@ -89,18 +90,21 @@ class Courier:
         try:
             while head := [one for one in await self._head() if number is None or one.number < number]:
                 for outgoing in head:
+                    if outgoing is not head[0]:
+                        await self.turns.turn()
                     await self._deliver(outgoing)
         except LinkLost:
             return False
         return True
 
     async def _head(self) -> list[Outgoing]:
+        """What waits, when it is our turn to tell the first of it."""
+        await self.turns.turn()
         return await self._patiently(lambda: self.out.outbox.head(self.out.id, self.out.charger_id))
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         """Tell it, or give it up; either is on disk then. Raises LinkLost."""
         given_up, calls = False, Calls()
-        await self.turns.turn()
         before = self._known(outgoing)
         try:
             if not self._is_told(outgoing):

@@ -107,8 +107,9 @@ def _on(series: _Series, readings: tuple[Reading, ...]) -> Iterator[Reading]:
 
 def _is_the_register(reading: Reading) -> bool:
     """Whether it is what the session's energy is counted by, and may be written anew."""
-    plain = reading.phase is None and reading.signed is None and reading.location != UPSTREAM
-    return plain and reading.measurand == ENERGY
+    if reading.measurand != ENERGY:
+        return False
+    return reading.phase is None and reading.signed is None and reading.location != UPSTREAM
 
 
 # How often

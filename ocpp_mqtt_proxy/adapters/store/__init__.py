@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 BATCH_SECONDS = 0.25
 """How long notes are gathered before they are written together."""
 
-MANY_NOTES = 100
+MANY_NOTES = 50
 """Notes that are written at once: chargers wait for no more than to find how these are written."""
 
 RETRY_SECONDS = 1.0

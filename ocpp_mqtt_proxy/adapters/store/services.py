@@ -66,9 +66,9 @@ def documented(changes: Iterable[Change]) -> Iterator[None]:
             continue
         if before is not None and before.told == message.told:
             message.document = before.document
-        else:
-            with suppress(ValueError, TypeError):  # what cannot be written at all is said when it should be
-                message.document = _document(message.told)
+            continue
+        with suppress(ValueError, TypeError):  # what cannot be written at all is said when it should be
+            message.document = _document(message.told)
         before = message
         yield
 

@@ -202,7 +202,7 @@ def control(given: Control, presence: Presence | None) -> Json:
         "mode": given.mode,
         "override": given.mode == OWNER,
         "holders": {str(one): given.holder(one) for one in EXCLUSIVE},
-        "limits": {provider: limit.amps for provider, limit in sorted(given.limits.items())},
+        "limits": {provider: limit.amps for provider, limit in sorted(given.limits.items())} | given.allowing,
         "presence": presence or Presence.UNKNOWN,
         "last": given.last and _decision(given.last),
         "last_refusal": given.refusal and _decision(given.refusal),

@@ -145,7 +145,10 @@ def next_change(station: Station, now: datetime) -> datetime | None:
 
 async def rebind(arbitration: Arbitration, station: Station) -> Outcome:
     """Have the charger keep to the limits that are in force now; nothing is sent where that changes nothing."""
-    before, station.provided = station.bound, least(arbitration, station, arbitration.hub.clock.now())
+    now, control = arbitration.hub.clock.now(), station.control
+    said = {provider: own(station, provider, now) for provider in sorted(control.limiting)}
+    control.allowing = {provider: amps for provider, amps in said.items() if amps is not None}
+    before, station.provided = station.bound, least(arbitration, station, now)
     if station.bound == before:
         return done()
     return await arbitration.dispatcher.bind(station)

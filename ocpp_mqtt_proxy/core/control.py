@@ -113,6 +113,7 @@ class Taken:
 class Control:
     """Who controls one charger. Written down with every change.
 
+    `allowing` is what each provider's limit and profiles allowed in A when that was reckoned last; it is not written.
     `asked` is when somebody last asked what counts for the rate limit, `last` what was decided last, `refusal` the
     last no. `cards` are providers' verdicts on cards.
     """
@@ -122,6 +123,7 @@ class Control:
     holders: dict[ControlClass, Holding] = field(default_factory=dict)
     limits: dict[str, Limit] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
+    allowing: dict[str, Amps] = field(default_factory=dict, compare=False)
     reservations: dict[int, Reservation] = field(default_factory=dict)
     asked: dict[Asking, datetime] = field(default_factory=dict)
     last: Verdict | None = None

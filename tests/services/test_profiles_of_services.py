@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.arbitration.watch import review
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, done, refused
@@ -112,9 +113,11 @@ async def test_of_two_services_the_smaller_profile_binds_whoever_has_the_higher_
     await set_profile(out, limit=10)
     await set_profile(rival, limit=14, stackLevel=8)
     assert out.station.bound == Amps(10)
+    assert shapes.control(out.station.control, None)["limits"] == {"billing": 10, "rival": 14}
     assert await schedule(rival) == [(0, 10)]
     assert await clear(rival, {}) == "Accepted"
     assert (ids(out), ids(rival)) == ([5], [])
+    assert shapes.control(out.station.control, None)["limits"] == {"billing": 10}
     assert out.station.bound == Amps(10)
 
 

@@ -17,6 +17,7 @@ from ocpp_mqtt_proxy.core.events import (
     ChargerForgotten,
     Fact,
     LimitChanged,
+    LimitsChanged,
     SessionEnded,
     SessionStarted,
 )
@@ -344,7 +345,8 @@ def test_a_limit_is_a_fact_once_the_charger_agreed(
 ) -> None:
     ledger.noted.clear()
     hub.confirm(station, SetLimit(Target(), Amps(10), NOON, ceiling=Amps(10)))
-    (fact,) = told.take_now()
+    ceiling, fact = told.take_now()
+    assert isinstance(ceiling, LimitsChanged)
     assert isinstance(fact, LimitChanged)
     assert (fact.effective, fact.by) == (Amps(10), "owner")
     assert ledger.noted == [station.memory, station.connectors[1]]

@@ -18,7 +18,8 @@ ifdef CONFIG
 export OCPP_MQTT_PROXY_CONFIG := $(CONFIG)
 endif
 
-.PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage test-home-assistant \
+.PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage coverage-waiting \
+	coverage-working test-home-assistant \
 	lint format bench profile crash fuzz composites clean addon docker-build docker-run broker test-broker fallback-broker
 
 help: ## this list
@@ -67,10 +68,24 @@ test-e2e: test-broker ## whole journeys
 test-quick: install ## the unit tests, until the first that fails
 	$(PYTEST) -q -x -m "not integration and not e2e"
 
+# Half of the tests wait for sockets most of the time: they run beside those that do not.
+WAITING = tests/conformance tests/crash tests/journeys tests/services
+MEASURED = $(PYTEST) --cov --cov-report= --cov-fail-under=0
+
 test-coverage: test-broker ## every test, with branch coverage: htmlcov/index.html
-	$(PYTEST) --cov --cov-report=term --cov-report=html
+	@rm -f .coverage .coverage.*
+	@$(MAKE) --no-print-directory -j2 --output-sync=target coverage-waiting coverage-working
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+	@$(BIN)/coverage html --quiet
 	@$(BIN)/coverage json --quiet -o htmlcov/coverage.json
 	@$(BIN)/python -m tests.coverage_gate htmlcov/coverage.json
+
+coverage-waiting:
+	COVERAGE_FILE=.coverage.waiting $(MEASURED) $(WAITING)
+
+coverage-working:
+	COVERAGE_FILE=.coverage.working $(MEASURED) tests $(WAITING:%=--ignore=%)
 
 test-home-assistant: test-broker ## against a real Home Assistant, where the rig for it lies beside the project
 	$(PYTEST) --home-assistant tests/home_assistant

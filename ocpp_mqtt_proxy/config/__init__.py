@@ -5,6 +5,7 @@ Frozen, unknown keys forbidden. `config_file.load` makes one of a file and the e
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal, Self
@@ -116,13 +117,13 @@ class Config(BaseSettings):
         for number, group in enumerate(self.groups):
             where = f"groups.{number}.chargers"
             if unknown := sorted(set(group.chargers) - self.chargers_by_id.keys()):
-                known = ", ".join(self.chargers_by_id) or "none yet"
-                raise ValueError(f"{where}: no such charger: {', '.join(unknown)}; allowed: those of chargers: {known}")
+                known = _named(self.chargers_by_id) or "none yet"
+                raise ValueError(f"{where}: no such charger: {_named(unknown)}; allowed: those of chargers: {known}")
             if twice := sorted({one for one in group.chargers if group.chargers.count(one) > 1}):
-                raise ValueError(f"{where}: the same charger twice: {', '.join(twice)}")
+                raise ValueError(f"{where}: the same charger twice: {_named(twice)}")
         for one, other in combinations(self.groups, 2):
             if both := sorted(set(one.chargers) & set(other.chargers)):
-                raise ValueError(f"groups: {one.id} and {other.id} both have {', '.join(both)}; allowed: one of them")
+                raise ValueError(f"groups: {one.id} and {other.id} both have {_named(both)}; allowed: one of them")
         return self
 
     @model_validator(mode="after")
@@ -173,6 +174,11 @@ class Config(BaseSettings):
             shown["owner_tag"] = MASK
             shown["id_tags"] = [card | {"tag": MASK} for card in shown["id_tags"]]
         return shown
+
+
+def _named(ids: Iterable[str]) -> str:
+    """Ids in a message: of one line, whatever is in them."""
+    return ", ".join(one if one.isprintable() else repr(one) for one in ids)
 
 
 def _share_chargers(service: Service, other: Service) -> bool:

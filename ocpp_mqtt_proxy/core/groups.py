@@ -10,13 +10,13 @@ who has waited longest comes first, and keeps its turn for `TURN` at least.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core.binding import LEAST_CURRENT
 from ocpp_mqtt_proxy.core.house_load import MARGIN, HouseLoad
+from ocpp_mqtt_proxy.core.limits.profile import rounded
 from ocpp_mqtt_proxy.core.model import Amps
 
 TURN = timedelta(minutes=15)
@@ -172,7 +172,7 @@ def _fill(members: list[Member], room: float) -> dict[str, Amps]:
     amps: dict[str, Amps] = {}
     for one in sorted(members, key=lambda one: one.most):
         part = min(one.most, room / connectors)
-        amps[one.id] = _down(part)
+        amps[one.id] = rounded(part)
         room -= part * one.connectors
         connectors -= one.connectors
     return amps
@@ -182,13 +182,8 @@ def _raises(members: Iterable[Member], aims: Mapping[str, Amps], free: float) ->
     """Who may have more at once, as far as there is room for it now: who has least first."""
     found: dict[str, Amps] = {}
     for one in sorted(members, key=lambda one: one.held):
-        part = min(aims.get(one.id, _NOTHING), _down(one.held + max(0.0, free) / one.connectors))
+        part = min(aims.get(one.id, _NOTHING), rounded(one.held + max(0.0, free) / one.connectors))
         if one.sure and part > one.held and part >= LEAST_CURRENT:
             found[one.id] = part
             free -= (part - one.held) * one.connectors
     return found
-
-
-def _down(amps: float) -> Amps:
-    """Rounded down to 0.1 A."""
-    return Amps(math.floor(amps * 10 + _DUST) / 10)

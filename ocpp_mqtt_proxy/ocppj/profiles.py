@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import floor
 
 from ocpp_mqtt_proxy.core.commands import SetLimit
+from ocpp_mqtt_proxy.core.limits.profile import VOLTS, rounded
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.ocppj.fields import Object, children, integer, number, without_nothing, zulu
 
-NOMINAL_VOLTAGE = 230
 PROFILE_ID = 7300
 """Profile ids of ours begin here; the connector's number is added."""
-MAX_CONNECTOR = 99
-"""Connectors that have a profile id of ours."""
 PHASES = 3
 """Phases a limit is for where the profile does not say (K01.FR.49)."""
 
@@ -37,22 +34,11 @@ def schedule(order: SetLimit) -> Schedule:
     """The schedule of a limit. Watts are the total over the charger's phases (errata 3.68)."""
     amount: float = order.limit
     if order.form.in_watts:
-        amount *= order.phases * NOMINAL_VOLTAGE
+        amount *= order.phases * VOLTS
     kind = "Relative" if order.form.relative else "Absolute"
     return Schedule(
-        "W" if order.form.in_watts else "A", down(amount), kind, None if order.form.relative else order.start
+        "W" if order.form.in_watts else "A", rounded(amount), kind, None if order.form.relative else order.start
     )
-
-
-def down(amount: float) -> float:
-    """Rounded down to one decimal, which is as fine as OCPP takes it; never up."""
-    return floor(amount * 10 + 1e-6) / 10
-
-
-def connector_of(profile_id: int | None) -> int | None:
-    """The connector of a profile of ours; None for anybody else's."""
-    ours = profile_id is not None and PROFILE_ID <= profile_id <= PROFILE_ID + MAX_CONNECTOR
-    return profile_id - PROFILE_ID if ours and profile_id is not None else None
 
 
 def body(plan: Schedule) -> dict[str, object]:
@@ -65,14 +51,11 @@ def body(plan: Schedule) -> dict[str, object]:
 
 
 def first_limit(plan: Object) -> tuple[Amps | None, int]:
-    """The limit of a schedule's first period in A per phase, and the phases it is for.
-
-    Whole schedules come with `core/limits`.
-    """
+    """The limit of a schedule's first period in A per phase, and the phases it is for (whole ones: `schedules`)."""
     period: Object = next(children(plan, "chargingSchedulePeriod"), {})
     told = integer(period, "numberPhases")
     phases = told if told in (1, 2, 3) else PHASES
     limit = number(period.get("limit"))
     if limit is None:
         return None, phases
-    return Amps(limit / (phases * NOMINAL_VOLTAGE)) if plan.get("chargingRateUnit") == "W" else Amps(limit), phases
+    return Amps(limit / (phases * VOLTS)) if plan.get("chargingRateUnit") == "W" else Amps(limit), phases

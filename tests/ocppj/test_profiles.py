@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core.commands import ProfileForm, SetLimit, Target
+from ocpp_mqtt_proxy.core.limits.profile import rounded
 from ocpp_mqtt_proxy.core.model import Amps, Place
 from ocpp_mqtt_proxy.ocppj import profiles
 from ocpp_mqtt_proxy.ocppj.profiles import Schedule
@@ -51,12 +52,12 @@ def test_a_schedule_is_written_with_its_one_period() -> None:
     ("amps", "told"), [(0.0, 0.0), (6.0, 6.0), (13.39, 13.3), (0.3, 0.3), (15.9999, 15.9), (0.09, 0.0)]
 )
 def test_a_limit_is_rounded_down_to_a_tenth(amps: float, told: float) -> None:
-    assert profiles.down(amps) == told
+    assert rounded(amps) == told
 
 
 @given(amps=st.floats(0, 1000))
 def test_rounding_never_raises_a_limit(amps: float) -> None:
-    assert profiles.down(amps) <= amps + 1e-6
+    assert rounded(amps) <= amps + 1e-6
 
 
 @given(amps=st.floats(0, 100), phases=st.sampled_from([1, 2, 3]), in_watts=st.booleans())
@@ -86,10 +87,3 @@ def test_a_limit_read_back_is_never_above_what_was_meant(amps: float, phases: in
 )
 def test_the_first_period_of_a_schedule_limits(given: dict[str, Any], amps: float | None, phases: int) -> None:
     assert profiles.first_limit(given) == (amps, phases)
-
-
-@pytest.mark.parametrize(
-    ("profile_id", "connector"), [(7300, 0), (7301, 1), (7399, 99), (7400, None), (8, None), (None, None)]
-)
-def test_a_profile_of_ours_is_known_by_its_number(profile_id: int | None, connector: int | None) -> None:
-    assert profiles.connector_of(profile_id) == connector

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.limits.profile import VOLTS
 from ocpp_mqtt_proxy.core.model import Place, Status, Variable
 from ocpp_mqtt_proxy.ocppj.v201.words import STATUS_WORD
 from ocpp_mqtt_proxy.services import states
 from ocpp_mqtt_proxy.services.outstation import Outstation
-
-VOLTS = 230
-"""Nominal, between a phase and the neutral."""
 
 STATE, PROBLEM = "AvailabilityState", "Problem"
 

@@ -104,15 +104,10 @@ def _standing(station: Station, provider: str, profile: ChargingProfile, now: da
     for number, connector in there.items():
         session = connector.session
         mine = session is not None and session.provider == provider
-        if mine and group_of(station, connector) == profile.connector:
+        if mine and station.evse_number(connector.place) == profile.connector:
             return replace(profile, session=number)
     waiting = profile.installed is None or now - profile.installed < ACCEPTANCE_KEPT
     return profile if waiting else None
-
-
-def group_of(station: Station, connector: Connector) -> int:
-    """The number that profiles of a connector go by: of the connectors of one EVSE, which share them, the first."""
-    return min(one.number for one in station.connectors.values() if one.place.evse == connector.place.evse)
 
 
 def in_use(station: Station) -> list[Spot]:
@@ -126,7 +121,7 @@ def _spot(station: Station, connector: Connector) -> Spot:
     """What holds for the whole charger is shared evenly by the sessions that run."""
     session = connector.session
     return Spot(
-        connector=group_of(station, connector),
+        connector=station.evse_number(connector.place),
         session=session.session_id if session else None,
         began=session.started_at if session else None,
         phases=station.plan.phases,

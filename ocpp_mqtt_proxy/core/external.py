@@ -55,7 +55,7 @@ def _number(hearing: Hearing, place: Place) -> int | None:
         return 0
     if hearing.station.at(place) is None:
         return None
-    return min(one.number for one in hearing.station.connectors.values() if one.place.evse == place.evse)
+    return hearing.station.evse_number(place)
 
 
 def _profile(hearing: Hearing, report: LimitReported, number: int) -> ChargingProfile | None:

@@ -247,6 +247,10 @@ class Station:
             return None
         return self._discover(spot)
 
+    def evse_number(self, place: Place) -> int:
+        """The number that profiles of a known EVSE go by: of its connectors, which share them, the first."""
+        return min(one.number for one in self.connectors.values() if one.place.evse == place.evse)
+
     def sole(self) -> Connector | None:
         """The connector, where there is just one; connector 1 while none was heard of."""
         if not self.connectors:

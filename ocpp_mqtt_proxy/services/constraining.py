@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from ocpp_mqtt_proxy.arbitration.limits import group_of
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerLimited,
@@ -49,7 +48,7 @@ def tell(out: Outstation) -> None:
         return
     now = out.hub.clock.now().replace(microsecond=0)
     for connector in out.station.ordered():
-        if group_of(out.station, connector) == connector.number:
+        if out.station.evse_number(connector.place) == connector.number:
             _tell(out, connector, now)
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from ocpp_mqtt_proxy.arbitration.limits import beside, group_of
+from ocpp_mqtt_proxy.arbitration.limits import beside
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Purpose, Schedule, rounded
 from ocpp_mqtt_proxy.core.limits.rules import MAX_PERIODS, Criteria
 from ocpp_mqtt_proxy.ocppj import schedules
-from ocpp_mqtt_proxy.services.obeying import places
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 SIGNIFICANCE = 1
@@ -28,11 +27,11 @@ def found(out: Outstation, wanted: Criteria) -> Iterator[schedules.Reported]:
     """The constraints that match, one for each EVSE that others limit."""
     now = out.hub.clock.now().replace(microsecond=0)
     for connector in out.station.ordered():
-        if group_of(out.station, connector) != connector.number:
+        if out.station.evse_number(connector.place) != connector.number:
             continue  # it shares its EVSE's
         profile = of_others(out, connector, now)
         if profile is not None and wanted.match(profile):
-            yield schedules.Reported(profile, places.called(out, connector).evse, source=schedules.EMS)
+            yield schedules.Reported(profile, out.place(connector).evse, source=schedules.EMS)
 
 
 def of_others(out: Outstation, connector: Connector, now: datetime) -> ChargingProfile | None:

@@ -48,6 +48,4 @@ def connector(out: Outstation, at: Target) -> Connector | None:
 
 def called(out: Outstation, connector: Connector | None) -> Place:
     """What a service calls a connector of ours; `WHOLE` for the charger."""
-    if connector is None:
-        return WHOLE
-    return Place(connector.number, 1) if out.version is Version.V16 else connector.place
+    return WHOLE if connector is None else out.place(connector)

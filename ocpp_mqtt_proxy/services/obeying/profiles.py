@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import wishes
-from ocpp_mqtt_proxy.arbitration.limits import group_of, merged, standing
+from ocpp_mqtt_proxy.arbitration.limits import merged, standing
 from ocpp_mqtt_proxy.core.commands import (
     ClearProfiles,
     ListProfiles,
@@ -87,7 +87,7 @@ def _loose(out: Outstation) -> bool:
 
 
 def _placed(out: Outstation, profile: ChargingProfile, connector: Connector | None) -> ChargingProfile:
-    number = group_of(out.station, connector) if connector else 0
+    number = out.station.evse_number(connector.place) if connector else 0
     return replace(profile, connector=number, installed=out.hub.clock.now())
 
 
@@ -135,7 +135,7 @@ async def starting(
 
 async def let_go(out: Outstation, connector: Connector, profile: ChargingProfile) -> None:
     """The transaction that a profile was kept for does not come."""
-    number = group_of(out.station, connector)
+    number = out.station.evse_number(connector.place)
     left = rules.kept(own(out), lambda one: (one.id, one.connector, one.session) != (profile.id, number, None))
     await wishes.keep_profiles(out.arbitration, out.id, out.charger_id, left)
 
@@ -156,7 +156,7 @@ def _where(out: Outstation, order: ClearProfiles) -> rules.Criteria:
     if order.at is None:
         return order.which
     connector = places.connector(out, order.at)
-    return replace(order.which, connector=group_of(out.station, connector) if connector else 0)
+    return replace(order.which, connector=out.station.evse_number(connector.place) if connector else 0)
 
 
 # Telling

@@ -7,7 +7,7 @@ bus. It holds every station and every open link, and nothing else does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -237,7 +237,7 @@ class Hub:
         """
         new = [] if station.id in self._on_disk else [station.memory]
         try:
-            await self._record([*new, *heard.changes])
+            await self.record([*new, *heard.changes])
             self._on_disk.add(station.id)
         except LedgerFailed as failure:
             if not _begins(report) or failure.lasting < PATIENCE_SECONDS:
@@ -246,7 +246,7 @@ class Hub:
             self._tell(station, heard.facts)
         return answer
 
-    async def _record(self, changes: list[Change]) -> None:
+    async def record(self, changes: Sequence[Change]) -> None:
         """Write down. What fails has happened all the same: it is written as soon as it can be.
 
         Raises LedgerFailed.
@@ -284,7 +284,7 @@ class Hub:
         stations = list(self.stations.values())
         if changes := self._teller.reserve(stations):
             with suppress(LedgerFailed):
-                await self._record([*changes])
+                await self.record([*changes])
         self._teller.reserved(stations)
         self._on_disk.update(self.stations)
 
@@ -313,7 +313,7 @@ class Hub:
         self._follow(hearing)
         try:
             if hearing.changes:
-                await self._record(hearing.changes)
+                await self.record(hearing.changes)
         finally:
             self._tell(station, hearing.facts)
 
@@ -328,7 +328,7 @@ class Hub:
         """End a session in our books. Raises LedgerFailed."""
         heard = self._mirrored(station, rules.close_session(station, connector, self.clock.now(), self.numbers))
         try:
-            await self._record(heard.changes)
+            await self.record(heard.changes)
         finally:
             self._tell(station, heard.facts)
 

@@ -183,15 +183,7 @@ class Courier:
 
     async def _keep(self, *changes: Change) -> None:
         """Have it on disk. While that fails nothing more is told, or a crash would repeat all of it."""
-
-        async def keep() -> None:
-            try:
-                await self.out.hub.ledger.record(changes)
-            except LedgerFailed:
-                self.out.hub.ledger.note(changes)
-                raise
-
-        await self._patiently(keep)
+        await self._patiently(lambda: self.out.hub.record(changes))
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something with the disk, again and again while that fails."""

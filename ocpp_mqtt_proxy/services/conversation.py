@@ -239,7 +239,7 @@ class Conversation:
     async def _boot_again(self) -> None:
         """The charger booted, or a boot was asked for: until there is an answer, what held before holds."""
         if (standing := await self._boot()) is Standing.ACCEPTED:
-            living.statuses(self.out)
+            states.tell_all(self.out)
             constraining.tell_all(self.out)
         elif standing is None:
             await self._pause(self.registration.wait(self._now()), self.out.boot_wanted)
@@ -250,7 +250,7 @@ class Conversation:
         delivery = self.ways.delivery(self.out)
         await delivery.drain()
         self._caught_up = True
-        living.statuses(self.out)
+        states.tell_all(self.out)
         constraining.tell_all(self.out)
         self.out.news.set()
         await delivery.run()

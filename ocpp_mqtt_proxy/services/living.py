@@ -59,11 +59,6 @@ def plate_of(out: Outstation) -> Nameplate:
     return replace(plate, **given) if given else plate
 
 
-def statuses(out: Outstation) -> None:
-    """Tell the service all states as they are now: it has just accepted our boot."""
-    states.tell_all(out)
-
-
 def follow(out: Outstation, report: Report | None, facts: Sequence[Fact]) -> None:
     """Have a service told what of this it is told at once; what it has not accepted us for, it never hears."""
     for fact in facts:

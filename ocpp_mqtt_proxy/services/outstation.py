@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -20,9 +19,7 @@ from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialect import Dialect, Payload
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.services.plan import ServicePlan
-from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Outbox, Refused, ServiceLink
-
-log = logging.getLogger(__name__)
+from ocpp_mqtt_proxy.services.ports import LinkLost, Outbox, ServiceLink
 
 MOST_LIVE = 200
 """Messages that wait to be told now; older ones go, since they tell how things are."""
@@ -126,6 +123,11 @@ class Outstation:
         """Whether the service has accepted us, on a link that stands."""
         return self.link is not None and self.accepted_at is not None and self.peer.standing is Standing.ACCEPTED
 
+    @property
+    def switched_off(self) -> bool:
+        """Whether the owner has switched the service off."""
+        return self.id in self.arbitration.house.disabled
+
     def keep(self) -> None:
         """Have what we have in common, and what it set, written down within a second."""
         self.hub.ledger.note([self.peer, self.virtual])
@@ -184,6 +186,3 @@ class Outstation:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
-
-
-__all__ = ["LinkLost", "NoAnswer", "Outstation", "Refused"]

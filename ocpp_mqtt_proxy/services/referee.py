@@ -24,8 +24,9 @@ from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, text
 from ocpp_mqtt_proxy.services import tags
 from ocpp_mqtt_proxy.services.obeying import cards
-from ocpp_mqtt_proxy.services.outstation import LinkLost, NoAnswer, Outstation, Refused
+from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import WhileDown
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def referee_of(outstations: Iterable[Outstation]) -> Referee | None:
 
 
 def _judges(out: Outstation) -> bool:
-    on = out.plan.enabled and out.id not in out.arbitration.house.disabled
+    on = out.plan.enabled and not out.switched_off
     return on and ControlClass.TRANSACTIONS in out.plan.authority
 
 

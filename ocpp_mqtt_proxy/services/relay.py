@@ -71,7 +71,7 @@ def authority_on(report: Report, outstations: Iterable[Outstation]) -> Outstatio
 
 
 def _can_be_asked(out: Outstation) -> bool:
-    return out.accepted and out.id not in out.arbitration.house.disabled
+    return out.accepted and not out.switched_off
 
 
 class Relay:

@@ -112,12 +112,13 @@ class Services(Mirror):
     def follow(self, station: Station, report: Report | None, facts: Sequence[Fact]) -> list[Change]:
         """What services must hear of what was just heard; what they are told at once is queued."""
         changes: list[Change] = []
+        is_back = any(isinstance(fact, ChargerConnected) for fact in facts)
         for out in self.of(station.id):
             try:
                 changes += mirroring.follow(out, report, facts)
                 living.follow(out, report, facts)
                 constraining.follow(out, facts)
-                if any(isinstance(fact, ChargerConnected) for fact in facts):
+                if is_back:
                     enforce(out)
             except Exception:  # a fault of ours towards one service costs it a message, never the charger its answer
                 log.exception("%s: what was heard of the charger could not be taken over", out.name)
@@ -240,11 +241,11 @@ class Services(Mirror):
         self._tend([pair[1]])
 
     def _is_wanted(self, out: Outstation) -> bool:
-        rules, house = self.arbitration.rules, self.arbitration.house
+        rules = self.arbitration.rules
         let_in = rules.may_come(out.id) and out.id not in rules.blocked
         # One that has charged has said who it is, though a crash may have taken that from us: it boots no second time.
         has_come = out.station.memory.accepted or bool(out.station.connectors)
-        return let_in and out.id not in house.disabled and has_come
+        return let_in and not out.switched_off and has_come
 
     async def _end(self, pairs: Iterable[Pair]) -> None:
         talks = [self._talks[pair] for pair in pairs]

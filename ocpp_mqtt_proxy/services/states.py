@@ -161,14 +161,18 @@ def _since(connector: Connector) -> datetime | None:
     return max((at for at in (connector.status_at, begun, over) if at is not None), default=None)
 
 
+def is_out_of_service(out: Outstation) -> bool:
+    """Whether the charger as a whole is, as the service sees it."""
+    return out.away or 0 in out.virtual.inoperative or not out.station.memory.operative
+
+
 def _of_the_charger(out: Outstation) -> StatusReported | None:
     """2.x has no state of the whole, unless the charger has told one."""
     station = out.station
     if out.version is not Version.V16 and (station.version is Version.V16 or station.status is Status.UNKNOWN):
         return None
     known = station.status if station.status in _OF_A_CHARGER else Status.AVAILABLE
-    out_of_service = out.away or 0 in out.virtual.inoperative or not station.memory.operative
-    status = Status.UNAVAILABLE if out_of_service and known is not Status.FAULTED else known
+    status = Status.UNAVAILABLE if is_out_of_service(out) and known is not Status.FAULTED else known
     return StatusReported(STATION, status, out.hub.clock.now(), station.error_code)
 
 

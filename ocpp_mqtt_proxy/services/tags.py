@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from ocpp_mqtt_proxy.core.model import IdToken, TokenKind, Version
+from ocpp_mqtt_proxy.core.peer import remember
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 ROOM = {Version.V16: 20, Version.V201: 36, Version.V21: 255}
@@ -43,9 +44,7 @@ def _short(out: Outstation, tag: str, room: int) -> str:
         if known is not None and known.lower() == tag.lower():
             return short
         if known is None:
-            table[short] = tag
-            while len(table) > MOST_TAGS:
-                del table[next(iter(table))]
+            remember(table, short, tag, MOST_TAGS)
             out.keep()
             return short
         attempt += 1

@@ -35,11 +35,7 @@ def state_of(out: Outstation) -> State:
     """How one link stands. One that the owner switched off is not tried, whatever was wrong before."""
     if out.accepted:
         return State.ONLINE
-    return State.ERROR if out.fault and not _is_off(out) else State.OFFLINE
-
-
-def _is_off(out: Outstation) -> bool:
-    return out.id in out.arbitration.house.disabled
+    return State.ERROR if out.fault and not out.switched_off else State.OFFLINE
 
 
 def worst(outstations: Iterable[Outstation]) -> State:
@@ -130,7 +126,7 @@ class Overview:
             "authority": sorted(plan.authority),
             "mirror": plan.mirrors,
             "queue_depth": sum(one["queue"]["messages"] for one in chargers.values()),
-            "faults": {out.charger_id: out.fault for out in outstations if out.fault and not _is_off(out)},
+            "faults": {out.charger_id: out.fault for out in outstations if out.fault and not out.switched_off},
             "chargers": chargers,
         }
 

@@ -28,8 +28,9 @@ from ocpp_mqtt_proxy.core.sharing import ControlClass, PresenceRule, Rules
 from ocpp_mqtt_proxy.hub import Delayed
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.rpc import CallError, ErrorCode
-from ocpp_mqtt_proxy.services.outstation import LinkLost, NoAnswer, Outstation, Refused
+from ocpp_mqtt_proxy.services.outstation import Outstation
 from ocpp_mqtt_proxy.services.plan import WhileDown
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused
 from ocpp_mqtt_proxy.services.referee import KEPT, MOST_KNOWN, enforce, heed, known, learn, referee_of
 from tests.asking import settle
 from tests.core.yard import start

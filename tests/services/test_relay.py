@@ -32,7 +32,8 @@ from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.rpc import CallError, ErrorCode
 from ocpp_mqtt_proxy.ports import Mirror
-from ocpp_mqtt_proxy.services.outstation import LinkLost, NoAnswer, Outstation, Refused
+from ocpp_mqtt_proxy.services.outstation import Outstation
+from ocpp_mqtt_proxy.services.ports import LinkLost, NoAnswer, Refused
 from ocpp_mqtt_proxy.services.relay import MOST_OPEN, NOTICES, Relay
 from tests.asking import settle
 from tests.core.yard import energy, meter, start

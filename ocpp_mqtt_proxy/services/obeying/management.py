@@ -23,6 +23,7 @@ from ocpp_mqtt_proxy.core.commands import (
     refused,
 )
 from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.peer import remember
 from ocpp_mqtt_proxy.core.reports import FirmwareReported
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.services.living import UPDATING, UPLOADING
@@ -78,9 +79,7 @@ async def _firmware(out: Outstation, order: UpdateFirmware) -> Outcome:
 def _numbered(out: Outstation, theirs: int) -> int:
     """A number of ours for a request of the service's; known before the charger is asked, which may tell at once."""
     number = out.arbitration.dispatcher.next_id()
-    out.peer.requests[number] = theirs
-    while len(out.peer.requests) > MOST_REQUESTS:
-        del out.peer.requests[next(iter(out.peer.requests))]
+    remember(out.peer.requests, number, theirs, MOST_REQUESTS)
     out.keep()
     return number
 

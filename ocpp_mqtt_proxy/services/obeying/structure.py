@@ -41,8 +41,8 @@ def most(out: Outstation) -> dict[str, float]:
 
 def _station(out: Outstation) -> Iterator[Variable]:
     plate, station = out.station.memory.nameplate, out.station
-    out_of_service = out.away or 0 in out.virtual.inoperative or not station.memory.operative
-    state = Status.UNAVAILABLE if out_of_service and station.status is not Status.FAULTED else station.status
+    shut = states.is_out_of_service(out)
+    state = Status.UNAVAILABLE if shut and station.status is not Status.FAULTED else station.status
     yield from _state("ChargingStation", None, Status.AVAILABLE if state is Status.UNKNOWN else state)
     yield _fixed("ChargingStation", "SupplyPhases", str(station.plan.phases))
     for name, value in (("VendorName", plate.vendor), ("Model", plate.model), ("SerialNumber", plate.serial)):

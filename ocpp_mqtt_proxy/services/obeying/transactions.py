@@ -22,6 +22,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.model import Status, Version
+from ocpp_mqtt_proxy.core.peer import remember
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import states, tags
@@ -85,9 +86,7 @@ async def _start_at(out: Outstation, order: StartCharging, connector: Connector)
 
 
 def _remember(out: Outstation, table: dict[int, int], key: int, value: int) -> None:
-    table[key] = value
-    while len(table) > MOST_REMEMBERED:
-        del table[next(iter(table))]
+    remember(table, key, value, MOST_REMEMBERED)
     out.keep()
 
 

@@ -159,7 +159,9 @@ class App:
 
     def reload(self) -> None:
         """Take the services as the configuration has them now."""
-        self._rooms.append(asyncio.create_task(_reload(self.bridge), name="reload"))
+        reloading = asyncio.create_task(_reload(self.bridge), name="reload")
+        self._rooms.append(reloading)
+        reloading.add_done_callback(self._rooms.remove)
 
     async def stop(self) -> None:
         """Take no more work, close sockets with 1001, tell and write down the last, within 10 s (contract §2)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,11 +27,18 @@ SOON = 60.0
 
 def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided | None:
     """The smallest limit of a provider that is in force; below what a car takes it is 0."""
-    standing_ = [
-        Provided(usable(amps), provider)
-        for provider in _in_force(arbitration, station, now)
-        if (amps := own(station, provider, now)) is not None
-    ]
+    return _least(arbitration, station, said(station, now), now)
+
+
+def said(station: Station, now: datetime) -> dict[str, Amps]:
+    """What each provider's own limit and profiles allow now, in force or not."""
+    found = ((provider, own(station, provider, now)) for provider in sorted(station.control.limiting))
+    return {provider: amps for provider, amps in found if amps is not None}
+
+
+def _least(arbitration: Arbitration, station: Station, say: Mapping[str, Amps], now: datetime) -> Provided | None:
+    in_force = _in_force(arbitration, station, now)
+    standing_ = [Provided(usable(say[provider]), provider) for provider in in_force if provider in say]
     shares = [station.share] if station.share is not None else []
     return min((*standing_, *_imposed(station, now), *allowed(arbitration, station), *shares), default=None)
 
@@ -140,10 +147,9 @@ def next_change(station: Station, now: datetime) -> datetime | None:
 
 async def rebind(arbitration: Arbitration, station: Station) -> Outcome:
     """Have the charger keep to the limits that are in force now; nothing is sent where that changes nothing."""
-    now, control = arbitration.hub.clock.now(), station.control
-    said = {provider: own(station, provider, now) for provider in sorted(control.limiting)}
-    control.allowing = {provider: amps for provider, amps in said.items() if amps is not None}
-    before, station.provided = station.bound, least(arbitration, station, now)
+    now = arbitration.hub.clock.now()
+    station.control.allowing = say = said(station, now)
+    before, station.provided = station.bound, _least(arbitration, station, say, now)
     if station.bound == before:
         return done()
     return await arbitration.dispatcher.bind(station)

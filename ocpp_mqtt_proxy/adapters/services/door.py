@@ -115,7 +115,7 @@ async def _knock(family: int, where: Any, seconds: float) -> socket.socket:  # n
         sock.settimeout(0)  # the event loop waits for it
         async with _within(seconds, Step.CONNECT):
             await asyncio.get_running_loop().sock_connect(sock, where)
-    except BaseException:
+    except BaseException:  # cancelled too
         sock.close()
         raise
     return sock

@@ -44,7 +44,7 @@ def _write(connection: sqlite3.Connection, several: Iterable[Statements]) -> Non
             for sql, values in statements.items():
                 connection.executemany(sql, values)
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever it was: nothing of it is to stay
         with contextlib.suppress(sqlite3.Error):  # where SQLite has rolled back by itself
             connection.execute("ROLLBACK")
         raise
@@ -112,7 +112,7 @@ async def _connect(path: Path) -> Connection:
         connection.text_factory = files.text_of
         for setting in _SETTINGS:
             await connection.execute(f"PRAGMA {setting}")
-    except BaseException:
+    except BaseException:  # cancelled too
         await connection.close()
         raise
     return connection

@@ -205,7 +205,7 @@ async def transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
         await connection.execute("BEGIN IMMEDIATE")
         yield
         await connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # cancelled too
         with contextlib.suppress(sqlite3.Error, ValueError):  # where nothing is begun, or no connection is left
             await connection.execute("ROLLBACK")
         raise

@@ -2,6 +2,7 @@
 
 obey(out, action, payload)      the call of a service -> an order -> its handler -> the outcome -> the answer
 
+handling.py       who does what
 places.py         where it means
 permission.py     what the configuration allows and denies it by name
 transactions.py   start, stop, unlock, reserve
@@ -18,8 +19,6 @@ refusals.py       the valid no of every action without a row
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -39,15 +38,13 @@ from ocpp_mqtt_proxy.services.obeying import (
     transactions,
     triggers,
 )
+from ocpp_mqtt_proxy.services.obeying.handling import Handler, Handlers
 from ocpp_mqtt_proxy.services.obeying.refusals import refusal
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Outstation, Any], Awaitable[Outcome]]
-"""Does what an order asks for, or says why not."""
-
-HANDLERS: dict[type, Handler] = {
+HANDLERS: Handlers = {
     **transactions.HANDLERS,
     **triggers.HANDLERS,
     **management.HANDLERS,

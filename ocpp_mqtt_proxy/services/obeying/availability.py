@@ -6,14 +6,13 @@ with `management` it is the charger that goes out of service, by the rules.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Wish
 from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Outcome, done
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.services.obeying import permission, places
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 
@@ -60,4 +59,4 @@ def _remember(out: Outstation, numbers: list[int], *, operative: bool) -> None:
     out.unsettled.set()
 
 
-HANDLERS: dict[type, Any] = {ChangeAvailability: change}
+HANDLERS: Handlers = {ChangeAvailability: change}

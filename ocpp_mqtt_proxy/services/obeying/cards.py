@@ -7,7 +7,6 @@ where this service is asked about a card and cannot answer.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from ocpp_mqtt_proxy.core.authorization import key_of
 from ocpp_mqtt_proxy.core.commands import GetListVersion, Outcome, Reason, SendLocalList, done, refused
@@ -16,6 +15,7 @@ from ocpp_mqtt_proxy.core.reports import Authorization
 from ocpp_mqtt_proxy.core.virtual import LocalList
 from ocpp_mqtt_proxy.services import tags
 from ocpp_mqtt_proxy.services.obeying.catalogue import MOST_CARDS, OURS
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 Cards = Iterable[tuple[IdToken, Authorization | None]]
@@ -79,4 +79,4 @@ async def version(out: Outstation, _: GetListVersion) -> Outcome:
     return done(version=out.virtual.local_list.version if is_enabled(out) else 0)
 
 
-HANDLERS: dict[type, Any] = {SendLocalList: send, GetListVersion: version}
+HANDLERS: Handlers = {SendLocalList: send, GetListVersion: version}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from ocpp_mqtt_proxy.core.reports import FirmwareReported
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.services.living import UPDATING, UPLOADING
 from ocpp_mqtt_proxy.services.obeying import permission
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 MOST_REQUESTS = 100
@@ -163,7 +164,7 @@ def _translated(out: Outstation, payload: Mapping[str, object]) -> dict[str, Any
     return found
 
 
-HANDLERS: dict[type, Callable[[Outstation, Any], Awaitable[Outcome]]] = {
+HANDLERS: Handlers = {
     ClearCache: _clear_cache,
     DataTransfer: _data_transfer,
     DeleteCertificate: _no_certificate,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.arbitration.limits import merged, standing
@@ -33,6 +32,7 @@ from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj import schedules
 from ocpp_mqtt_proxy.ocppj.fields import zulu
 from ocpp_mqtt_proxy.services.obeying import constraints, places
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 LONGEST = 7 * 86400
@@ -212,7 +212,7 @@ def _schedule(out: Outstation, line: Line, now: datetime, seconds: int, *, in_wa
     return done(start=zulu(now), duration=length, in_watts=in_watts, periods=periods[:MAX_PERIODS])
 
 
-HANDLERS: dict[type, Any] = {
+HANDLERS: Handlers = {
     SetProfile: _set,
     ClearProfiles: _clear,
     ListProfiles: _list,

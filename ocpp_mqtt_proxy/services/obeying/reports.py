@@ -7,7 +7,6 @@ comes first, the report follows it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import orjson
 
@@ -19,6 +18,7 @@ from ocpp_mqtt_proxy.ocppj.fields import Object, child, text
 from ocpp_mqtt_proxy.ocppj.v201 import variables
 from ocpp_mqtt_proxy.ocppj.v201.words import place
 from ocpp_mqtt_proxy.services.obeying import catalogue, reading, structure, table
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 MOST_ITEMS, MOST_BYTES = 100, 24_000
@@ -140,4 +140,4 @@ def _parts(found: list[Variable]) -> Iterator[tuple[Variable, ...]]:
     yield tuple(part)
 
 
-HANDLERS: dict[type, Any] = {GetInventory: base, GetReport: some}
+HANDLERS: Handlers = {GetInventory: base, GetReport: some}

@@ -8,7 +8,6 @@ profiles, addresses) is nobody's: never told and never set.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.core.commands import (
@@ -25,6 +24,7 @@ from ocpp_mqtt_proxy.ocppj import settings
 from ocpp_mqtt_proxy.ocppj.v201.variables import attribute_of
 from ocpp_mqtt_proxy.services.obeying import catalogue, permission, reading, table
 from ocpp_mqtt_proxy.services.obeying.catalogue import OURS
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 ACCEPTED, REJECTED, NOT_SUPPORTED = "accepted", "rejected", "not_supported"
@@ -150,4 +150,4 @@ async def _no(out: Outstation, name: str, own: str, *, known: str) -> str:
     return _why_none(out, found, name, own)
 
 
-HANDLERS: dict[type, Any] = {GetConfiguration: get, SetConfiguration: change}
+HANDLERS: Handlers = {GetConfiguration: get, SetConfiguration: change}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.core.commands import (
@@ -27,6 +24,7 @@ from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import states, tags
 from ocpp_mqtt_proxy.services.obeying import places, profiles, waiting
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 MOST_REMEMBERED = 100
@@ -189,7 +187,7 @@ async def _cancel(out: Outstation, order: CancelReservation) -> Outcome:
     return outcome
 
 
-HANDLERS: dict[type, Callable[[Outstation, Any], Awaitable[Outcome]]] = {
+HANDLERS: Handlers = {
     CancelReservation: _cancel,
     CheckTransaction: _check,
     Reserve: _reserve,

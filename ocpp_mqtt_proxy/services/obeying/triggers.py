@@ -6,10 +6,9 @@ fresh, and what it sends then is told to nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Wish
@@ -31,6 +30,7 @@ from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.services import shown, states
 from ocpp_mqtt_proxy.services.living import TRIGGERED, UPDATING, UPLOADING
 from ocpp_mqtt_proxy.services.obeying import places, waiting
+from ocpp_mqtt_proxy.services.obeying.handling import Handlers
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 FRESH = timedelta(seconds=60)
@@ -190,4 +190,4 @@ async def _read_again(out: Outstation, connector: Connector, before: Sample | No
         await waiting.until(out, lambda: connector.meter is not before, READING_SECONDS)
 
 
-HANDLERS: dict[type, Callable[[Outstation, Any], Awaitable[Outcome]]] = {Trigger: _trigger}
+HANDLERS: Handlers = {Trigger: _trigger}

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -26,6 +26,9 @@ from ocpp_mqtt_proxy.config_file import BadConfiguration
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.passwords import hash_password, token_hash
+
+if TYPE_CHECKING:  # commands that need no store must not wait for it
+    from ocpp_mqtt_proxy.adapters.store import Store
 
 log = logging.getLogger("ocpp_mqtt_proxy")
 
@@ -92,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _simulate_parser(commands: Any) -> None:  # noqa: ANN401
+def _simulate_parser(commands: Any) -> None:  # noqa: ANN401 (argparse has no public name for it)
     simulate = commands.add_parser("simulate", help="run a simulated charger")
     url = "where the CSMS is; the id is appended"
     simulate.add_argument("--url", required=True, metavar="WS_URL", type=_ws_url, help=url)
@@ -183,7 +186,7 @@ def _export(given: argparse.Namespace) -> int:
     )
     write = exports.as_csv if given.format == "csv" else exports.as_json
 
-    async def export(store: Any) -> None:  # noqa: ANN401
+    async def export(store: Store) -> None:
         async for line in write(store.all_sessions(wanted), datetime.now(UTC)):
             sys.stdout.write(line)
 
@@ -197,7 +200,7 @@ def _export_totals(config: Config, given: argparse.Namespace) -> int:
     asked = {"since": exports.month(given.since), "until": exports.month(given.until), "provider": given.provider}
     wanted = Wanted(given.totals, **{name: value for name, value in asked.items() if value})
 
-    async def export(store: Any) -> None:  # noqa: ANN401
+    async def export(store: Store) -> None:
         await store.totals.reckon()
         sums = await store.totals.sums(wanted)
         write = exports.totals_as_csv if given.format == "csv" else exports.totals_as_json
@@ -211,7 +214,7 @@ def _login(given: argparse.Namespace) -> int:
     config = _load(given)
     code = secrets.token_urlsafe(24)
 
-    async def add(store: Any) -> None:  # noqa: ANN401
+    async def add(store: Store) -> None:
         await store.logins.add(token_hash(code), datetime.now(UTC) + timedelta(minutes=LOGIN_MINUTES))
 
     asyncio.run(_with(_store(config), add))
@@ -223,7 +226,7 @@ def _login(given: argparse.Namespace) -> int:
     return 0
 
 
-def _store(config: Config) -> Any:  # noqa: ANN401
+def _store(config: Config) -> Store:
     """The store, beside a service that may be running with it."""
     from ocpp_mqtt_proxy.adapters.store import Store
     from ocpp_mqtt_proxy.household import zone_of
@@ -234,7 +237,7 @@ def _store(config: Config) -> Any:  # noqa: ANN401
     return Store(path, zone_of(config))
 
 
-async def _with(store: Any, work: Callable[[Any], Awaitable[None]]) -> None:  # noqa: ANN401
+async def _with(store: Store, work: Callable[[Store], Awaitable[None]]) -> None:
     await store.open(mend=False)  # a service may be running with it: what it needs mended it mends itself
     try:
         await work(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,15 @@ class Authority:
         self.run(f"req {CURVE} -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}")
         by = f"-CA ca.pem -CAkey ca.key -CAcreateserial -days {days} -extfile {name}.names"
         self.run(f"x509 -req -in {name}.csr {by} -out {name}.pem")
+
+    def serving(self, name: str, *, asks: bool = False) -> ssl.SSLContext:
+        """What a server speaks TLS with; `asks` for a certificate of the client's."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.file(f"{name}.pem"), self.file(f"{name}.key"))
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.ca)
+        return context
 
     def run(self, command: str) -> None:
         openssl = shutil.which("openssl")

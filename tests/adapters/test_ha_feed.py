@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from ocpp_mqtt_proxy.arbitration.owner import set_presence
 from ocpp_mqtt_proxy.core.events import PresenceChanged
 from ocpp_mqtt_proxy.core.sharing import Presence
 from tests.adapters.ha_house import BOOLEAN, PERSON, House, a_house
-from tests.adapters.pretend_home_assistant import TOKEN, PretendHome, eventually, pretend_home
+from tests.adapters.pretend_home_assistant import TOKEN, PretendHome, eventually
 from tests.fakes import a_hub, an_arbitration
 
 HOME, AWAY, UNKNOWN = Presence
@@ -106,19 +105,6 @@ def test_home_assistant_is_found_by_the_address_that_people_know(url: str, expec
 
 
 # The feed
-
-
-@pytest.fixture
-async def home() -> AsyncIterator[PretendHome]:
-    async with pretend_home(person__anna="not_home", input_boolean__override="off") as running:
-        yield running
-
-
-@pytest.fixture
-async def house(home: PretendHome) -> AsyncIterator[House]:
-    async with a_house(home, "CP1", "CP2") as running:
-        await eventually(lambda: running.believed is AWAY and home.followers)
-        yield running
 
 
 # Who is at home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -18,19 +17,6 @@ from tests.adapters.pretend_home_assistant import PretendHome, eventually, prete
 from tests.fakes import NOON, FakeLink, a_charger
 
 HOME, AWAY, UNKNOWN = Presence
-
-
-@pytest.fixture
-async def home() -> AsyncIterator[PretendHome]:
-    async with pretend_home(person__anna="not_home", input_boolean__override="off") as running:
-        yield running
-
-
-@pytest.fixture
-async def house(home: PretendHome) -> AsyncIterator[House]:
-    async with a_house(home, "CP1", "CP2") as running:
-        await eventually(lambda: running.believed is AWAY and home.followers)
-        yield running
 
 
 async def test_the_boolean_takes_every_charger_and_gives_them_back(house: House, home: PretendHome) -> None:

@@ -40,16 +40,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority
 
 
-def served(house: Authority, name: str = "service", *, asks: bool = False) -> ssl.SSLContext:
-    """What a service speaks TLS with; `asks` for a certificate of the client's."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(house.file(f"{name}.pem"), house.file(f"{name}.key"))
-    if asks:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(house.ca)
-    return context
-
-
 async def connects(plan: ServicePlan) -> bool:
     """Whether a link comes to be; closed again. Raises DialFailed."""
     link = await a_dialer()(plan, "CP1", OFFERED, nothing)
@@ -65,12 +55,12 @@ async def failure(plan: ServicePlan) -> DialFailed:
 
 @pytest.mark.parametrize("given", [lambda house: house.ca, lambda house: house.text("ca.pem")], ids=["path", "text"])
 async def test_a_service_is_trusted_by_its_ca(house: Authority, given: Callable[[Authority], str]) -> None:
-    async with listening(tls=served(house)) as service:
+    async with listening(tls=house.serving("service")) as service:
         assert await connects(service.plan(ca=given(house)))
 
 
 async def test_a_password_may_go_where_a_ca_is_given_and_no_certificate_of_ours(house: Authority) -> None:
-    async with listening(tls=served(house)) as service:
+    async with listening(tls=house.serving("service")) as service:
         assert await connects(service.plan(kind="basic", password="hunter2hunter2ab", ca=house.ca))
         assert service.header is not None
 
@@ -88,7 +78,7 @@ async def test_a_service_that_cannot_be_trusted_is_told_nothing(
     house: Authority, stranger: Authority, name: str, ca: str, why: str
 ) -> None:
     trusted = {"": "", "house": house.ca, "stranger": stranger.ca}[ca]
-    async with listening(tls=served(house, name)) as service:
+    async with listening(tls=house.serving(name)) as service:
         error = await failure(service.plan(kind="token", token="t0ken", ca=trusted))
         assert error.step is Step.TLS
         assert "cannot be trusted" in error.why
@@ -105,7 +95,7 @@ async def test_a_port_without_tls_is_told_from_one_with(house: Authority, said: 
 
 
 async def test_a_port_with_tls_is_told_from_one_without(house: Authority) -> None:
-    async with listening(tls=served(house)) as service:
+    async with listening(tls=house.serving("service")) as service:
         error = await failure(service.plan(url=f"ws://127.0.0.1:{service.port}/ocpp"))
         assert error.step is Step.HANDSHAKE
         assert "should begin with wss://" in error.why
@@ -118,7 +108,7 @@ async def test_a_port_with_tls_is_told_from_one_without(house: Authority) -> Non
 async def test_a_service_that_asks_is_shown_our_certificate(
     house: Authority, read: Callable[[Authority, str], str]
 ) -> None:
-    async with listening(tls=served(house, asks=True)) as service:
+    async with listening(tls=house.serving("service", asks=True)) as service:
         assert await connects(_with_certificate(service, house, read(house, "client.pem"), read(house, "client.key")))
         shown = (await service.socket()).transport.get_extra_info("peercert")
         assert (("commonName", "client"),) in shown["subject"]
@@ -131,7 +121,7 @@ def _with_certificate(service: Service, house: Authority, certificate: str, key:
 
 async def test_certificate_and_key_may_be_in_one_file(house: Authority) -> None:
     both = house.text("client.pem") + house.text("client.key")
-    async with listening(tls=served(house, asks=True)) as service:
+    async with listening(tls=house.serving("service", asks=True)) as service:
         assert await connects(_with_certificate(service, house, both, ""))
 
 
@@ -155,7 +145,7 @@ def thorough(tls: ssl.SSLContext) -> Iterator[int]:
 
 
 async def test_a_service_that_asks_in_vain_says_so(house: Authority) -> None:
-    with thorough(served(house, asks=True)) as port:
+    with thorough(house.serving("service", asks=True)) as port:
         error = await failure(ServicePlan("x", f"wss://127.0.0.1:{port}/", credentials=Credentials(ca=house.ca)))
     assert error.step is Step.TLS
     assert "asks for a client certificate" in error.why
@@ -165,14 +155,14 @@ async def test_a_service_that_does_not_trust_us_says_so(house: Authority, strang
     shown = Credentials(
         "certificate", ca=house.ca, certificate=stranger.file("client.pem"), key=stranger.file("client.key")
     )
-    with thorough(served(house, asks=True)) as port:
+    with thorough(house.serving("service", asks=True)) as port:
         error = await failure(ServicePlan("x", f"wss://127.0.0.1:{port}/", credentials=shown))
     assert error.step is Step.TLS
     assert "does not trust our client certificate" in error.why
 
 
 async def test_of_a_service_that_hangs_up_it_is_said_what_it_may_want(house: Authority) -> None:
-    async with listening(tls=served(house, asks=True)) as service:
+    async with listening(tls=house.serving("service", asks=True)) as service:
         error = await failure(service.plan(ca=house.ca))
         assert "perhaps it asks for a client certificate" in error.why
 

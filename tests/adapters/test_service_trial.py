@@ -20,7 +20,6 @@ from ocpp_mqtt_proxy.services.plan import Credentials, ServicePlan
 from ocpp_mqtt_proxy.services.ports import Step
 from tests.adapters.certificates import Authority
 from tests.adapters.services_rig import QUICK, Service, a_dialer, answering, listening
-from tests.adapters.test_service_tls import served
 
 BOOT = BootReported(Nameplate("Alfen", "Eve Single", "ACE0001", "6.5.0"), "power_up")
 NOW = "2026-03-14T12:00:00Z"
@@ -70,7 +69,7 @@ async def test_a_service_that_lets_us_in_is_told_step_by_step() -> None:
 async def test_tls_is_a_step_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     house = Authority.found(tmp_path_factory.mktemp("certificates"))
     house.certify("service")
-    async with listening(tls=served(house)) as service:
+    async with listening(tls=house.serving("service")) as service:
         trial = await trial_of(service.plan(ca=house.ca))
         assert [step for step, _ in trial.passed] == [step for step in Step if step is not Step.DELIVERY]
         assert "tls: TLSv1.3" in trial.lines

@@ -39,6 +39,17 @@ Answering = Callable[[Payload], Answer]
 """What makes an answer to a call."""
 
 
+def boots(*answers: tuple[str, int]) -> Answering:
+    """What a CSMS answers to one boot after another; the last over and over."""
+    left = list(answers)
+
+    def answer(_: Payload) -> Payload:
+        status, interval = left.pop(0) if len(left) > 1 else left[0]
+        return {"status": status, "interval": interval, "currentTime": now()}
+
+    return answer
+
+
 @dataclass
 class Desk:
     """Where a CSMS looks after one charger, over all its connections.

@@ -105,3 +105,9 @@ async def box(served: Served, charger_id: str) -> AsyncIterator[Charger]:
 def desk(served: Served, box: Charger) -> Desk:
     """What the CSMS has of the charger."""
     return served.central.desk(box.id)
+
+
+@pytest.fixture
+def early(served: Served, charger_id: str) -> Desk:
+    """The desk of a charger that is yet to come."""
+    return served.central.desk(charger_id)

@@ -11,8 +11,8 @@ from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.reports import BootAnswer
 from ocpp_mqtt_proxy.services.registration import OWN_WAIT, Registration
 from tests.conformance.cases import case
-from tests.conformance.central import Answering, Desk, Served
-from tests.conformance.charger import CARD, Charger, Payload, now
+from tests.conformance.central import Desk, Served, boots
+from tests.conformance.charger import CARD, Charger, now
 from tests.fakes import NOON
 
 pytestmark = [
@@ -23,23 +23,6 @@ pytestmark = [
 LONG_AGO = "2001-01-01T00:00:00Z"
 
 START = {"idTag": CARD, "connectorId": 1}
-
-
-def boots(*answers: tuple[str, int]) -> Answering:
-    """What the CSMS answers to one boot after another; the last over and over."""
-    left = list(answers)
-
-    def answer(_: Payload) -> Payload:
-        status, interval = left.pop(0) if len(left) > 1 else left[0]
-        return {"status": status, "interval": interval, "currentTime": now()}
-
-    return answer
-
-
-@pytest.fixture
-def early(served: Served, charger_id: str) -> Desk:
-    """The desk of a charger that is yet to come."""
-    return served.central.desk(charger_id)
 
 
 async def comes(box: Charger) -> None:

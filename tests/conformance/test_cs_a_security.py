@@ -50,16 +50,6 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority
 
 
-def secured(authority: Authority, name: str = "csms", *, asks: bool = False) -> ssl.SSLContext:
-    """What a CSMS speaks TLS with; `asks` for a certificate of ours."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(authority.file(f"{name}.pem"), authority.file(f"{name}.key"))
-    if asks:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(authority.ca)
-    return context
-
-
 @dataclass
 class Door:
     """A CSMS's door. What came in: the credentials shown, the certificates, and how many there were."""
@@ -137,7 +127,7 @@ async def at_home(folder: Path, house: Authority, version: str) -> AsyncIterator
     """A CSMS of security profile 2 with a charger."""
     async with Central.of(version) as central:
         door = Door(central)
-        async with door.open(secured(house)):
+        async with door.open(house.serving("csms")):
             plan = door.plan("wss", auth_type="basic", password=PASSWORD, ca=house.ca)
             async with charger_at(folder, version, plan):
                 yield door
@@ -150,10 +140,10 @@ async def at_home(folder: Path, house: Authority, version: str) -> AsyncIterator
 async def test_a_csms_that_cannot_be_trusted_is_told_nothing_until_it_can_be(
     tmp_path: Path, house: Authority, stranger: Authority, bad: str, version: str
 ) -> None:
-    first = secured(stranger) if bad == "stranger" else secured(house, bad)
+    first = stranger.serving("csms") if bad == "stranger" else house.serving(bad)
     async with Central.of(version) as central:
         door = Door(central)
-        async with door.open(one_after_the_other(first, secured(house))):
+        async with door.open(one_after_the_other(first, house.serving("csms"))):
             plan = door.plan("wss", auth_type="basic", password=PASSWORD, ca=house.ca)
             async with charger_at(tmp_path, version, plan):
                 await hears_of(door, "InvalidCsmsCertificate")
@@ -199,7 +189,7 @@ async def test_a_csms_of_old_tls_is_told_nothing_until_it_is_newer(
         plan = door.plan("wss", auth_type="basic", password=PASSWORD, ca=house.ca)
         async with charger_at(tmp_path, version, plan):
             await gone()
-            async with door.open(secured(house)):
+            async with door.open(house.serving("csms")):
                 await hears_of(door, "InvalidTLSVersion")
 
 
@@ -232,7 +222,7 @@ async def old(said: bytes) -> AsyncIterator[tuple[int, Callable[[], Awaitable[No
 async def test_a_csms_that_asks_is_shown_our_certificate(tmp_path: Path, house: Authority, version: str) -> None:
     async with Central.of(version) as central:
         door = Door(central)
-        async with door.open(secured(house, asks=True)):
+        async with door.open(house.serving("csms", asks=True)):
             ours = {"certificate": house.file("client.pem"), "key": house.file("client.key")}
             plan = door.plan("wss", auth_type="certificate", ca=house.ca, **ours)
             async with charger_at(tmp_path, version, plan):

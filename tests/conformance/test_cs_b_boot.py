@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from ocpp_mqtt_proxy.services.redial import FIRST, MOST, SPREAD, Redial
 from tests.conformance.cases import case
-from tests.conformance.central import V2, Desk, Served
-from tests.conformance.charger import END, Charger, Payload, Unable, now, token, wh
+from tests.conformance.central import V2, Desk, Served, boots
+from tests.conformance.charger import END, Charger, Unable, now, token, wh
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -19,23 +18,6 @@ pytestmark = [
 
 THRESHOLD = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}}
 START = {"idToken": token(), "remoteStartId": 7, "evseId": 1}
-
-
-def boots(*answers: tuple[str, int]) -> Callable[[Payload], Payload]:
-    """What the CSMS answers to one boot after another; the last over and over."""
-    left = list(answers)
-
-    def answer(_: Payload) -> Payload:
-        status, interval = left.pop(0) if len(left) > 1 else left[0]
-        return {"status": status, "interval": interval, "currentTime": now()}
-
-    return answer
-
-
-@pytest.fixture
-def early(served: Served, charger_id: str) -> Desk:
-    """The desk of a charger that is yet to come."""
-    return served.central.desk(charger_id)
 
 
 async def comes(box: Charger) -> None:

@@ -22,9 +22,16 @@ TURNS = 2
 
 Reply = CallResult | CallError
 
+Still = Callable[[], bool] | None
+"""Whether a call is wanted any more when its turn comes; None: it is."""
+
 
 class NoReply(ProxyError):
     """No answer came in time, or there was no time left to ask."""
+
+
+class Overtaken(ProxyError):
+    """It was not asked: by the time of its turn it was not wanted any more."""
 
 
 class HungUp(ProxyError):
@@ -33,12 +40,16 @@ class HungUp(ProxyError):
 
 @dataclass(slots=True)
 class Pending:
-    """A call of ours that has `seconds` to be answered once it is sent. `timer` ends the wait for turn or answer."""
+    """A call of ours that has `seconds` to be answered once it is sent. `timer` ends the wait for turn or answer.
+
+    `still` tells whether it is wanted any more when its turn comes.
+    """
 
     call: Call
     seconds: float
     reply: Prompt[Reply]
     timer: asyncio.TimerHandle | None = None
+    still: Still = None
 
 
 class Caller:
@@ -53,8 +64,10 @@ class Caller:
         self._pending: dict[str, Pending] = {}
         self._gone = False
 
-    def ask(self, action: str, payload: rpc.Payload, seconds: float | None = None) -> Prompt[Reply]:
-        """Enter a call; the future is its answer, or raises NoReply or HungUp.
+    def ask(
+        self, action: str, payload: rpc.Payload, seconds: float | None = None, still: Still = None
+    ) -> Prompt[Reply]:
+        """Enter a call; the future is its answer, or raises NoReply, HungUp or Overtaken.
 
         Whoever cancels it leaves an open call open: the peer is at it all the same, and no other may go. One that
         waits is not sent any more. Raises NoReply where too many wait, HungUp.
@@ -64,7 +77,7 @@ class Caller:
         if len(self._pending) >= MAX_WAITING:
             raise NoReply(f"too many calls wait for {self._peer}")
         call = self._gate.ask(action, payload)
-        pending = Pending(call, self._seconds if seconds is None else seconds, Prompt())
+        pending = Pending(call, self._seconds if seconds is None else seconds, Prompt(), still=still)
         self._pending[call.id] = pending
         self._send_next()
         if self._gate.open is not call and not pending.reply.done():
@@ -111,6 +124,10 @@ class Caller:
             pending = self._pending[call.id]
             if pending.reply.done():  # nobody waits for it any more
                 self._end(pending)
+                continue
+            if pending.still is not None and not pending.still():
+                self._end(pending)
+                pending.reply.set_exception(Overtaken("it is not wanted any more"))
                 continue
             self._send(pending)
             return

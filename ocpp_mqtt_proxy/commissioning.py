@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ocpp_mqtt_proxy.core.binding import ceiling_order, restoring, session_order
 from ocpp_mqtt_proxy.core.commands import (
     ClearLimit,
     GetConfiguration,
@@ -19,7 +18,6 @@ from ocpp_mqtt_proxy.core.commands import (
     Outcome,
     Reason,
     SetConfiguration,
-    SetLimit,
     Target,
     Trigger,
     done,
@@ -28,6 +26,7 @@ from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Status, 
 from ocpp_mqtt_proxy.core.settings import (
     MEASURANDS,
     METER_INTERVAL,
+    MOST_PERIODS,
     PING_INTERVAL,
     RATE_UNIT,
     STACK_LEVEL,
@@ -35,13 +34,14 @@ from ocpp_mqtt_proxy.core.settings import (
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import ChargerLink
+from ocpp_mqtt_proxy.steering import Steering
 
 log = logging.getLogger(__name__)
 
 WANTED = (ENERGY, POWER, CURRENT, VOLTAGE)
 """What people look at, the most needed first."""
 
-NEEDED = (METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL)
+NEEDED = (METER_INTERVAL, MEASURANDS, PING_INTERVAL, RATE_UNIT, STACK_LEVEL, MOST_PERIODS)
 """The settings that are read."""
 
 MOST_STACK_LEVEL = 100
@@ -55,6 +55,10 @@ class Commissioning:
     """Reads and sets what we need of a charger."""
 
     hub: Hub
+    steering: Steering = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steering = Steering(self.hub)
 
     async def prepare(self, station: Station, link: ChargerLink, *, booted: bool) -> None:
         """After a boot, or after a reconnect without one (`booted` False)."""
@@ -64,8 +68,7 @@ class Commissioning:
         await self._meter(station, link, settings)
         await self._ping(station, link, settings)
         await self._inventory(station, link)
-        if booted:
-            await self._limit(station, link)
+        await self.steering.restate(station, booted=booted)
         await self._raise(station, link)
         await self._ask_what_is_unknown(station, link, _values(outcome))
 
@@ -98,6 +101,7 @@ class Commissioning:
         """How the charger takes profiles. Values as either version writes them: `Current,Power`, `A,W`."""
         units = {unit.strip().lower() for unit in settings.get(RATE_UNIT, "").split(",")} - {""}
         station.takes_amps = not units or bool(units & {"current", "a"})
+        station.max_periods = _number(settings.get(MOST_PERIODS))
         level = _number(settings.get(STACK_LEVEL))
         station.max_stack_level = level if level is not None and level <= MOST_STACK_LEVEL else None
 
@@ -146,25 +150,14 @@ class Commissioning:
         if station.version is not Version.V16 and not known:
             await link.send(GetInventory(_INVENTORY_REQUEST))
 
-    async def _limit(self, station: Station, link: ChargerLink) -> None:
-        """What binds every session, and what some have of their own, again: a charger that was reset has lost them."""
-        now = self.hub.clock.now()
-        if station.memory.limit is not None or station.provided is not None:
-            await self._put(station, link, ceiling_order(station, station.limit, now))
-        for session in list(station.sessions()):
-            if session.paused or session.limit is not None:
-                own = session_order(station, session, session.within(station.bound), now)
-                await self._put(station, link, own)
-
-    async def _put(self, station: Station, link: ChargerLink, order: SetLimit | ClearLimit) -> None:
-        if (await link.send(order)).ok:
-            self.hub.confirm(station, order)
-
     async def _raise(self, station: Station, link: ChargerLink) -> None:
         """Take away what outlasted its transaction while nobody could say so."""
         paused = {session.connector for session in station.sessions()}
         for number in sorted(station.memory.lowered - paused):
-            await self._put(station, link, restoring(station, station.connector(number), self.hub.clock.now()))
+            connector = station.connector(number)
+            order = ClearLimit(Target(connector.number, connector.place))
+            if (await link.send(order)).ok:
+                self.hub.confirm(station, order)
 
     async def _ask_what_is_unknown(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
         """States and registers that the charger has not told by itself. It has one connector at least."""

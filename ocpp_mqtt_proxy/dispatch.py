@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +11,7 @@ from typing import Any
 from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import (
-    ceiling_order,
-    promised,
-    session_order,
-    shaped,
-    usable,
-    withdrawn,
-    within_what_binds,
-)
+from ocpp_mqtt_proxy.core.binding import promised, withdrawn
 from ocpp_mqtt_proxy.core.commands import (
     Message,
     Order,
@@ -34,13 +24,14 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
-from ocpp_mqtt_proxy.core.forms import forms
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, TokenKind, Version
+from ocpp_mqtt_proxy.core.limits.profile import usable
+from ocpp_mqtt_proxy.core.model import OWNER, Status, TokenKind, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.requests import Request
+from ocpp_mqtt_proxy.steering import Steering, absent
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +44,10 @@ class Ambiguous(UnknownConnector):
 
 @dataclass
 class Dispatcher:
-    """Carries out requests. A charger takes the orders they become one after another.
-
-    `limiting`: its limits are put to a charger one by one, so that none overtakes a later one.
-    """
+    """Carries out requests. A charger takes the orders they become one after another."""
 
     hub: Hub
     commissioning: Commissioning
-    limiting: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _ids: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,9 +82,10 @@ class Dispatcher:
         """Keep a connector under a number from `next_id`; a reservation of that number is replaced (H01.FR.02)."""
         return await _reserve(self, station, request, number, kind)
 
-    async def bind(self, station: Station) -> Outcome:
-        """Have the charger keep to what binds now, after a provider's limit came, changed or went."""
-        return await _limit_all(self, station, station.limit)
+    @property
+    def steering(self) -> Steering:
+        """What has chargers keep to what is allowed."""
+        return self.commissioning.steering
 
     async def carry_out(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Whatever happens, an outcome: whoever asked waits for exactly one answer."""
@@ -121,21 +109,17 @@ class Dispatcher:
 
     def absence(self, station: Station) -> Outcome | None:
         """The refusal where a charger is not connected."""
-        return None if station.id in self.hub.links else _absent(station)
+        return None if station.id in self.hub.links else absent(station)
 
     async def send(self, station: Station, order: Order) -> Outcome:
         """Put one order to a charger; what it agrees to becomes a fact. A promise (Scheduled) does not yet."""
         link = self.hub.links.get(station.id)
         if link is None:
-            return _absent(station)
+            return absent(station)
         outcome = await renewal.send(self.hub, station, link, order)
         if outcome.ok and outcome.result.get("charger_status") != "Scheduled":
             self.hub.confirm(station, order)
         return outcome
-
-
-def _absent(station: Station) -> Outcome:
-    return refused(Reason.CHARGER_OFFLINE, f"{station.id} is not connected")
 
 
 def connector_of(station: Station, number: int | None, *, running: bool = False) -> Connector:
@@ -171,7 +155,7 @@ async def _switch(desk: Dispatcher, charger_id: str, number: int, *, on: bool) -
     connector = station.connector(number)
     if on:
         return await _switch_on(desk, station, connector)
-    if connector.session is None or not connector.charging:
+    if connector.session is None or connector.session.paused:
         return done("it is so already")
     if connector.session.provider != OWNER or station.traits.pauses_to_stop:
         outcome = await _pause(desk, station, requests.Pause(connector=number))
@@ -239,7 +223,7 @@ async def _pause(desk: Dispatcher, station: Station, request: requests.Pause) ->
     session = connector_of(station, request.connector, running=True).session
     if session is None:
         return refused(Reason.INVALID, "no transaction runs that could be paused")
-    return await _limit_session(desk, station, session, Amps(0))
+    return await desk.steering.pause(station, session, paused=True)
 
 
 async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) -> Outcome:
@@ -248,12 +232,12 @@ async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) 
     refusal = desk.absence(station) or await _lift_ceiling(desk, station)
     if refusal:
         return refusal
-    if session is None or session.within(station.bound):
+    if session is None or not session.paused:
         return done("nothing is paused")
-    limit = min(station.bound, session.limit or station.bound)
-    outcome = await _limit_session(desk, station, session, limit)
+    outcome = await desk.steering.pause(station, session, paused=False)
     if outcome.ok and station.traits.repeats_limits:
-        outcome = await _limit_session(desk, station, session, limit)
+        station.doubted.add(session.session_id)
+        outcome = await desk.steering.follow(station, eager=True)
     return outcome
 
 
@@ -261,7 +245,7 @@ async def _lift_ceiling(desk: Dispatcher, station: Station) -> Outcome | None:
     """Put the ceiling back to what it was before it was 0. None where that is done; else why not."""
     if station.limit:
         return None
-    outcome = await _limit_all(desk, station, station.earlier_limit or station.plan.max_current)
+    outcome = await desk.steering.limit(station, station.memory.earlier_limit or station.plan.max_current)
     return None if outcome.ok else outcome
 
 
@@ -269,47 +253,7 @@ async def _limit(desk: Dispatcher, station: Station, request: requests.Limit) ->
     most = station.plan.max_current
     if request.amps > most:
         return refused(Reason.INVALID, f"amps: at most {most:g}, the max_current of {station.id}")
-    return await _limit_all(desk, station, usable(request.amps))
-
-
-async def _limit_all(desk: Dispatcher, station: Station, limit: Amps) -> Outcome:
-    """Set the ceiling, as the default for every transaction, and in those that have a limit of their own.
-
-    A pause that stands in the ceiling's place has just been overwritten, and is put again.
-    """
-    async with desk.limiting[station.id]:
-        lowered = set(station.memory.lowered)
-        outcome = await _in_some_form(desk, station, ceiling_order(station, limit, desk.hub.clock.now()))
-        if not outcome.ok:
-            return outcome
-        for session in list(station.sessions()):
-            if session.connector in lowered if session.paused else session.limit is not None:
-                own = await _limit_own(desk, station, session, session.within(station.bound))
-                outcome = outcome if own.ok else own
-        return outcome
-
-
-async def _limit_session(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
-    """Limit one transaction; the limit goes with it, so that a pause does not outlast its session."""
-    async with desk.limiting[station.id]:
-        return await _limit_own(desk, station, session, limit)
-
-
-async def _limit_own(desk: Dispatcher, station: Station, session: Session, limit: Amps) -> Outcome:
-    order = session_order(station, session, limit, desk.hub.clock.now())
-    return await _in_some_form(desk, station, order, session)
-
-
-async def _in_some_form(
-    desk: Dispatcher, station: Station, order: commands.SetLimit, session: Session | None = None
-) -> Outcome:
-    """Install a limit in the first form of a profile that the charger takes; never more than is allowed by then."""
-    outcome = failed(Reason.INVALID, "no form to try")
-    for form in forms(station, of_session=session is not None):
-        outcome = await desk.send(station, shaped(station, within_what_binds(station, order), session, form))
-        if outcome.ok or outcome.reason is not Reason.CHARGER_REJECTED:
-            break
-    return outcome
+    return await desk.steering.limit(station, usable(request.amps))
 
 
 async def _unlock(desk: Dispatcher, station: Station, request: requests.Unlock) -> Outcome:
@@ -409,7 +353,7 @@ async def _close_session(desk: Dispatcher, station: Station, request: requests.C
 async def _refresh(desk: Dispatcher, station: Station, _: requests.Refresh) -> Outcome:
     link = desk.hub.links.get(station.id)
     if link is None:
-        return _absent(station)
+        return absent(station)
     return await desk.commissioning.refresh(station, link)
 
 

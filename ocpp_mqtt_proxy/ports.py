@@ -69,8 +69,10 @@ class ChargerLink(Protocol):
     def version(self) -> Version:
         """The OCPP version spoken on it."""
 
-    async def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         """Put an order to the charger and wait for its answer, at most 60 s from when it is asked.
+
+        Where it has to wait for its turn and is not wanted `still` by then, it is WITHDRAWN.
 
         Never raises for what a charger does: silence, refusal and a closed socket are outcomes. Waits for
         the boot answer, except with a trigger for a boot.

@@ -98,7 +98,7 @@ class FakeLink(ChargerLink):
     def version(self) -> Version:
         return self.spoken
 
-    async def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         self.asked.append(order)
         return self.answer(order)
 

@@ -17,6 +17,7 @@ FLOORS = [
     {"ocppj", "bus", "checking", "ports", "shapes", "sockets", "requests"},
     {"calling", "config", "telling"},
     {"hub", "exports", "config_file", "logs", "simulator", "welcome"},
+    {"steering"},
     {"commissioning", "household", "monthly", "renewal"},
     {"dispatch"},
     {"arbitration"},

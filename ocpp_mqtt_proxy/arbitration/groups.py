@@ -14,12 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.limits import least, rebind
 from ocpp_mqtt_proxy.bus import Mailbox
-from ocpp_mqtt_proxy.core.binding import LEAST_CURRENT
-from ocpp_mqtt_proxy.core.commands import Outcome, Reason
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerBooted,
@@ -36,6 +33,7 @@ from ocpp_mqtt_proxy.core.events import (
 )
 from ocpp_mqtt_proxy.core.groups import Group, Member, share_out, total
 from ocpp_mqtt_proxy.core.house_load import CALM
+from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT
 from ocpp_mqtt_proxy.core.model import Amps, Status
 from ocpp_mqtt_proxy.core.station import Plan, Provided, Station
 
@@ -57,7 +55,6 @@ WATCHED = (
 """What may change who wants how much, or what may flow."""
 
 _NOTHING = Amps(0)
-_REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
 
 
 @dataclass
@@ -146,7 +143,7 @@ class Groups:
             id=charger,
             wants=any(_wants(one) for one in station.connectors.values()),
             most=most,
-            held=max(station.reach, standing.asked),
+            held=max(station.reach(now), standing.asked),
             safe=station.plan.safe_current,
             online=station.connected and station.memory.accepted,
             sure=not standing.failures,
@@ -176,9 +173,9 @@ class Groups:
             self._share(station, standing, amps, now)
         elif standing.waits(now, busy=any(station.sessions())):
             return
-        elif amps > before and (before == station.reach == _NOTHING or _due(standing.changed, now, CALM)):
+        elif amps > before and (before == station.reach(now) == _NOTHING or _due(standing.changed, now, CALM)):
             self._share(station, standing, amps, now)
-        elif standing.failures or (station.memory.installed != station.bound and _due(standing.tried, now, RETRY)):
+        elif standing.failures or (station.reach(now) > station.bound and _due(standing.tried, now, RETRY)):
             self._put(station, standing, now)
 
     def _share(self, station: Station, standing: Standing, amps: Amps, now: datetime) -> None:
@@ -197,9 +194,7 @@ class Groups:
     async def _keep_to(self, station: Station, standing: Standing) -> None:
         while True:
             share = station.share
-            outcome = await self._bind(station)
-            if outcome.reason in _REFUSALS and station.reach > station.bound:
-                outcome, share = await self._force_down(station), station.share
+            outcome = await rebind(self._arbitration, station, eager=True)
             if station.share == share:
                 break
         standing.failures = 0 if outcome.ok else standing.failures + 1
@@ -216,25 +211,6 @@ class Groups:
             log.error("%s: its share could not be put to it", station.id, exc_info=fault)
         self.look(self._of[station.id])
 
-    async def _bind(self, station: Station) -> Outcome:
-        before = station.bound
-        outcome = await rebind(self._arbitration, station)
-        unchanged = station.bound == before
-        return await self._arbitration.dispatcher.bind(station) if outcome.ok and unchanged else outcome
-
-    async def _force_down(self, station: Station) -> Outcome:
-        """A charger refuses to give less: it is to give nothing, else its transactions end."""
-        log.warning("%s: refuses a lower limit: it is told to give nothing", station.id)
-        assert station.share is not None
-        station.share = Provided(_NOTHING, station.share.by)
-        outcome = await self._bind(station)
-        if not outcome.ok:
-            log.warning("%s: refuses that too: its transactions are stopped", station.id)
-            for session in list(station.sessions()):
-                request = requests.Stop(transaction_id=session.transaction_id)
-                await self._arbitration.dispatcher.submit(station.id, request)
-        return outcome
-
     # What there is to see
 
     def status(self) -> dict[str, object]:
@@ -250,10 +226,10 @@ class Groups:
             "house_fresh": house.fresh(now) if house else None,
             "available": group.room(now),
             "reserved": total(members),
-            "chargers": {one.id: self._shown_member(one) for one in members},
+            "chargers": {one.id: self._shown_member(one, now) for one in members},
         }
 
-    def _shown_member(self, member: Member) -> dict[str, object]:
+    def _shown_member(self, member: Member, now: datetime) -> dict[str, object]:
         station = self._arbitration.hub.stations.get(member.id)
         share = station.share.amps if station and station.share else None
         return {
@@ -261,7 +237,7 @@ class Groups:
             "wants": member.wants,
             "reserved": member.draws,
             "online": member.online,
-            "confirmed": member.follows and station is not None and station.reach == station.bound,
+            "confirmed": member.follows and station is not None and station.reach(now) <= station.bound,
         }
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.limits import next_change, rebind, standing
+from ocpp_mqtt_proxy.arbitration.limits import next_change, rebind
+from ocpp_mqtt_proxy.arbitration.lines import standing
 from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core import controlling
 from ocpp_mqtt_proxy.core.control import Ending, Limit
@@ -30,6 +31,7 @@ from ocpp_mqtt_proxy.core.model import OWNER, Status
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 from ocpp_mqtt_proxy.core.standing import settle
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.steering import next_look
 from ocpp_mqtt_proxy.core.world import busy, engaged, world_of_holder
 
 log = logging.getLogger(__name__)
@@ -82,16 +84,16 @@ class Watch:
         return self._concerned() if "" in changed else [stations[one] for one in changed if one in stations]
 
     def _concerned(self) -> list[Station]:
-        """The chargers of which anybody but the owner holds anything: most of the time few."""
+        """The chargers of which anybody but the owner holds anything, or that are limited."""
         stations = self._arbitration.hub.stations.values()
-        return [one for one in stations if _is_held(one) or one.control.limiting or one.external or one.provided]
+        return [one for one in stations if _is_held(one) or one.control.limiting or one.external or one.limited]
 
     def _next_look(self) -> float:
         """When something next changes by itself, by the loop's clock: looked at in time, whatever else happens."""
         hub = self._arbitration.hub
         now = hub.clock.now()
-        changes = [next_change(one, now) for one in hub.stations.values() if _is_timed(one)]
-        nearest = min((at for at in changes if at is not None), default=None)
+        looks = [look(one, now) for one in hub.stations.values() for look in (next_change, next_look)]
+        nearest = min((at for at in looks if at is not None), default=None)
         at_latest = max(self._looked_at + LOOK_SECONDS, loop_now := asyncio.get_running_loop().time())
         return at_latest if nearest is None else min(at_latest, loop_now + (nearest - now).total_seconds())
 
@@ -125,13 +127,8 @@ async def review(arbitration: Arbitration, station: Station) -> None:
             await arbitration.dispatcher.submit(station.id, requests.Stop(transaction_id=transaction_id))
     if _outdated(arbitration, station, now):
         arbitration.hub.apply(station, lambda hearing: _drop_limits(arbitration, hearing, now))
-    if station.connected and (control.limiting or station.external or station.provided or busy(station) - {OWNER}):
+    if station.connected and (control.limiting or station.external or station.limited or busy(station) - {OWNER}):
         await rebind(arbitration, station)
-
-
-def _is_timed(station: Station) -> bool:
-    """Whether what binds there may change by itself."""
-    return bool(station.control.limiting or station.external)
 
 
 def _is_held(station: Station) -> bool:

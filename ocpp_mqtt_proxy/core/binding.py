@@ -1,121 +1,77 @@
-"""Which limit binds on a connector: the owner's ceiling, or less by a provider or by a limit of its session's own.
+"""What a charger confirmed of our profiles, and what binds its connectors by that; whose session a start begins.
 
-A session's own limit is a TxProfile: it overrules our default profile in the charger while its transaction
-runs, and goes with it (1.6 §3.13.1, K01.FR.16). It must therefore never be above the ceiling.
+A session's own profile is a TxProfile: it overrules the defaults in the charger while its transaction runs, and goes
+with it (1.6 §3.13.1, K01.FR.16).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
-
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
-from ocpp_mqtt_proxy.core.commands import ClearLimit, ProfileForm, SetLimit, StartCharging, Target
+from ocpp_mqtt_proxy.core.commands import ClearLimit, SetLimit, StartCharging, Target
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
 from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
-
-_AGO = timedelta(minutes=1)
-"""How long ago a schedule began that is to hold from now on: chargers' clocks are not quite ours (1.6 §5.16.4)."""
-
-
-LEAST_CURRENT = Amps(6)
-"""What a car takes at least (IEC 61851-1)."""
-
-
-def usable(amps: float) -> Amps:
-    """A limit as cars take it: nothing where it is less than the least that they take."""
-    return Amps(amps) if amps >= LEAST_CURRENT else Amps(0)
-
-
-def ceiling_order(station: Station, limit: Amps, now: datetime) -> SetLimit:
-    """An order for the owner's ceiling in A per phase, or a provider's limit below it, for every transaction.
-
-    In the form that the charger took last.
-    """
-    least = limit if station.provided is None else min(limit, station.provided.amps)
-    form = station.memory.form or ProfileForm()
-    return SetLimit(Target(), least, now - _AGO, station.plan.phases, form, ceiling=limit)
-
-
-def session_order(station: Station, session: Session, limit: Amps, now: datetime) -> SetLimit:
-    """An order for a limit of one transaction, in the form that the charger took last. Raises UnknownConnector."""
-    order = replace(ceiling_order(station, limit, now), limit=limit, ceiling=None)
-    form = station.memory.session_form or replace(order.form, purpose=None)
-    return shaped(station, replace(order, transaction_id=session.transaction_id), session, form)
-
-
-def within_what_binds(station: Station, order: SetLimit) -> SetLimit:
-    """An order as it may be put now, where less was allowed since it was made."""
-    provided = station.provided
-    return order if provided is None else replace(order, limit=min(order.limit, provided.amps))
-
-
-def shaped(station: Station, order: SetLimit, session: Session | None, form: ProfileForm) -> SetLimit:
-    """An order in a form. What outlasts its transaction takes the ceiling's own place, where that is no one else's."""
-    shape = replace(order, form=form)
-    if session is None:
-        return shape
-    connector = station.connector(session.connector)
-    ours = shape.stands_for_a_transaction and station.sole() is connector
-    return replace(shape, at=Target() if ours else Target(connector.number, connector.place))
-
-
-def restoring(station: Station, connector: Connector, now: datetime) -> SetLimit | ClearLimit:
-    """An order that takes away what outlasted its transaction."""
-    if station.sole() is connector:
-        return ceiling_order(station, station.limit, now)
-    return ClearLimit(Target(connector.number, connector.place))
+from ocpp_mqtt_proxy.core.steering import shown
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:
     """The charger took a limit."""
-    if order.transaction_id is None:
-        _all_limited(hearing, order)
+    memory, held = hearing.station.memory, order.held(hearing.now)
+    if order.base:
+        memory.safe = order.limit
+        memory.form = memory.form or order.form
+        hearing.keep(memory)
+    elif order.transaction_id is None or order.at.connector == 0:
+        _all_limited(hearing, order, held)
     else:
-        _session_limited(hearing, order, hearing.station.book.find(order.transaction_id))
+        _session_limited(hearing, order, held, hearing.station.book.find(order.transaction_id))
+    settle(hearing)
 
 
-def _all_limited(hearing: Hearing, order: SetLimit) -> None:
-    station = hearing.station
-    if order.ceiling is not None:
-        station.earlier_limit = station.limit or station.earlier_limit
-        if order.ceiling != station.memory.limit:
-            hearing.tell(LimitsChanged)  # though a provider's may go on to bind
-        station.memory.limit = order.ceiling
-    station.memory.form, station.memory.installed = order.form, order.limit
-    if (only := station.sole()) is not None:
-        station.memory.lowered.discard(only.number)
-    hearing.keep(station.memory)
-    for connector in station.ordered():
-        if order.at.connector in (0, connector.number):
-            _bind(hearing, connector, order.limit)
+def _all_limited(hearing: Hearing, order: SetLimit, held: Held) -> None:
+    memory = hearing.station.memory
+    memory.form, memory.installed = order.form, held
+    if order.transaction_id is not None:
+        memory.session_form = order.form
+    hearing.keep(memory)
 
 
-def _session_limited(hearing: Hearing, order: SetLimit, session: Session | None) -> None:
-    """Nothing at all is a pause, unless the ceiling is 0 itself. From now on the session has its own profile."""
+def _session_limited(hearing: Hearing, order: SetLimit, held: Held, session: Session | None) -> None:
     if session is None or not session.running:
         return
-    ceiling = hearing.station.bound
-    _remember_form(hearing, order, session)
-    session.paused, session.installed = order.limit == Amps(0) and ceiling > 0, order.limit
-    if not session.limit and not session.paused:
-        session.limit = hearing.station.plan.max_current
-    hearing.keep(session)
-    _bind(hearing, hearing.station.connectors[session.connector], ceiling)
-
-
-def _remember_form(hearing: Hearing, order: SetLimit, session: Session) -> None:
     memory = hearing.station.memory
-    memory.session_form = order.form
-    if order.stands_for_a_transaction and order.limit < hearing.station.bound:
+    memory.session_form, session.held = order.form, held
+    if order.stands_for_a_transaction:
         memory.lowered.add(session.connector)
-    else:
-        memory.lowered.discard(session.connector)
+    hearing.keep(memory, session)
+
+
+def ceiling(hearing: Hearing, amps: Amps) -> None:
+    """The charger keeps to a ceiling of the owner's."""
+    memory, station = hearing.station.memory, hearing.station
+    memory.earlier_limit = station.limit or memory.earlier_limit
+    if amps != memory.limit:
+        memory.limit = amps
+        hearing.tell(LimitsChanged)  # though a provider's may go on to bind
     hearing.keep(memory)
+    settle(hearing)
+
+
+def paused(hearing: Hearing, session: Session, *, paused: bool) -> None:
+    """A transaction is paused, or goes on."""
+    session.paused = paused
+    hearing.keep(session)
+    settle(hearing)
+
+
+def takes_no_base(hearing: Hearing) -> None:
+    """The charger takes no second default below the first."""
+    hearing.station.memory.flat = True
+    hearing.keep(hearing.station.memory)
 
 
 def cleared(hearing: Hearing, order: ClearLimit) -> None:
@@ -173,20 +129,27 @@ def begun(hearing: Hearing, connector: Connector) -> None:
         session.remote_start_id = session.remote_start_id or promise.number
         hearing.keep(session)
     if its and promise.limit is not None:
-        session.limit, session.installed = promise.limit, promise.installed
-        _bind(hearing, connector, hearing.station.bound)
+        session.limit = promise.limit
+        session.held = None if promise.installed is None else Held(((hearing.now, promise.installed),))
+        settle(hearing)
 
 
 def ended(hearing: Hearing, connector: Connector) -> None:
     """What the session had of its own binds no more; where the charger keeps it all the same, it has to go."""
     if connector.number in hearing.station.memory.lowered:
-        hearing.station.due.append(restoring(hearing.station, connector, hearing.now))
-    if connector.session is None and connector.effective_limit is not None:
-        _bind(hearing, connector, hearing.station.bound)
+        hearing.station.due.append(ClearLimit(Target(connector.number, connector.place)))
+    settle(hearing)
 
 
-def _bind(hearing: Hearing, connector: Connector, ceiling: Amps) -> None:
-    effective = connector.session.within(ceiling) if connector.session else ceiling
+def settle(hearing: Hearing) -> None:
+    """What binds the connectors by now, of what the charger holds."""
+    for connector in hearing.station.ordered():
+        effective = shown(hearing.station, connector, hearing.now)
+        if effective is not None:
+            _bind(hearing, connector, effective)
+
+
+def _bind(hearing: Hearing, connector: Connector, effective: Amps) -> None:
     by = _whose(hearing.station, effective)
     if (effective, by) == (connector.effective_limit, connector.limited_by):
         return

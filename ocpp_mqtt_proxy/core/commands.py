@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.certificates import DeleteCertificate, InstallCertificate, ListCertificates, TakeCertificate
+from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose as ProfilePurpose
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Place, TokenKind
@@ -83,6 +84,9 @@ def failed(reason: Reason, message: str = "", **result: object) -> Outcome:
     return Outcome(Result.ERROR, reason, message, result)
 
 
+WITHDRAWN = Outcome(Result.ERROR, Reason.TIMEOUT, "it was overtaken by what came later")
+"""An order that was not put: it was not wanted any more by the time that it could have been."""
+
 WHOLE = Place(0)
 """The charger as a whole, as orders have it."""
 
@@ -144,13 +148,18 @@ class ProfileForm:
     purpose: Purpose | None = None
 
 
+STARTED_AGO = timedelta(minutes=1)
+"""How long ago a schedule of ours began that holds from now on: it is to hold at once (1.6 §5.16.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetLimit:
-    """Limit the current per phase; 0 pauses. Installed as one default profile of ours.
+    """Limit the current per phase; 0 pauses. Installed as one profile of ours.
 
-    `start` is where the schedule begins, a little in the past (1.6 §5.16.4). `ceiling` is the owner's ceiling that
-    it stands for, which a provider's limit may lower; None for a pause or its end. With `transaction_id` it holds
-    for that transaction alone.
+    `start` is where the schedule begins by the charger's clock: `STARTED_AGO`. `limit` holds from now on, `later` what
+    follows (seconds from now, A), and all of it for so many `seconds`: None for good. With `transaction_id` it holds
+    for that transaction alone. `base` is the one below all others, which is there when they are over. `since` is now,
+    by our own clock.
     """
 
     at: Target
@@ -158,8 +167,11 @@ class SetLimit:
     start: datetime
     phases: int = 3
     form: ProfileForm = ProfileForm()
-    ceiling: Amps | None = None
     transaction_id: str | None = None
+    later: tuple[tuple[float, Amps], ...] = ()
+    seconds: float | None = None
+    base: bool = False
+    since: datetime | None = None
 
     @property
     def purpose(self) -> Purpose:
@@ -170,6 +182,13 @@ class SetLimit:
     def stands_for_a_transaction(self) -> bool:
         """Whether one transaction is limited by what limits others too, and outlasts it."""
         return self.transaction_id is not None and self.purpose != Purpose.TRANSACTION
+
+    def held(self, now: datetime) -> Held:
+        """What the charger holds once it took this."""
+        since = self.since or now
+        steps = tuple((since + timedelta(seconds=after), amps) for after, amps in self.later)
+        until = None if self.seconds is None else since + timedelta(seconds=self.seconds)
+        return Held(((since, self.limit), *steps), until)
 
 
 @dataclass(frozen=True, slots=True)

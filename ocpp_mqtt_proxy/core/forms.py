@@ -31,6 +31,21 @@ def _shapes(station: Station) -> list[ProfileForm]:
     any start time.
     """
     watts = not station.takes_amps
-    levels = dict.fromkeys([max(0, (station.max_stack_level or 0) - 1), 0])
+    levels = dict.fromkeys([_level(station), 0])
     absolute = [ProfileForm(level, watts) for level in levels]
     return [*station.traits.forms, *absolute, ProfileForm(0, watts, relative=True)]
+
+
+def _level(station: Station) -> int:
+    """The stack level to try first: one below the highest, above 0 where it can be: so that there is one below it."""
+    most = station.max_stack_level
+    return 1 if most is None else max(most - 1, min(most, 1))
+
+
+def base_forms(station: Station) -> list[ProfileForm]:
+    """The forms of a default that has another one below it: as it was taken, else those likely to be."""
+    known = station.memory.form
+    likely = [known] if known is not None else forms(station)
+    return [
+        form for form in likely if form.stack_level > 0 and not form.relative and form.purpose is not Purpose.CHARGER
+    ]

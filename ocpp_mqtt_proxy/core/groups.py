@@ -14,9 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy.core.binding import LEAST_CURRENT
 from ocpp_mqtt_proxy.core.house_load import MARGIN, HouseLoad
-from ocpp_mqtt_proxy.core.limits.profile import rounded
+from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT, rounded
 from ocpp_mqtt_proxy.core.model import Amps
 
 TURN = timedelta(minutes=15)

@@ -17,6 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
+from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, ChargingState, StopReason, WattHours
 from ocpp_mqtt_proxy.core.parts import Part, following, opening, shares
 from ocpp_mqtt_proxy.core.register import NOISE_WH, Register, most_energy, session_register
@@ -75,8 +76,8 @@ class Session:
     """One transaction as we keep it. Energy in Wh, money unrounded.
 
     `parts` follow each other without a gap, from its start to its end, and hold all its energy; there is always one.
-    `limit` is its own, in A, where it has one beside the owner's ceiling; `paused` where nothing may flow. `installed`
-    is what its own profile allows in the charger, as it last confirmed that.
+    `limit` is its own, in A, where it has one beside the owner's ceiling; `paused` where nothing may flow. `held` is
+    its own profile in the charger, as it last confirmed that.
     """
 
     session_id: str
@@ -102,7 +103,7 @@ class Session:
     offered: bool = False
     limit: Amps | None = None
     paused: bool = False
-    installed: Amps | None = None
+    held: Held | None = None
     sequence: Sequence = field(default_factory=Sequence)
     register: Register | None = None
 

@@ -12,6 +12,7 @@ METER_INTERVAL: Final = "SampledDataCtrlr.TxUpdatedInterval"
 MEASURANDS: Final = "SampledDataCtrlr.TxUpdatedMeasurands"
 PING_INTERVAL: Final = "OCPPCommCtrlr.WebSocketPingInterval"
 RATE_UNIT: Final = "SmartChargingCtrlr.RateUnit"
+MOST_PERIODS: Final = "SmartChargingCtrlr.PeriodsPerSchedule"
 STACK_LEVEL: Final = "SmartChargingCtrlr.ProfileStackLevel"
 
 MOST_STRANGE = 200

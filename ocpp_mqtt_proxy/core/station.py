@@ -5,23 +5,26 @@ What a report from it changes stands in `rules.py`, `hearing.py` and `transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.authorization import Decision, key_of
 from ocpp_mqtt_proxy.core.book import Book
-from ocpp_mqtt_proxy.core.commands import Order, ProfileForm
+from ocpp_mqtt_proxy.core.commands import Order, ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
+from ocpp_mqtt_proxy.core.held import Held, Steps, layered
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import Told
 from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.core.traits import PLAIN, Traits
+from ocpp_mqtt_proxy.core.wear import Wear
 
 MAX_CONNECTORS = 32
 """Connectors one charger may have; more is a charger that babbles."""
@@ -51,9 +54,11 @@ class ChargerMemory:
     """What is remembered of a charger across restarts.
 
     `accepted` once its boot was accepted. `limit` is the owner's ceiling in A as the charger confirmed it,
-    `form` the form of profile it took for that, `session_form` for one transaction. `lowered` are connectors with
-    a profile of ours below the ceiling that outlasts the transaction it was for. `installed` is what it last confirmed
-    as the most for every transaction, in A.
+    `earlier_limit` what that was before it was 0, to go back to. `form` is the form of profile it took for every
+    transaction, `session_form` for one. `lowered` are connectors with a profile of ours that outlasts the transaction
+    it was for. `installed` is what it last confirmed for every transaction, `safe` what lies below that for good, in A.
+    `untimed` once it turned out to take no duration, `flat` no second profile below the first, `most_periods` how many
+    periods it took where more were refused.
 
     `inventory` is the device model of a 2.x charger as it was read for
     `inventory_of` (its firmware).
@@ -70,7 +75,12 @@ class ChargerMemory:
     form: ProfileForm | None = None
     session_form: ProfileForm | None = None
     lowered: set[int] = field(default_factory=set)
-    installed: Amps | None = None
+    installed: Held | None = None
+    safe: Amps | None = None
+    earlier_limit: Amps | None = None
+    untimed: bool = False
+    flat: bool = False
+    most_periods: int | None = None
     inventory: dict[str, Variable] = field(default_factory=dict)
     inventory_of: str | None = None
     measurands: set[str] = field(default_factory=set)
@@ -81,6 +91,9 @@ class ChargerMemory:
     last_seen: datetime | None = None
 
 
+SOON = timedelta(minutes=1)
+"""What a charger will fall back to within this time counts already: it may be too late to put another profile there."""
+
 MAX_CURRENT = Amps(32)
 SAFE_CURRENT = Amps(6)
 
@@ -89,6 +102,7 @@ SAFE_CURRENT = Amps(6)
 class Plan:
     """What the configuration says of a charger. Currents in A per phase, intervals in seconds.
 
+    `max_currents` is less for some connectors, by our number. `enforced`: the charger itself may allow more.
     `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate.
     `password` is plain or hashed. `group` is the fuse that it shares with others.
     """
@@ -96,6 +110,8 @@ class Plan:
     name: str = ""
     password: str = field(default="", repr=False)
     max_current: Amps = MAX_CURRENT
+    max_currents: Mapping[int, Amps] = field(default_factory=dict)
+    enforced: bool = False
     safe_current: Amps = SAFE_CURRENT
     phases: int = 3
     group: str = ""
@@ -116,6 +132,13 @@ class Inventory:
     variables: dict[str, Variable] = field(default_factory=dict)
 
 
+class Failure(NamedTuple):
+    """A profile that the charger did not take: how often in a row, and when that was last."""
+
+    times: int
+    at: datetime
+
+
 class Provided(NamedTuple):
     """The least of the limits that are in force beside the owner's, and whose it is: a provider's or a group's."""
 
@@ -128,11 +151,14 @@ class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
 
     `share` is what its group allows it; nothing until that is known. `provided` is the least of that and of what
-    providers allow. `earlier_limit` is the owner's ceiling before it was 0, to go back to. `due` is what has to be put
-    to the charger after what was just heard. `settings` is what it last said of them when a service asked.
-    `external` are limits that were put on it at the charger itself, by their source and our number of the place.
-    `clock_ahead` by how much its clock is ahead of ours, as it last told a state; `behind` the least that what it told
-    was late by our clock, since it connected: its clock's error, where it is slow.
+    providers allow, `ahead` all that binds each connector, but for the owner's ceiling, from when that was reckoned on.
+    `wish` is a ceiling that the owner asks for, `pausing` sessions that are to be paused or go on, both until the
+    charger has confirmed. `doubted` are profiles of ours that it may have lost, by their keys (`steering`), `failed`
+    those that it did not take. `due` is what has to be put to the charger after what was just heard. `settings` is
+    what it last said of them when a service asked. `external` are limits that were put on it at the charger itself, by
+    their source and our number of the place. `clock_ahead` by how much its clock is ahead of ours, as it last told a
+    state; `behind` the least that what it told was late by our clock, since it connected: its clock's error, where it
+    is slow.
     """
 
     memory: ChargerMemory
@@ -154,8 +180,14 @@ class Station:
     firmware_status: str = ""
     diagnostics_status: str = ""
     max_stack_level: int | None = None
+    max_periods: int | None = None
     takes_amps: bool = True
-    earlier_limit: Amps | None = None
+    ahead: Mapping[int, Steps] = field(default_factory=dict)
+    wish: Amps | None = None
+    pausing: dict[str, bool] = field(default_factory=dict)
+    doubted: set[str] = field(default_factory=set)
+    failed: dict[str, Failure] = field(default_factory=dict)
+    wear: Wear = field(default_factory=Wear)
     collecting: Inventory | None = None
     due: list[Order] = field(default_factory=list)
     settings: Told = field(default_factory=Told)
@@ -194,11 +226,51 @@ class Station:
         return self.limit if self.provided is None else min(self.limit, self.provided.amps)
 
     @property
-    def reach(self) -> Amps:
-        """What each connector may draw in A, as the charger last confirmed; all there is, where it never did."""
-        installed = self.memory.installed
-        own = (session.installed for session in self.sessions() if session.installed is not None)
-        return max(self.plan.max_current if installed is None else installed, *own, Amps(0))
+    def ceiling(self) -> Amps:
+        """The owner's ceiling in A, the one that is asked for just now where there is one."""
+        return self.limit if self.wish is None else min(self.plan.max_current, self.wish)
+
+    def ceiling_of(self, connector: int) -> Amps:
+        """The same for a connector, which may bear less."""
+        return min(self.ceiling, self.plan.max_currents.get(connector, self.ceiling))
+
+    @property
+    def limited(self) -> bool:
+        """Whether the charger has ever been limited, or is to be: then what is allowed has to be put to it."""
+        memory = self.memory
+        known = (memory.limit, memory.installed, memory.safe, self.wish, self.provided)
+        own = any(one.held is not None or one.limit is not None or one.paused for one in self.sessions())
+        return self.plan.enforced or bool(self.pausing) or own or any(one is not None for one in known)
+
+    @property
+    def unlimited(self) -> Amps:
+        """What a connector may draw in A where the charger holds no profile of ours."""
+        return Amps(inf) if self.plan.enforced else self.plan.max_current
+
+    def stands_in(self, session: Session) -> bool:
+        """Whether what limits a session is the charger's one profile for all: it takes none for a transaction."""
+        form = self.memory.session_form
+        apart = form is None or form.purpose in (None, Purpose.TRANSACTION)
+        return not apart and self.sole() is self.connectors[session.connector]
+
+    def defaults(self, now: datetime, until: datetime) -> Steps:
+        """What applies from now on to a transaction without a profile of its own, as far as the charger confirmed."""
+        return self._applies(None, now, until)
+
+    def applies(self, session: Session | None, now: datetime, until: datetime) -> Steps:
+        """What applies from now on where a session runs, or one may begin."""
+        return self._applies(session.held if session is not None else None, now, until)
+
+    def _applies(self, own: Held | None, now: datetime, until: datetime) -> Steps:
+        bottom = self.unlimited if self.memory.safe is None else self.memory.safe
+        return layered((own, self.memory.installed), bottom, now, until)
+
+    def reach(self, now: datetime) -> Amps:
+        """What each connector may draw in A within moments, as the charger last confirmed; all there is, if never."""
+        soon = now + SOON
+        lines = [self.applies(session, now, soon) for session in self.sessions()]
+        most = max(amps for steps in (*lines, self.defaults(now, soon)) for _, amps in steps)
+        return self.plan.max_current if most == inf else most
 
     @property
     def faulted(self) -> bool:

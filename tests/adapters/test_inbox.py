@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,7 @@ class SlowLink(FakeLink):
 
     may: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         await self.may.wait()
         return await super().send(order)
 

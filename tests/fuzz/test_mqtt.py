@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -36,7 +37,7 @@ TOPICS = st.none() | st.text(max_size=30) | st.sampled_from(["a/b", "ocpp/charge
 class WritingLink(FakeLink):
     """A charger's socket that writes every order down, as its version has it."""
 
-    async def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         call = DIALECTS[self.spoken].put(order)
         if call is not None:
             encode_call(Call("1", *call))

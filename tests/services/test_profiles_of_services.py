@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -514,7 +515,7 @@ class Thinking(FakeLink):
     asked_for_8: asyncio.Event = field(default_factory=asyncio.Event)
     refuses: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         if not isinstance(order, SetLimit) or order.limit != Amps(8):
             return await super().send(order)
         self.asked_for_8.set()

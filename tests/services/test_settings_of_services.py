@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -357,7 +358,7 @@ def refuses_nothing_but_knows_none(order: Order) -> Outcome:
 class Silent(FakeLink):
     """A charger's socket on which nothing is ever answered."""
 
-    async def send(self, order: Order) -> Outcome:
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         self.asked.append(order)
         never: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         return await never

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ocpp_mqtt_proxy.calling import Caller, HungUp, NoReply, Reply
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, failed, refused
+from ocpp_mqtt_proxy.calling import Caller, HungUp, NoReply, Overtaken, Reply
+from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, failed, refused
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import Dialect
 from ocpp_mqtt_proxy.ocppj.rpc import CallResult, CallResultError, ErrorCode
@@ -36,8 +36,8 @@ class Calls:
         self._caller = Caller(charger_id, "the charger", transmit, seconds)
         self._running: set[asyncio.Task[Outcome]] = set()
 
-    async def put(self, order: Order) -> Outcome:
-        """Put an order to the charger and wait for its answer.
+    async def put(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+        """Put an order to the charger and wait for its answer; where it is wanted `still` when its turn comes.
 
         Whoever stops waiting leaves the call open: the charger is at it all the same, and no other may go.
         """
@@ -45,7 +45,7 @@ class Calls:
         if asked is None:
             return refused(Reason.NOT_SUPPORTED, f"OCPP {self._dialect.version} has no such thing, or no room for it")
         try:
-            answer = self._caller.ask(*asked)
+            answer = self._caller.ask(*asked, still=still)
         except HungUp:
             return _offline()
         except NoReply as error:
@@ -68,6 +68,8 @@ class Calls:
             return self._outcome(order, action, await answer)
         except HungUp:
             return _offline()
+        except Overtaken:
+            return WITHDRAWN
         except NoReply as error:
             return failed(Reason.TIMEOUT, str(error))
 

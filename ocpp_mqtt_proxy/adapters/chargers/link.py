@@ -13,7 +13,7 @@ from typing import Protocol
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, SetLimit, Trigger, failed
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.core.station import Station
@@ -401,11 +401,16 @@ class Link:
 
     # Calls of ours
 
-    async def send(self, order: Order) -> Outcome:
-        """Put an order to the charger and wait for its answer. Nothing goes out before it is ready."""
+    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+        """Put an order to the charger and wait for its answer. Nothing goes out before it is ready.
+
+        What limits a transaction goes after the answer by which the charger learns of it (1.6 §5.16.2).
+        """
         if not await _within(self._timing.call, self._ready):
             return failed(Reason.TIMEOUT, "the charger has not booted yet")
-        return await self._calls.put(order)
+        if isinstance(order, SetLimit) and order.transaction_id is not None and self._unanswered:
+            await asyncio.wait(set(self._unanswered), timeout=self._timing.call)
+        return await self._calls.put(order, still)
 
     def _hang_up(self) -> None:
         """Nobody will answer any more, nor boot."""

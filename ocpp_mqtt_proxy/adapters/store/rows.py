@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ocpp_mqtt_proxy.adapters.store import controls, services
+from ocpp_mqtt_proxy.adapters.store import controls, profiles, services
 from ocpp_mqtt_proxy.adapters.store.parts import PLAIN, parts_of, plain, text_of_parts
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
-from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
@@ -139,7 +138,7 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
         memory.accepted,
         memory.operative,
         memory.limit,
-        _profiles_text(memory),
+        profiles.text_of(memory),
         _json(inventory) if inventory else None,
         memory.inventory_of,
         _json(sorted(memory.measurands)),
@@ -149,33 +148,8 @@ def _charger_row(memory: ChargerMemory) -> tuple[object, ...]:
     )
 
 
-def _profiles_text(memory: ChargerMemory) -> str | None:
-    """What is known of a charger's profiles; None where that is nothing."""
-    forms = [asdict(form) if form else None for form in (memory.form, memory.session_form)]
-    known = any([*forms, memory.lowered, memory.installed is not None])
-    return _json([*forms, sorted(memory.lowered), memory.installed]) if known else None
-
-
-def _profiles(text: str | None) -> tuple[ProfileForm | None, ProfileForm | None, set[int], Amps | None]:
-    """Both forms of a profile, where one is left, and what the charger confirmed.
-
-    Older programs wrote the ceiling's form alone, or not what was confirmed.
-    """
-    stored = orjson.loads(text) if text else None
-    ceiling, session, lowered, *rest = stored if isinstance(stored, list) else (stored, None, [])
-    return _form(ceiling), _form(session), set(lowered), _amps(rest[0] if rest else None)
-
-
-def _form(stored: Mapping[str, Any] | None) -> ProfileForm | None:
-    if stored is None:
-        return None
-    purpose = stored.get("purpose")
-    return ProfileForm(**{**stored, "purpose": Purpose(purpose) if purpose else None})
-
-
 def charger(row: Row, seq: int = 0) -> ChargerMemory:
     """A stored charger. No event of it has a higher number than `seq`."""
-    form, session_form, lowered, installed = _profiles(row["profile_form"])
     variables = [_variable(v) for v in orjson.loads(row["inventory"])] if row["inventory"] else []
     return ChargerMemory(
         id=row["id"],
@@ -184,10 +158,7 @@ def charger(row: Row, seq: int = 0) -> ChargerMemory:
         accepted=bool(row["accepted"]),
         operative=bool(row["operative"]),
         limit=None if row["limit_amps"] is None else Amps(row["limit_amps"]),
-        form=form,
-        session_form=session_form,
-        lowered=lowered,
-        installed=installed,
+        **profiles.known(row["profile_form"]),
         inventory={v.name: v for v in variables},
         inventory_of=row["inventory_of"],
         measurands=set(orjson.loads(row["measurands"])),
@@ -281,7 +252,7 @@ def _details(session: Session) -> dict[str, object]:
         "offered": session.offered,
         "limit": session.limit,
         "paused": session.paused,
-        "installed": session.installed,
+        "held": profiles.document(session.held),
         "sequence": [session.sequence.last, sorted(session.sequence.missing)],
         "register": [register.total, register.raw, text_of(register.at), register.held] if register else None,
     }
@@ -317,7 +288,7 @@ def session(row: Row) -> Session:
         offered=details.get("offered", False),
         limit=_amps(details.get("limit")),
         paused=details.get("paused", False),
-        installed=_amps(details.get("installed")),
+        held=profiles.held_of(details.get("held", details.get("installed"))),
         sequence=Sequence(last, set(missing)),
         register=_register(*register) if register else None,
     )

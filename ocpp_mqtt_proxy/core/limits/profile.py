@@ -11,6 +11,9 @@ from ocpp_mqtt_proxy.core.model import Amps
 VOLTS = 230
 """Between a phase and neutral, where power is turned into current: not measured (K01.FR.50)."""
 
+LEAST_CURRENT = Amps(6)
+"""What a car takes at least (IEC 61851-1)."""
+
 _TENTH = 10
 """Limits have one decimal (`ChargingSchedulePeriod.limit`)."""
 
@@ -130,3 +133,8 @@ def watts_of(amps: float, phases: int) -> float:
 def rounded(amount: float) -> Amps:
     """An amount with one decimal, rounded down."""
     return Amps(int(amount * _TENTH + 1e-6) / _TENTH)
+
+
+def usable(amps: float) -> Amps:
+    """A limit as cars take it: nothing where it is less than the least that they take."""
+    return Amps(amps) if amps >= LEAST_CURRENT else Amps(0)

@@ -34,7 +34,7 @@ from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
 from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, Object, as_text, children, flag, text, without_nothing, zulu
-from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
+from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, from_the_start, profile_id, schedule, stack_level
 from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, id_tag_info
 
 Asked = tuple[str, Payload]
@@ -59,14 +59,14 @@ def _start(order: StartCharging) -> Asked:
     payload = without_nothing(connectorId=_connector(order.at) or None, idTag=order.id_tag)
     if order.limit is not None:
         # Without transactionId: the transaction does not exist yet (errata 3.41).
-        plan = Schedule("A", float(order.limit), "Relative", None)
-        payload["chargingProfile"] = _profile(order.at, "TxProfile", 0, plan, None)
+        number = PROFILE_ID + order.at.connector
+        payload["chargingProfile"] = _profile(number, "TxProfile", 0, from_the_start(order.limit), None)
     return "RemoteStartTransaction", payload
 
 
-def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
+def _profile(number: int, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
     return without_nothing(
-        chargingProfileId=PROFILE_ID + at.connector,
+        chargingProfileId=number,
         transactionId=_number(transaction_id),
         stackLevel=level,
         chargingProfilePurpose=purpose,
@@ -101,7 +101,7 @@ def _limit(order: SetLimit) -> Asked:
     purpose = order.purpose
     at = Target() if purpose == Purpose.CHARGER else order.at
     transaction_id = order.transaction_id if purpose == Purpose.TRANSACTION else None
-    profile = _profile(at, PURPOSES[purpose], order.form.stack_level, schedule(order), transaction_id)
+    profile = _profile(profile_id(order), PURPOSES[purpose], stack_level(order), schedule(order), transaction_id)
     return "SetChargingProfile", {"connectorId": _connector(at), "csChargingProfiles": profile}
 
 

@@ -41,7 +41,7 @@ from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, flag, text, without_nothing, zulu
-from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, schedule
+from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID, Schedule, body, from_the_start, profile_id, schedule, stack_level
 from ocpp_mqtt_proxy.ocppj.v201.variables import asked, asked_name, wanted
 from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, evse, id_token, id_token_info
 
@@ -66,18 +66,18 @@ def _start(order: StartCharging) -> Asked:
     )
     if order.limit is not None:
         # Without transactionId: the transaction does not exist yet (F01.FR.11).
-        plan = Schedule("A", float(order.limit), "Relative", None)
-        payload["chargingProfile"] = _profile(order.at, "TxProfile", 0, plan, None)
+        number = PROFILE_ID + order.at.connector
+        payload["chargingProfile"] = _profile(number, "TxProfile", 0, from_the_start(order.limit), None)
     return "RequestStartTransaction", payload
 
 
-def _profile(at: Target, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
+def _profile(number: int, purpose: str, level: int, plan: Schedule, transaction_id: str | None) -> Payload:
     return without_nothing(
-        id=PROFILE_ID + at.connector,
+        id=number,
         stackLevel=level,
         chargingProfilePurpose=purpose,
         chargingProfileKind=plan.kind,
-        chargingSchedule=[{"id": PROFILE_ID + at.connector, **body(plan)}],
+        chargingSchedule=[{"id": number, **body(plan)}],
         transactionId=transaction_id,
     )
 
@@ -94,7 +94,7 @@ def _limit(order: SetLimit) -> Asked:
     purpose = order.purpose
     at = Target() if purpose == Purpose.CHARGER else order.at
     transaction_id = order.transaction_id if purpose == Purpose.TRANSACTION else None
-    profile = _profile(at, PURPOSES[purpose], order.form.stack_level, schedule(order), transaction_id)
+    profile = _profile(profile_id(order), PURPOSES[purpose], stack_level(order), schedule(order), transaction_id)
     return "SetChargingProfile", {"evseId": at.place.evse, "chargingProfile": profile}
 
 

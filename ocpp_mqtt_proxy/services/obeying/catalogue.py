@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ocpp_mqtt_proxy.arbitration.limits import standing
+from ocpp_mqtt_proxy.arbitration.lines import standing
 from ocpp_mqtt_proxy.core.limits.rules import MAX_LEVEL, MAX_PERIODS, MAX_PROFILES
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.fields import whole, zulu

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from ocpp_mqtt_proxy.arbitration import wishes
-from ocpp_mqtt_proxy.arbitration.limits import merged, standing
+from ocpp_mqtt_proxy.arbitration.limits import merged
+from ocpp_mqtt_proxy.arbitration.lines import standing
 from ocpp_mqtt_proxy.core.commands import (
     ClearProfiles,
     ListProfiles,

@@ -1,0 +1,183 @@
+"""What each who has a say allows in the time to come, in A per phase: of all of them the smallest binds.
+
+The owner's ceiling aside: every provider's limit and profiles while its hours last, what was put on the charger at the
+charger itself, what its group leaves it, and what the configuration allows a provider's session. What nobody can tell
+ahead stays as it is: who is at home, who is connected, how long a session runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.limits import composite
+from ocpp_mqtt_proxy.core.limits.composite import Spot
+from ocpp_mqtt_proxy.core.limits.line import FREE, Line, Value, changed, compact, constant, least
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose, usable
+from ocpp_mqtt_proxy.core.limits.rules import Profiles
+from ocpp_mqtt_proxy.core.model import CHARGER, OWNER
+from ocpp_mqtt_proxy.core.schedule import changes_of
+from ocpp_mqtt_proxy.core.standing import limit_stands
+from ocpp_mqtt_proxy.core.station import Provided, Station
+from ocpp_mqtt_proxy.core.world import world_of
+
+Spots = Sequence[Spot]
+
+
+def lines(
+    arbitration: Arbitration, station: Station, spots: Spots, now: datetime, seconds: float, without: str | None = None
+) -> dict[str, Line]:
+    """What each allows on all of some connectors, for so many seconds, by who it is.
+
+    `without` one, as far as it set that itself.
+    """
+    found: dict[str, Line] = {}
+    for provider in sorted(station.control.limiting - {without}):
+        found[provider] = of_provider(arbitration, station, provider, spots, now, seconds)
+    if profiles := imposed(station):
+        found[CHARGER] = _composed(profiles, spots, now, seconds)
+    if station.share is not None:
+        found[station.share.by] = constant(station.share.amps)
+    for amps, provider in allowed(arbitration, station, spots):
+        found[provider] = least([constant(amps), found.get(provider, FREE)])
+    return found
+
+
+def of_provider(
+    arbitration: Arbitration, station: Station, provider: str, spots: Spots, now: datetime, seconds: float
+) -> Line:
+    """A provider's limit and profiles, while it may limit."""
+    hours = list(_hours(arbitration, station, provider, now, seconds))
+    if not any(stands for _, stands in hours):
+        return FREE
+    of_all = [fixed(station, provider, spot.connector, now) for spot in spots]
+    if profiles := standing(station, provider, now):
+        of_all.append(_composed(profiles, spots, now, seconds))
+    return _within(changed(least(of_all), usable), hours)
+
+
+def _composed(profiles: Profiles, spots: Spots, now: datetime, seconds: float) -> Line:
+    """What profiles allow; where no session runs, as if one began (K08.FR.06)."""
+    beginning = [replace(spot, began=spot.began or now) for spot in spots]
+    return changed(least(composite.composite(profiles, spot, now, seconds) for spot in beginning), usable)
+
+
+def fixed(station: Station, provider: str, connector: int, now: datetime) -> Line:
+    """A provider's limit on a connector, or for 0 on any, until it runs out."""
+    limit = station.control.limits.get(provider)
+    if limit is None or (limit.until is not None and limit.until <= now):
+        return FREE
+    if limit.connector and connector != _evse_number(station, limit.connector):
+        return FREE
+    if limit.until is None:
+        return constant(limit.amps)
+    return [(0.0, limit.amps), ((limit.until - now).total_seconds(), None)]
+
+
+def _evse_number(station: Station, number: int) -> int:
+    """The number of a connector's EVSE; its own where it is not known."""
+    connector = station.connectors.get(number)
+    return number if connector is None else station.evse_number(connector.place)
+
+
+def imposed(station: Station) -> Profiles:
+    """The limits that were put on the charger at the charger itself (K12)."""
+    return tuple(station.external.values())
+
+
+def in_force(arbitration: Arbitration, station: Station, now: datetime) -> Iterator[str]:
+    """The providers whose limits and profiles count."""
+    world, control = world_of(station, arbitration.house), station.control
+    for provider in sorted(control.limiting):
+        if limit_stands(control, provider, world, arbitration.rules, now):
+            yield provider
+
+
+def allowed(arbitration: Arbitration, station: Station, spots: Spots) -> Iterator[Provided]:
+    """What the configuration allows the sessions of providers at most (`providers[].max_current`), while they run."""
+    there = {spot.session for spot in spots}
+    running = {session.provider for session in station.sessions() if session.session_id in there}
+    for provider in sorted(running - {OWNER}):
+        terms = arbitration.rules.terms(provider)
+        if terms is not None and terms.max_current is not None:
+            yield Provided(usable(terms.max_current), provider)
+
+
+def standing(station: Station, provider: str, now: datetime) -> Profiles:
+    """A provider's profiles as they count now.
+
+    What waits for a transaction is its own that began since (errata 3.42); a transaction's profile goes with it, one
+    that was never followed by a transaction, or is valid no more, too.
+    """
+    plan = station.control.plans.get(provider)
+    found = (_standing(station, provider, profile, now) for profile in plan.profiles) if plan else ()
+    return tuple(profile for profile in found if profile is not None)
+
+
+def _standing(station: Station, provider: str, profile: ChargingProfile, now: datetime) -> ChargingProfile | None:
+    if profile.past(now):
+        return None
+    if profile.purpose is not Purpose.TRANSACTION:
+        return profile
+    there = {c.session.session_id: c for c in station.connectors.values() if c.session is not None}
+    if profile.session is not None:
+        return profile if profile.session in there else None
+    for number, connector in there.items():
+        session = connector.session
+        mine = session is not None and session.provider == provider
+        if mine and station.evse_number(connector.place) == profile.connector:
+            return replace(profile, session=number)
+    waiting = profile.installed is None or now - profile.installed < ACCEPTANCE_KEPT
+    return profile if waiting else None
+
+
+def in_use(station: Station) -> list[Spot]:
+    """The connectors on which it counts what is allowed: those that charge, else all."""
+    station.sole()
+    charging = [one for one in station.ordered() if one.session is not None]
+    return [spot_of(station, one) for one in charging or station.ordered()]
+
+
+def spot_of(station: Station, connector: Connector) -> Spot:
+    """What holds for the whole charger is shared evenly by the sessions that run."""
+    session = connector.session
+    return Spot(
+        connector=station.evse_number(connector.place),
+        session=session.session_id if session else None,
+        began=session.started_at if session else None,
+        phases=station.plan.phases,
+        share=max(1, sum(1 for _ in station.sessions())),
+    )
+
+
+def _hours(
+    arbitration: Arbitration, station: Station, provider: str, now: datetime, seconds: float
+) -> Iterator[tuple[float, bool]]:
+    """Whether its limits stand, from so many seconds on."""
+    world, control, rules = world_of(station, arbitration.house), station.control, arbitration.rules
+    terms = rules.terms(provider)
+    windows = terms.schedule if terms else ()
+    for at in [now, *changes_of(windows, now.astimezone(rules.zone), timedelta(seconds=seconds))]:
+        yield (at - now).total_seconds(), limit_stands(control, provider, world, rules, at)
+
+
+def _within(line: Line, hours: list[tuple[float, bool]]) -> Line:
+    """A line while it stands, and free else."""
+    if len(hours) == 1:
+        return line
+    return compact(
+        (max(at, opens), value if stands else None)
+        for (opens, stands), (closes, _) in pairwise([*hours, (float("inf"), False)])
+        for at, value in _between(line, opens, closes)
+    )
+
+
+def _between(line: Line, opens: float, closes: float) -> Iterator[tuple[float, Value]]:
+    for (at, value), (end, _) in pairwise([*line, (float("inf"), None)]):
+        if at < closes and end > opens:
+            yield at, value

@@ -1,0 +1,331 @@
+"""Which profile a charger must be put next, so that it never gives more than is allowed (invariant I5).
+
+There are three of them, ours alone:
+
+    session   of each transaction: what binds it, in steps, for a quarter of an hour; put again before that is over
+    default   of what begins before we can say more; while nothing runs it changes with what binds, and then runs out
+    base      below both, for good: the charger's `safe_current`, which is what it falls back to when we are gone
+
+A charger that takes no second default has one that goes down to the safe current by itself, as its last period. What
+lowers goes at once. What raises waits for 10 s of calm, and until the charger's memory bears it (contract §8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ocpp_mqtt_proxy.core.commands import Purpose
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.held import Held, Steps, alive, exceeds, least, lesser, onward, value
+from ocpp_mqtt_proxy.core.limits.profile import usable
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.station import SOON, Failure, Station
+
+CALM = timedelta(seconds=10)
+"""How long what was put last has to have lasted before more is allowed (contract §8)."""
+
+CHARGING = timedelta(minutes=15)
+"""How long a transaction's profile lasts: then a charger whose proxy is gone falls back."""
+
+STANDING_IN = timedelta(minutes=30)
+"""How long the default lasts where it stands for a transaction's: it is in flash."""
+
+SHOWN = timedelta(minutes=15)
+"""How long a default lasts that is above the base: what begins then has it at once."""
+
+SHUT = timedelta(hours=2)
+"""How long one lasts that is below the base: put again each hour, it is written 88,000 times in ten years."""
+
+RETRY = timedelta(seconds=10)
+RETRIES = 6
+"""How soon a charger is asked again that did not take a profile, and how often that doubles: some never take one."""
+
+EXACT = timedelta(seconds=5)
+"""By how much a charger's clock may be wrong where it is to take steps by itself."""
+
+
+class Layer(StrEnum):
+    """Which of our profiles."""
+
+    SESSION = "session"
+    BASE = "base"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A profile that is to be put to the charger. `lowers`: what it holds allows more than may flow.
+
+    `needed`: something else may flow then; the others keep what is so.
+    """
+
+    layer: Layer
+    steps: Steps
+    until: datetime | None = None
+    session: Session | None = None
+    lowers: bool = False
+    needed: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name among the profiles of the charger."""
+        return self.layer if self.session is None else self.session.session_id
+
+    @property
+    def amps(self) -> Amps:
+        """What holds at once."""
+        return self.steps[0][1]
+
+
+# What may flow
+
+
+def goal(station: Station, connector: Connector, now: datetime, *, own: bool = True) -> Steps:
+    """What may flow on a connector from now on; with what its session has of its own, where `own`."""
+    ahead = station.ahead.get(connector.number)
+    if ahead is None:
+        ahead = ((now, station.plan.max_current if station.provided is None else station.provided.amps),)
+    most = station.ceiling_of(connector.number)
+    session = connector.session
+    if own and session is not None:
+        paused = station.pausing.get(session.session_id, session.paused)
+        most = Amps(0) if paused else min(most, session.limit if session.limit is not None else most)
+    return lesser(onward(ahead, now), most)
+
+
+def goal_of_all(station: Station, now: datetime) -> Steps:
+    """What may flow wherever a transaction begins; less where what stands for all stands for one that runs."""
+    station.sole()
+    lines = [goal(station, one, now, own=_stands_for(station, one)) for one in station.ordered()]
+    return least(lines, now)
+
+
+def _stands_for(station: Station, connector: Connector) -> bool:
+    return connector.session is not None and station.stands_in(connector.session)
+
+
+def safe(station: Station) -> Amps:
+    """What a charger falls back to when we are gone: never above the owner's ceiling."""
+    return usable(min(station.plan.safe_current, station.ceiling))
+
+
+# What the charger has to be put
+
+
+def wants(station: Station, now: datetime, *, eager: bool = False) -> Iterator[Want]:
+    """What has to be put to the charger now, the most urgent first. `eager`: what raises need not wait."""
+    if not station.limited:
+        return
+    every = [*_of_sessions(station, now, eager=eager), *_base(station, now), *_default(station, now, eager=eager)]
+    ready = [want for want in every if eager or _due(station, want, now)]
+    yield from sorted(ready, key=lambda want: not want.lowers)
+
+
+def _due(station: Station, want: Want, now: datetime) -> bool:
+    failure = station.failed.get(want.key)
+    return failure is None or now >= again_at(failure, lowers=want.lowers)
+
+
+def again_at(failure: Failure, *, lowers: bool) -> datetime:
+    """When a profile that was not taken is tried again: what lowers soon, what does not ever later."""
+    return failure.at + RETRY * (1 if lowers else 2 ** min(RETRIES, failure.times - 1))
+
+
+def _of_sessions(station: Station, now: datetime, *, eager: bool) -> Iterator[Want]:
+    for connector in station.ordered():
+        session = connector.session
+        if session is not None and not station.stands_in(session):
+            yield from _of_session(station, connector, session, now, eager=eager)
+
+
+def _of_session(
+    station: Station, connector: Connector, session: Session, now: datetime, *, eager: bool
+) -> Iterator[Want]:
+    wanted = goal(station, connector, now)
+    has, own = station.applies(session, now, now + SOON), alive(session.held, now)
+    until = now + CHARGING if falls_back(station, now + CHARGING) else None
+    lowers = _too_much(has, own, wanted, now)
+    more = _more(has, wanted, now)
+    rises = more and (eager or calm(own, now)) and station.wear.passing.bears(now)
+    worn = own is not None and _worn(own, now, timed=until is not None)
+    if lowers or rises or worn or session.session_id in station.doubted:
+        steps = wanted if rises or not more else lesser(wanted, value(has, now))
+        yield Want(Layer.SESSION, _told(station, steps, until), until, session, lowers, lowers or rises)
+
+
+def _base(station: Station, now: datetime) -> Iterator[Want]:
+    """Never above what binds when it is put; what is below the default later is the default's to see to."""
+    if not takes_base(station):
+        return
+    most, has, binds = safe(station), station.memory.safe, value(goal_of_all(station, now), now)
+    if has is None:
+        yield Want(Layer.BASE, ((now, min(most, binds)),))
+    elif has > most:
+        yield Want(Layer.BASE, ((now, most),), lowers=True, needed=True)
+    elif has < most <= binds and station.wear.lasting.bears(now):
+        yield Want(Layer.BASE, ((now, most),))
+    elif Layer.BASE in station.doubted:
+        yield Want(Layer.BASE, ((now, min(has, binds)),))
+
+
+def _default(station: Station, now: datetime, *, eager: bool) -> Iterator[Want]:
+    wanted = goal_of_all(station, now)
+    has, own = station.defaults(now, now + SOON), alive(station.memory.installed, now)
+    lowers = _too_much(has, own, wanted, now)
+    more = _more(has, wanted, now) and _worth_it(station, value(has, now), value(wanted, now))
+    rises = more and (eager or calm(own, now)) and station.wear.lasting.bears(now)
+    doubted = Layer.DEFAULT in station.doubted and own is not None
+    if lowers or rises or doubted or _default_worn(station, own, value(wanted, now), now):
+        steps = wanted if rises or not _more(has, wanted, now) else lesser(wanted, value(has, now))
+        yield replace(_default_want(station, steps, now), lowers=lowers, needed=lowers or rises)
+
+
+def _default_want(station: Station, steps: Steps, now: datetime) -> Want:
+    base, first = station.memory.safe, steps[0][1]
+    lasts = STANDING_IN if _in_session(station) else SHOWN
+    if base is not None and takes_base(station):
+        until = now + (SHUT if first < base else lasts)
+        return Want(Layer.DEFAULT, _told(station, steps, until), until)
+    steps = ((now, first),)
+    if first > safe(station) and goes_down(station):
+        steps = (*steps, (now + lasts, safe(station)))
+    return Want(Layer.DEFAULT, steps)
+
+
+def _in_session(station: Station) -> bool:
+    return any(station.stands_in(session) for session in station.sessions())
+
+
+def _worth_it(station: Station, has: Amps, wanted: Amps) -> bool:
+    """Whether a raise is worth a write to flash: where a transaction needs it, or what begins next would."""
+    if _in_session(station) or has < safe(station) <= wanted:
+        return True
+    installed = station.memory.installed
+    return not any(station.sessions()) and (installed is None or installed.first != wanted)
+
+
+def _default_worn(station: Station, own: Held | None, wanted: Amps, now: datetime) -> bool:
+    """Whether the default is to be put again before it is over."""
+    base = station.memory.safe
+    if own is None:
+        return False
+    if base is not None and takes_base(station) and own.until is None:
+        return own.first != base
+    if len(own.steps) == 1 and own.first > safe(station) and goes_down(station):
+        return True
+    needed = _in_session(station) or (base is not None and wanted < base)
+    if len(own.steps) > 1 and own.until is None:
+        return needed and now >= own.since + (own.steps[-1][0] - own.since) / 2
+    return needed and _worn(own, now, timed=False)
+
+
+def _worn(held: Held, now: datetime, *, timed: bool) -> bool:
+    """Whether half of its time is over; or it has none, and could have."""
+    half = held.halfway()
+    return timed if half is None else now >= half
+
+
+def _too_much(has: Steps, own: Held | None, wanted: Steps, now: datetime) -> bool:
+    """Whether more may flow than is allowed: now, when what is held runs out, or at a step of its own."""
+    if value(has, now) > value(wanted, now):
+        return True
+    over = own.until if own is not None and own.until is not None else None
+    if over is not None and over < now + SOON and value(has, over) > value(wanted, over):
+        return True
+    return over is not None and own is not None and len(own.steps) > 1 and exceeds(own.steps, wanted, now, over)
+
+
+def _more(has: Steps, wanted: Steps, now: datetime) -> bool:
+    """Whether less may flow than is allowed, now or soon."""
+    return any(value(has, at) < min(value(wanted, now), value(wanted, at)) for at in (now, has[-1][0]))
+
+
+def calm(held: Held | None, now: datetime) -> bool:
+    """Whether what is held has lasted long enough for more; not where the clock was put back."""
+    return held is None or not timedelta(0) <= now - held.since < CALM
+
+
+# What the charger takes
+
+
+def takes_base(station: Station) -> bool:
+    """Whether a second default can lie below the first, at the next lower stack level."""
+    memory = station.memory
+    if memory.flat or memory.untimed:
+        return False
+    form = memory.form
+    return form is None or (form.stack_level > 0 and not form.relative and form.purpose in (None, Purpose.DEFAULT))
+
+
+def goes_down(station: Station) -> bool:
+    """Whether the default goes down to the safe current by itself, where none can lie below it."""
+    return not takes_base(station) and takes_steps(station) > 1
+
+
+def takes_steps(station: Station) -> int:
+    """How many periods the charger takes, of a schedule that it follows by its own clock."""
+    if station.memory.form is not None and station.memory.form.relative:
+        return 1
+    if station.clock_ahead > EXACT or station.behind is None or station.behind > EXACT:
+        return 1
+    known = [most for most in (station.max_periods, station.memory.most_periods) if most is not None]
+    return max(1, min(known, default=MOST_PERIODS))
+
+
+MOST_PERIODS = 24
+"""Periods of a profile of ours at most."""
+
+
+def falls_back(station: Station, at: datetime) -> bool:
+    """Whether what lies below a transaction's profile when it is over then is no more than the safe current."""
+    memory = station.memory
+    if memory.untimed or (memory.session_form is not None and memory.session_form.relative):
+        return False
+    below = station.defaults(at, at + SOON)[0][1]
+    known = memory.safe is not None or alive(memory.installed, at) is not None
+    return known and below <= station.plan.safe_current
+
+
+def _told(station: Station, steps: Steps, until: datetime | None) -> Steps:
+    """As many steps as the charger takes; where that is too few, the last is the least of those that would follow."""
+    most = takes_steps(station) if until is not None else 1
+    within = tuple(step for step in steps if until is None or step[0] < until)
+    if most == 1 or len(within) <= most:
+        return within[:most]
+    *kept, (at, _) = within[:most]
+    return (*kept, (at, min(amps for _, amps in within[most - 1 :])))
+
+
+# When to look again
+
+
+def next_look(station: Station, now: datetime) -> datetime | None:
+    """When something has to be put to the charger next, or what it holds goes on to its next step."""
+    if not station.limited:
+        return None
+    held = [station.memory.installed, *(session.held for session in station.sessions())]
+    times: list[datetime | None] = [again_at(failure, lowers=False) for failure in station.failed.values()]
+    for one in held:
+        if one is not None:
+            over = None if one.until is None else one.until - SOON
+            times += [one.halfway(), over, one.until, one.since + CALM, *(at for at, _ in one.steps)]
+    return min((at for at in times if at is not None and at > now), default=None)
+
+
+def shown(station: Station, connector: Connector, now: datetime) -> Amps | None:
+    """What binds a connector: what its session's profile allows; while none runs what one would have.
+
+    None where the charger never confirmed anything.
+    """
+    memory, session = station.memory, connector.session
+    confirmed = (memory.installed, memory.safe, session.held if session is not None else None)
+    if all(one is None for one in confirmed):
+        return None
+    has = value(station.applies(session, now, now + SOON), now)
+    if session is not None and not session.awaits_card:
+        return min(has, station.plan.max_current)
+    return max(min(has, station.plan.max_current), value(goal(station, connector, now), now))

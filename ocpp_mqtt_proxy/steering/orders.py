@@ -1,0 +1,58 @@
+"""A profile that is wanted as an order in a form, and plainer where a charger refuses that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ocpp_mqtt_proxy.core.commands import STARTED_AGO, ProfileForm, SetLimit, Target
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.steering import Layer, Want
+
+
+def order_for(station: Station, want: Want, form: ProfileForm, now: datetime) -> SetLimit:
+    """An order for a wanted profile in a form. Its schedule begins by the charger's clock."""
+    clock = now + clock_error(station)
+    order = SetLimit(
+        at=Target(),
+        limit=want.amps,
+        start=clock - STARTED_AGO,
+        phases=station.plan.phases,
+        form=form,
+        transaction_id=None if want.session is None else want.session.transaction_id,
+        later=tuple(((at - now).total_seconds(), amps) for at, amps in want.steps[1:]),
+        seconds=None if want.until is None else (want.until - now).total_seconds(),
+        base=want.layer is Layer.BASE,
+        since=now,
+    )
+    if want.session is not None:
+        order = _at_its_connector(station, order, want)
+    return replace(order, later=(), seconds=None) if form.relative else order
+
+
+def _at_its_connector(station: Station, order: SetLimit, want: Want) -> SetLimit:
+    """What outlasts its transaction takes the default's own place, where that is no one else's."""
+    assert want.session is not None
+    connector = station.connector(want.session.connector)
+    ours = order.stands_for_a_transaction and station.sole() is connector
+    return replace(order, at=Target() if ours else Target(connector.number, connector.place))
+
+
+def plainer(order: SetLimit) -> SetLimit | None:
+    """The same with less that a charger may not take: first without steps, then without an end; None where it is plain.
+
+    Without its steps it must not last until one of them that lowers: what is below it is safe.
+    """
+    if order.later and order.seconds is not None:
+        lower = (after for after, amps in order.later if amps < order.limit)
+        return replace(order, later=(), seconds=min([order.seconds, *lower]))
+    if order.later or order.seconds is not None:
+        return replace(order, later=(), seconds=None)
+    return None
+
+
+def clock_error(station: Station) -> timedelta:
+    """By how much a charger's clock is ahead of ours, as far as it has shown."""
+    if station.clock_ahead > timedelta(0):
+        return station.clock_ahead
+    return -(station.behind or timedelta(0))

@@ -28,6 +28,7 @@ from ocpp_mqtt_proxy.adapters.web.plans import PlanApi
 from ocpp_mqtt_proxy.adapters.web.services import ServiceApi
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.groups import WATCHED as WITH_FUSES, Groups
+from ocpp_mqtt_proxy.arbitration.limits import steer
 from ocpp_mqtt_proxy.arbitration.outlook import outlook
 from ocpp_mqtt_proxy.arbitration.owner import override
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch
@@ -211,6 +212,7 @@ class App:
         house = circumstances_of(config, await self.store.disabled())
         refusals = await self.store.refusals()
         self.arbitration = Arbitration(self.hub, self.dispatcher, rules_of(config), self.store, house, refusals)
+        steer(self.arbitration)
         self.groups = Groups(self.arbitration, groups_of(config), self.hub.plan_for)
         self.services = ServiceFace(config, self.arbitration, self.store, self.budget)
         await self.services.restore()

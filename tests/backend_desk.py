@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.arbitration.limits import steer
 from ocpp_mqtt_proxy.backends.desk import Asked, Backend, Desk, Records
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Outcome
@@ -90,5 +91,6 @@ def a_desk(rules: Rules = OPEN) -> ADesk:
     hub, link = a_hub(), FakeLink()
     station = a_charger(hub, link)
     arbitration = Arbitration(hub, Dispatcher(hub, Commissioning(hub)), rules, FakeMemory())
+    steer(arbitration)
     records, asked = FakeRecords(), FakeAsked()
     return ADesk(Desk(arbitration, records, asked), hub, link, station, records, asked)

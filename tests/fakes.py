@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ocpp_mqtt_proxy.arbitration import Arbitration, Memory
+from ocpp_mqtt_proxy.arbitration.limits import steer
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.book import Numbers
@@ -159,7 +160,9 @@ class FakeMemory(Memory):
 
 def an_arbitration(hub: Hub, rules: Rules | None = None, memory: Memory | None = None) -> Arbitration:
     """The arbiter at work for a hub on fakes."""
-    return Arbitration(hub, Dispatcher(hub, Commissioning(hub)), rules or Rules(), memory or FakeMemory())
+    arbitration = Arbitration(hub, Dispatcher(hub, Commissioning(hub)), rules or Rules(), memory or FakeMemory())
+    steer(arbitration)
+    return arbitration
 
 
 def providers(*ids: str, **terms: Any) -> dict[str, Terms]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.lines import in_force, in_use, lines, spot_of, standing
@@ -62,18 +63,22 @@ def plan_now(station: Station, provider: str, now: datetime, ahead: float = 0.0)
 # What chargers are to keep to
 
 
+def steer(arbitration: Arbitration) -> None:
+    """From now on chargers are steered by what is reckoned here."""
+    arbitration.dispatcher.steering.reckon = partial(reckon, arbitration)
+
+
 async def rebind(arbitration: Arbitration, station: Station, *, eager: bool = False) -> Outcome:
     """Have the charger keep to the limits that are in force now; nothing is sent where that changes nothing.
 
     What raises waits for some calm, unless `eager`.
     """
-    reckon(arbitration, station, arbitration.hub.clock.now())
     return await arbitration.dispatcher.steering.follow(station, eager=eager)
 
 
-def reckon(arbitration: Arbitration, station: Station, now: datetime) -> None:
+def reckon(arbitration: Arbitration, station: Station) -> None:
     """Reckon what binds each connector now and for a while (`Station.ahead`), and the least of it (`provided`)."""
-    control = station.control
+    control, now = station.control, arbitration.hub.clock.now()
     control.allowing = said(station, now)
     station.sole()
     if not control.limiting and not station.external and station.share is None and not any(station.sessions()):

@@ -34,9 +34,13 @@ MOST_PUTS = 3
 
 @dataclass
 class Steering:
-    """Has chargers keep to what is allowed. Each takes its profiles one by one, so that none overtakes a later one."""
+    """Has chargers keep to what is allowed. Each takes its profiles one by one, so that none overtakes a later one.
+
+    `reckon` works out what is allowed now (`Station.provided` and `ahead`), each time before anything is put.
+    """
 
     hub: Hub
+    reckon: Callable[[Station], None] = lambda _: None
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def follow(self, station: Station, *, eager: bool = False) -> Outcome:
@@ -118,6 +122,7 @@ class Steering:
         return worst
 
     def _next(self, station: Station, puts: Counter[str], given_up: set[str], *, eager: bool) -> Want | None:
+        self.reckon(station)
         every = wants(station, self.hub.clock.now(), eager=eager)
         return next((one for one in every if one.key not in given_up and puts[one.key] < MOST_PUTS), None)
 
@@ -175,6 +180,7 @@ class Steering:
 
     def _is_allowed(self, station: Station, want: Want) -> bool:
         """Whether so much may still flow. What goes with its transaction is of no use without it."""
+        self.reckon(station)
         now = self.hub.clock.now()
         if want.session is None:
             return want.amps <= value(goal_of_all(station, now), now)

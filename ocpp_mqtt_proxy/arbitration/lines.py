@@ -18,7 +18,7 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.limits import composite
 from ocpp_mqtt_proxy.core.limits.composite import Spot
 from ocpp_mqtt_proxy.core.limits.line import FREE, Line, Value, changed, compact, constant, least
-from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose, usable
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Purpose, rounded, usable
 from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import CHARGER, OWNER
 from ocpp_mqtt_proxy.core.schedule import changes_of
@@ -55,7 +55,7 @@ def of_provider(
     hours = list(_hours(arbitration, station, provider, now, seconds))
     if not any(stands for _, stands in hours):
         return FREE
-    of_all = [fixed(station, provider, spot.connector, now) for spot in spots]
+    of_all = [fixed(station, provider, spot, now) for spot in spots]
     if profiles := standing(station, provider, now):
         of_all.append(_composed(profiles, spots, now, seconds))
     return _within(changed(least(of_all), usable), hours)
@@ -67,16 +67,17 @@ def _composed(profiles: Profiles, spots: Spots, now: datetime, seconds: float) -
     return changed(least(composite.composite(profiles, spot, now, seconds) for spot in beginning), usable)
 
 
-def fixed(station: Station, provider: str, connector: int, now: datetime) -> Line:
-    """A provider's limit on a connector, or for 0 on any, until it runs out."""
+def fixed(station: Station, provider: str, spot: Spot, now: datetime) -> Line:
+    """A provider's limit at a spot, until it runs out; what is for the whole charger is shared by what runs there."""
     limit = station.control.limits.get(provider)
     if limit is None or (limit.until is not None and limit.until <= now):
         return FREE
-    if limit.connector and connector != _evse_number(station, limit.connector):
+    if limit.connector and spot.connector != _evse_number(station, limit.connector):
         return FREE
+    amps = limit.amps if limit.connector else rounded(limit.amps / spot.share)
     if limit.until is None:
-        return constant(limit.amps)
-    return [(0.0, limit.amps), ((limit.until - now).total_seconds(), None)]
+        return constant(amps)
+    return [(0.0, amps), ((limit.until - now).total_seconds(), None)]
 
 
 def _evse_number(station: Station, number: int) -> int:

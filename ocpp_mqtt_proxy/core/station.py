@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.authorization import Decision, key_of
 from ocpp_mqtt_proxy.core.book import Book
-from ocpp_mqtt_proxy.core.commands import Order, ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.commands import Order
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.held import Held, Steps, layered
-from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT, ChargingProfile, rounded
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import Told
@@ -231,8 +232,22 @@ class Station:
         return self.limit if self.wish is None else min(self.plan.max_current, self.wish)
 
     def ceiling_of(self, connector: int) -> Amps:
-        """The same for a connector, which may bear less."""
-        return min(self.ceiling, self.plan.max_currents.get(connector, self.ceiling))
+        """The same for a connector, which may bear less; what the charger bears in all is shared by what runs there."""
+        return min(self._part_of(connector), self.plan.max_currents.get(connector, self.ceiling))
+
+    def _part_of(self, connector: int) -> Amps:
+        """Even parts for the transactions that run; where that is too little for a car, those that began last wait.
+
+        Where neither the configuration nor the owner says what it bears, that is for each connector.
+        """
+        if not self.plan.enforced and self.ceiling >= self.plan.max_current:
+            return self.ceiling
+        running = sorted((s for s in self.sessions() if not s.paused), key=lambda session: session.started_at)
+        served = [session.connector for session in running][: max(1, int(self.ceiling / LEAST_CURRENT))]
+        if connector in served or not running:
+            return rounded(self.ceiling / max(1, len(served)))
+        waits = any(session.connector == connector for session in running)
+        return Amps(0) if waits else rounded(self.ceiling / (len(served) + 1))
 
     @property
     def limited(self) -> bool:

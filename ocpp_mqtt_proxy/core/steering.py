@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ocpp_mqtt_proxy.core.commands import Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Held, Steps, alive, exceeds, least, lesser, onward, value
+from ocpp_mqtt_proxy.core.limit_orders import Purpose
 from ocpp_mqtt_proxy.core.limits.profile import usable
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
@@ -94,7 +94,7 @@ def goal(station: Station, connector: Connector, now: datetime, *, own: bool = T
     if own and session is not None:
         paused = station.pausing.get(session.session_id, session.paused)
         most = Amps(0) if paused else min(most, session.limit if session.limit is not None else most)
-    return lesser(onward(ahead, now), most)
+    return lesser(onward(ahead, now), usable(most))
 
 
 def goal_of_all(station: Station, now: datetime) -> Steps:

@@ -11,18 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ocpp_mqtt_proxy.core.commands import (
-    ClearLimit,
     GetConfiguration,
     GetInventory,
     Message,
     Outcome,
     Reason,
     SetConfiguration,
-    Target,
     Trigger,
     done,
 )
-from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Status, Version
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit
+from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Status, Target, Version
 from ocpp_mqtt_proxy.core.settings import (
     MEASURANDS,
     METER_INTERVAL,

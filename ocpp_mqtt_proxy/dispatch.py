@@ -12,20 +12,11 @@ from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.binding import promised, withdrawn
-from ocpp_mqtt_proxy.core.commands import (
-    Message,
-    Order,
-    Outcome,
-    Reason,
-    Target,
-    done,
-    failed,
-    refused,
-)
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
 from ocpp_mqtt_proxy.core.limits.profile import usable
-from ocpp_mqtt_proxy.core.model import OWNER, Status, TokenKind, Version
+from ocpp_mqtt_proxy.core.model import OWNER, Status, Target, TokenKind, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Hub

@@ -10,6 +10,7 @@ import pytest
 from ocpp_mqtt_proxy.backends.desk import Backend, NobodyAsked
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, Result
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import IdToken, Place, Verdict, WattHours
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
@@ -30,7 +31,7 @@ async def charging(scene: ADesk, provider: str = "energy") -> Session:
 
 
 def limits(scene: ADesk) -> list[float]:
-    return [order.limit for order in scene.link.asked if isinstance(order, commands.SetLimit)]
+    return [order.limit for order in scene.link.asked if isinstance(order, SetLimit)]
 
 
 async def test_it_starts_and_stops_a_session_of_its_own() -> None:

@@ -10,6 +10,7 @@ import pytest
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Variable, Version, WattHours
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
@@ -199,9 +200,9 @@ async def test_the_owner_s_ceiling_is_put_again_after_a_boot(booted: bool, again
     hub = a_hub()
     link = FakeLink(answer=Settings().answer)
     station = a_charger(hub, link)
-    station.memory.limit, station.memory.form = Amps(10), commands.ProfileForm()
+    station.memory.limit, station.memory.form = Amps(10), ProfileForm()
     await Commissioning(hub).prepare(station, link, booted=booted)
-    limits = [order.limit for order in link.asked if isinstance(order, commands.SetLimit)]
+    limits = [order.limit for order in link.asked if isinstance(order, SetLimit)]
     assert limits == ([Amps(10)] if again else [])
 
 
@@ -225,7 +226,7 @@ async def test_what_a_session_has_of_its_own_is_put_again_after_a_boot_below_the
     paused(station, limit=limit)
     station.memory.limit = ceiling
     await Commissioning(hub).prepare(station, link, booted=True)
-    limits = [(o.transaction_id, o.limit) for o in link.asked if isinstance(o, commands.SetLimit)]
+    limits = [(o.transaction_id, o.limit) for o in link.asked if isinstance(o, SetLimit)]
     assert limits == [*([(None, ceiling)] if ceiling else []), ("7", Amps(own))]
     assert station.connector(1).effective_limit == Amps(own)
 

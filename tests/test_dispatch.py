@@ -9,8 +9,9 @@ import pytest
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, ProfileForm, Reason, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, Result, done, failed, refused
 from ocpp_mqtt_proxy.core.forms import forms
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import (
     ENERGY,
     Amps,
@@ -70,8 +71,8 @@ class Desk:
             self.hub.hear("CP1", StatusReported(Place(number, 1), Status.AVAILABLE))
 
     @property
-    def limits(self) -> list[commands.SetLimit]:
-        return [order for order in self.link.asked if isinstance(order, commands.SetLimit)]
+    def limits(self) -> list[SetLimit]:
+        return [order for order in self.link.asked if isinstance(order, SetLimit)]
 
 
 async def test_a_start_is_for_the_owner_where_no_card_is_given() -> None:
@@ -373,7 +374,7 @@ async def test_the_switch_does_not_start_where_the_ceiling_cannot_be_lifted() ->
     await desk.ask(requests.Limit(amps=0))
     desk.link.answer = lambda _: refused(Reason.NOT_SUPPORTED)
     assert (await desk.dispatcher.set_charging("CP1", 1, on=True)).reason is Reason.NOT_SUPPORTED
-    assert isinstance(desk.link.asked[-1], commands.SetLimit)
+    assert isinstance(desk.link.asked[-1], SetLimit)
 
 
 async def test_the_limit_of_a_start_is_its_session_s_own() -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pytest
 
 from ocpp_mqtt_proxy.arbitration.groups import RETRY, Groups
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, StartCharging, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StartCharging, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.forms import forms
 from ocpp_mqtt_proxy.core.groups import Group
 from ocpp_mqtt_proxy.core.house_load import CALM, STALE, HouseLoad
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session

@@ -8,7 +8,6 @@ import pytest
 
 from ocpp_mqtt_proxy.bus import Mailbox
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
-from ocpp_mqtt_proxy.core.commands import SetLimit, Target
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.events import (
@@ -21,7 +20,8 @@ from ocpp_mqtt_proxy.core.events import (
     SessionEnded,
     SessionStarted,
 )
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Nameplate
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Nameplate, Target
 from ocpp_mqtt_proxy.core.reports import (
     AuthorizationAnswer,
     AuthorizationRequested,

@@ -12,19 +12,22 @@ from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.config import Charger, Config
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import (
-    ClearLimit,
-    Order,
-    Outcome,
-    ProfileForm,
-    Purpose,
-    Reason,
-    SetLimit,
-    done,
-    refused,
-)
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, refused
 from ocpp_mqtt_proxy.core.forms import forms
-from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, SOC, VOLTAGE, Amps, Nameplate, Place, Status, Version
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, ProfileForm, Purpose, SetLimit
+from ocpp_mqtt_proxy.core.model import (
+    CURRENT,
+    ENERGY,
+    POWER,
+    SOC,
+    VOLTAGE,
+    Amps,
+    Nameplate,
+    Place,
+    Status,
+    Target,
+    Version,
+)
 from ocpp_mqtt_proxy.core.reports import StatusReported
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
 from ocpp_mqtt_proxy.core.station import Plan, Station
@@ -350,7 +353,7 @@ async def test_what_is_learned_is_written_down() -> None:
 def test_a_limit_of_any_purpose_is_a_valid_call(version: Version, purpose: Purpose) -> None:
     desk = Desk(version)
     form = ProfileForm(purpose=purpose)
-    order = SetLimit(commands.Target(1, Place(1, 1)), Amps(8), desk.hub.clock.now(), form=form, transaction_id="7")
+    order = SetLimit(Target(1, Place(1, 1)), Amps(8), desk.hub.clock.now(), form=form, transaction_id="7")
     asked = DIALECTS[version].put(order)
     assert asked is not None
     assert_valid(version, *asked)

@@ -10,8 +10,8 @@ import pytest
 
 from ocpp_mqtt_proxy.arbitration import watch, wishes
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch, review
-from ocpp_mqtt_proxy.core.commands import SetLimit
 from ocpp_mqtt_proxy.core.control import Limit, Plan
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Schedule
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported

@@ -7,12 +7,13 @@ with it (1.6 §3.13.1, K01.FR.16).
 from __future__ import annotations
 
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
-from ocpp_mqtt_proxy.core.commands import ClearLimit, SetLimit, StartCharging, Target
+from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
 from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import Held
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Target
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.station import Station
 
 

@@ -41,6 +41,17 @@ class Place(NamedTuple):
 
 STATION = Place(0, 0)
 
+WHOLE = Place(0)
+"""The charger as a whole, as orders have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an order goes, in the charger's own terms; the hub fills it in from our connector number."""
+
+    connector: int = 0
+    place: Place = WHOLE
+
 
 class Version(StrEnum):
     """An OCPP version, written as users write it."""

@@ -11,14 +11,7 @@ from datetime import datetime
 from ocpp_mqtt_proxy.core import binding, external, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.commands import (
-    ChangeAvailability,
-    ClearLimit,
-    Order,
-    SetConfiguration,
-    SetLimit,
-    StartCharging,
-)
+from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetConfiguration, StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     ChargerConnected,
@@ -26,6 +19,7 @@ from ocpp_mqtt_proxy.core.events import (
     Fact,
 )
 from ocpp_mqtt_proxy.core.hearing import RULES as EVERYDAY, Change, Hearing, fall_silent, set_operative
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
 from ocpp_mqtt_proxy.core.settings import Told

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ocpp_mqtt_proxy.core.commands import STARTED_AGO, SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import VOLTS, rounded
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.ocppj.fields import Object, children, integer, number, without_nothing, zulu

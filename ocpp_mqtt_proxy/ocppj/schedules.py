@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core.commands import (
-    ClearProfiles,
-    ListProfiles,
-    Outcome,
-    Reason,
-    SetProfile,
-    Target,
-    TellSchedule,
-)
+from ocpp_mqtt_proxy.core.commands import ClearProfiles, ListProfiles, Outcome, Reason, SetProfile, TellSchedule
 from ocpp_mqtt_proxy.core.limits.profile import DAILY, WEEKLY, ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
-from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.model import Target, Version
 from ocpp_mqtt_proxy.ocppj.dialect import Payload
 from ocpp_mqtt_proxy.ocppj.fields import (
     Object,

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Target, done, refused
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import VOLTS, Kind
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Status, StopReason, Variable
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Status, StopReason, Target, Variable
 from ocpp_mqtt_proxy.core.reports import (
     DiagnosticsReported,
     FirmwareReported,
@@ -58,7 +59,7 @@ def _stop(box: Box, order: commands.StopCharging, now: datetime) -> Outcome:
     return done()
 
 
-def _limit(box: Box, order: commands.SetLimit, now: datetime) -> Outcome:
+def _limit(box: Box, order: SetLimit, now: datetime) -> Outcome:
     """For one transaction, or for all; the first overrules the second (1.6 §3.13.1, 2.x K01)."""
     if not _here(order.at):
         return refused(Reason.UNKNOWN_CONNECTOR)
@@ -79,14 +80,14 @@ def _profile(box: Box, order: commands.SetProfile, now: datetime) -> Outcome:
     plan = order.profile.schedule
     first = plan.periods[0]
     amps = Amps(first.limit / ((first.phases or 3) * VOLTS) if plan.in_watts else first.limit)
-    return _limit(box, commands.SetLimit(order.at, amps, now, transaction_id=order.transaction_id), now)
+    return _limit(box, SetLimit(order.at, amps, now, transaction_id=order.transaction_id), now)
 
 
 def _clear_profiles(box: Box, order: commands.ClearProfiles, now: datetime) -> Outcome:
-    return _clear_limit(box, commands.ClearLimit(order.at or Target()), now)
+    return _clear_limit(box, ClearLimit(order.at or Target()), now)
 
 
-def _clear_limit(box: Box, _: commands.ClearLimit, now: datetime) -> Outcome:
+def _clear_limit(box: Box, _: ClearLimit, now: datetime) -> Outcome:
     of_transaction = box.transaction.limit if box.transaction else None
     if box.limit is None and of_transaction is None:
         return refused(Reason.INVALID, "no limit is set")
@@ -183,9 +184,9 @@ def _yes(_: Box, __: Order, ___: datetime) -> Outcome:
 _ORDERS: dict[type, Callable[[Box, Any, datetime], Outcome]] = {
     commands.StartCharging: _start,
     commands.StopCharging: _stop,
-    commands.SetLimit: _limit,
+    SetLimit: _limit,
     commands.SetProfile: _profile,
-    commands.ClearLimit: _clear_limit,
+    ClearLimit: _clear_limit,
     commands.ClearProfiles: _clear_profiles,
     commands.ChangeAvailability: _availability,
     commands.Unlock: _unlock,

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ocpp_mqtt_proxy.core import binding
-from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Outcome, ProfileForm, Reason, SetLimit, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Outcome, Reason, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.forms import base_forms, forms
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import value
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import SOON, Failure, Station

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy.core.commands import STARTED_AGO, ProfileForm, SetLimit, Target
+from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, ProfileForm, SetLimit
+from ocpp_mqtt_proxy.core.model import Target
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import Layer, Want
 

@@ -23,9 +23,8 @@ from ocpp_mqtt_proxy.core.commands import (
     Reason,
     Reserve,
     Result,
-    Target,
 )
-from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.model import Target, Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.rpc import RESULT_ERROR, CallError, CallResult, ErrorCode
 from tests.fakes import NOON

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from ocpp_mqtt_proxy.budget import Budget
-from ocpp_mqtt_proxy.core.commands import GetConfiguration, Message, Order, Reason, Reset, Target, Trigger
-from ocpp_mqtt_proxy.core.model import Place, Version
+from ocpp_mqtt_proxy.core.commands import GetConfiguration, Message, Order, Reason, Reset, Trigger
+from ocpp_mqtt_proxy.core.model import Place, Target, Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.ocppj.judge import assert_valid, right_outcomes
 from tests.ocppj.rows import CALL, ERROR, RESULT, RESULT_ERROR, SEND, Row, by_row, rows, valid

@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.adapters.mqtt.session import Incoming
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.events import ModeChanged
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.sharing import Rules
 from ocpp_mqtt_proxy.hub import Hub
@@ -349,7 +350,7 @@ async def test_the_current_limit_is_set(desk: Desk) -> None:
     answer = await desk.ask("charger/CP1/current_limit/set", "10.0")
     assert answer["status"] == "ok"
     order = last(desk)
-    assert isinstance(order, commands.SetLimit)
+    assert isinstance(order, SetLimit)
     assert order.limit == Amps(10)
     assert desk.hub.station("CP1").limit == Amps(10)
 

@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Conne
 from ocpp_mqtt_proxy.adapters.chargers.link import MAX_UNANSWERED, Link, Timing
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.core.commands import ClearCache, Outcome, ProfileForm, Reason, Result
+from ocpp_mqtt_proxy.core.commands import ClearCache, Outcome, Reason, Result
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm
 from ocpp_mqtt_proxy.core.model import Amps, Version
 from ocpp_mqtt_proxy.core.station import Plan
 from ocpp_mqtt_proxy.hub import Hub

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from ocpp_mqtt_proxy.bus import Mailbox
-from ocpp_mqtt_proxy.core.commands import GetConfiguration, Message, Outcome, Reason, Target, Trigger
+from ocpp_mqtt_proxy.core.commands import GetConfiguration, Message, Outcome, Reason, Trigger
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import (
     CardDecided,
@@ -28,7 +28,7 @@ from ocpp_mqtt_proxy.core.events import (
     SessionStarted,
     StatusChanged,
 )
-from ocpp_mqtt_proxy.core.model import STATION, Place, Reading, Status, Verdict, Version
+from ocpp_mqtt_proxy.core.model import STATION, Place, Reading, Status, Target, Verdict, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS

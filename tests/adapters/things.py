@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.model import (
     OWNER,
     Amps,

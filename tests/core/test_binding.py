@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core import rules
-from ocpp_mqtt_proxy.core.commands import Order, SetLimit, StartCharging, Target
+from ocpp_mqtt_proxy.core.commands import Order, StartCharging
 from ocpp_mqtt_proxy.core.events import LimitChanged
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, Target
 from tests.core.yard import NOON, ONE, Yard, start, status, stop
 
 TAG = "04A1B2C3"

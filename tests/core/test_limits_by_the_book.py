@@ -14,11 +14,10 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from ocpp_mqtt_proxy.core.commands import Target
 from ocpp_mqtt_proxy.core.limits.composite import Spot, composite, now
 from ocpp_mqtt_proxy.core.limits.line import Line
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
-from ocpp_mqtt_proxy.core.model import Place, Version
+from ocpp_mqtt_proxy.core.model import Place, Target, Version
 from ocpp_mqtt_proxy.ocppj import schedules
 from tests.core import composite_reference as book
 

@@ -6,21 +6,10 @@ from typing import get_args
 import pytest
 
 from ocpp_mqtt_proxy.core import external, hearing, rules, transactions
-from ocpp_mqtt_proxy.core.commands import (
-    ChangeAvailability,
-    Order,
-    ProfileForm,
-    Reason,
-    Reset,
-    Result,
-    SetLimit,
-    Target,
-    done,
-    failed,
-    refused,
-)
+from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, Reason, Reset, Result, done, failed, refused
 from ocpp_mqtt_proxy.core.events import AvailabilityChanged, ChargerConnected, ChargerDisconnected, LimitChanged
-from ocpp_mqtt_proxy.core.model import Amps, Status, Version
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
+from ocpp_mqtt_proxy.core.model import Amps, Status, Target, Version
 from ocpp_mqtt_proxy.core.reports import Report
 from tests.core.yard import NOON, ONE, TWO, Yard, status
 

@@ -11,10 +11,10 @@ import pytest
 from ocpp_mqtt_proxy.core import binding, controlling
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, ANYONE, HOUSE, INVALID, NOBODY, Decision
 from ocpp_mqtt_proxy.core.book import Numbers
-from ocpp_mqtt_proxy.core.commands import StartCharging, Target
+from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.events import CardDecided
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Verdict, Version
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Target, Verdict, Version
 from ocpp_mqtt_proxy.core.reports import (
     Authorization,
     AuthorizationAnswer,

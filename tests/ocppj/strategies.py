@@ -22,7 +22,8 @@ from ocpp_mqtt_proxy.core.certificates import (
     ListCertificates,
     TakeCertificate,
 )
-from ocpp_mqtt_proxy.core.commands import Message, Outcome, ProfileForm, Reason, Target, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import Message, Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import Period, Schedule
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
@@ -36,6 +37,7 @@ from ocpp_mqtt_proxy.core.model import (
     Sample,
     Status,
     StopReason,
+    Target,
     TokenKind,
     Variable,
     Verdict,
@@ -468,15 +470,15 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
             commands.StartCharging, evses, tags(version), numbers, st.none() | limits, kind=kinds
         ),
         commands.StopCharging: st.builds(commands.StopCharging, transaction_ids(version)),
-        commands.SetLimit: st.builds(
-            commands.SetLimit,
+        SetLimit: st.builds(
+            SetLimit,
             at=evses,
             limit=limits,
             start=INSTANTS,
             form=st.builds(ProfileForm, st.integers(0, 10)),
             transaction_id=st.none() | transaction_ids(version),
         ),
-        commands.ClearLimit: st.builds(commands.ClearLimit, evses),
+        ClearLimit: st.builds(ClearLimit, evses),
         commands.Unlock: st.builds(commands.Unlock, _targets(version, whole=False)),
         commands.Reset: st.builds(commands.Reset, st.booleans()),
         commands.ChangeAvailability: st.builds(commands.ChangeAvailability, _targets(version), st.booleans()),

@@ -9,21 +9,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import (
-    Message,
-    Order,
-    Outcome,
-    RawCall,
-    Reason,
-    Result,
-    Target,
-    done,
-    failed,
-    refused,
-)
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, RawCall, Reason, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import WEEKLY, ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
-from ocpp_mqtt_proxy.core.model import Amps, Place, Version
+from ocpp_mqtt_proxy.core.model import Amps, Place, Target, Version
 from ocpp_mqtt_proxy.ocppj import schedules, schema
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, agreed, settled
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
@@ -354,7 +344,7 @@ def test_an_order_that_a_version_cannot_say_is_not_sent(version: Version, order:
 
 
 def test_a_limit_for_another_versions_transaction_is_one_for_whichever_runs() -> None:
-    order = commands.SetLimit(Target(1, Place(1, 1)), Amps(6), START, transaction_id="a-uuid")
+    order = SetLimit(Target(1, Place(1, 1)), Amps(6), START, transaction_id="a-uuid")
     call = DIALECTS[V16].put(order)
     assert call is not None
     assert "transactionId" not in str(call)

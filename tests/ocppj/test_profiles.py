@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm, SetLimit, Target
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import rounded
-from ocpp_mqtt_proxy.core.model import Amps, Place
+from ocpp_mqtt_proxy.core.model import Amps, Place, Target
 from ocpp_mqtt_proxy.ocppj import profiles
 from ocpp_mqtt_proxy.ocppj.profiles import Schedule
 

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from ocpp_mqtt_proxy.core import commands, reports
 from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import RawCall
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
-from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.model import Target, Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.profiles import PROFILE_ID
 from tests.ocppj import strategies
@@ -153,11 +154,11 @@ def test_what_is_ordered_is_obeyed(version: Version, kind: type, data: st.DataOb
 def as_a_csms_s(order: commands.Order, version: Version) -> commands.Order:
     """An order of ours as whoever gets it understands it: our limits are profiles like any CSMS's."""
     match order:
-        case commands.SetLimit(at=at, transaction_id=its):
+        case SetLimit(at=at, transaction_id=its):
             return commands.SetProfile(
                 at, one_profile(version, at, order.limit, its, order.form.stack_level, order.start), its
             )
-        case commands.ClearLimit(at=at):
+        case ClearLimit(at=at):
             return commands.ClearProfiles(Criteria(PROFILE_ID + at.connector))
         case commands.StartCharging(at=at, limit=float() as limit):
             return replace(order, profile=one_profile(version, at, limit, "the one to come"))
@@ -166,7 +167,7 @@ def as_a_csms_s(order: commands.Order, version: Version) -> commands.Order:
 
 def one_profile(
     version: Version,
-    at: commands.Target,
+    at: Target,
     limit: float,
     transaction: str | None,
     level: int = 0,
@@ -203,7 +204,7 @@ def test_every_outcome_of_an_order_can_be_answered_and_is_read(
         assert read.ok is outcome.ok or _is_partly_done(outcome)
 
 
-NEITHER = (commands.GetConfiguration, commands.ClearLimit, ListCertificates)
+NEITHER = (commands.GetConfiguration, ClearLimit, ListCertificates)
 SAY_NEITHER_YES_NOR_NO = {
     (Version.V16, commands.GetDiagnostics),
     (Version.V16, commands.UpdateFirmware),

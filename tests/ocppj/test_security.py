@@ -16,8 +16,8 @@ from ocpp_mqtt_proxy.core.certificates import (
     ListCertificates,
     TakeCertificate,
 )
-from ocpp_mqtt_proxy.core.commands import Message, Order, RawCall, Reason, Target, done, refused
-from ocpp_mqtt_proxy.core.model import Place, Version
+from ocpp_mqtt_proxy.core.commands import Message, Order, RawCall, Reason, done, refused
+from ocpp_mqtt_proxy.core.model import Place, Target, Version
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.ocppj.judge import assert_valid
 

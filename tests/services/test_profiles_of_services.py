@@ -13,7 +13,8 @@ import pytest
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.arbitration.watch import review
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, SetLimit, done, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import MAX_PROFILES
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, Version

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ocpp_mqtt_proxy.core.commands import StartCharging, Target
+from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.events import CardDecided
-from ocpp_mqtt_proxy.core.model import Place, Version
+from ocpp_mqtt_proxy.core.model import Place, Target, Version
 from ocpp_mqtt_proxy.core.outgoing import Outgoing
 from ocpp_mqtt_proxy.core.peer import MOST_TRANSACTIONS
 from ocpp_mqtt_proxy.core.reports import SecurityReported

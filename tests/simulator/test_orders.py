@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Target
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, StopReason, TokenKind
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, StopReason, Target, TokenKind
 from ocpp_mqtt_proxy.core.reports import InventoryReported, MeterReported, Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.settings import METER_INTERVAL, RATE_UNIT
 from ocpp_mqtt_proxy.ocppj import settings
@@ -101,8 +102,8 @@ def test_there_is_nothing_to_stop_where_nothing_runs(box: Box) -> None:
 # Limits
 
 
-def limit(amps: float, transaction_id: str | None = None, at: Target = HERE) -> commands.SetLimit:
-    return commands.SetLimit(at, Amps(amps), NOON, transaction_id=transaction_id)
+def limit(amps: float, transaction_id: str | None = None, at: Target = HERE) -> SetLimit:
+    return SetLimit(at, Amps(amps), NOON, transaction_id=transaction_id)
 
 
 def test_a_limit_is_obeyed_at_once_and_stays(charging: Box) -> None:
@@ -140,14 +141,14 @@ def test_a_limit_elsewhere_is_refused(charging: Box) -> None:
 def test_a_limit_can_be_cleared_once(charging: Box) -> None:
     told(charging, limit(0))
     told(charging, limit(0, transaction_of(charging)))
-    assert told(charging, commands.ClearLimit(HERE)).ok
+    assert told(charging, ClearLimit(HERE)).ok
     assert charging.offered == 32
-    assert told(charging, commands.ClearLimit(HERE)).reason is Reason.INVALID
+    assert told(charging, ClearLimit(HERE)).reason is Reason.INVALID
 
 
 def test_a_limit_can_be_cleared_while_nothing_runs(box: Box) -> None:
     told(box, limit(6))
-    assert told(box, commands.ClearLimit(HERE)).ok
+    assert told(box, ClearLimit(HERE)).ok
 
 
 # Availability and the cable

@@ -13,7 +13,8 @@ from typing import Protocol
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, SetLimit, Trigger, failed
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
 from ocpp_mqtt_proxy.core.station import Station

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.station import ChargerMemory
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocpp_mqtt_proxy.core.commands import ProfileForm
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm
 from ocpp_mqtt_proxy.core.model import CURRENT, CURRENT_OFFERED, ENERGY, POWER, POWER_OFFERED, SOC, VOLTAGE
 from ocpp_mqtt_proxy.core.traits import Traits
 from ocpp_mqtt_proxy.ocppj.quirks import shapes, texts, values

@@ -24,12 +24,11 @@ from ocpp_mqtt_proxy.core.commands import (
     SetProfile,
     StartCharging,
     StopCharging,
-    Target,
     Trigger,
     Unlock,
     UpdateFirmware,
 )
-from ocpp_mqtt_proxy.core.model import IdToken, Version
+from ocpp_mqtt_proxy.core.model import IdToken, Target, Version
 from ocpp_mqtt_proxy.ocppj import alike, schedules
 from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (

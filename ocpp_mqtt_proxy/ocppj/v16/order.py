@@ -9,27 +9,25 @@ from ocpp_mqtt_proxy.core.commands import (
     CancelReservation,
     ChangeAvailability,
     ClearCache,
-    ClearLimit,
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
     GetListVersion,
     Message,
     Outcome,
-    Purpose,
     Reserve,
     Reset,
     SendLocalList,
     SetConfiguration,
-    SetLimit,
     StartCharging,
     StopCharging,
-    Target,
     Trigger,
     Unlock,
     UpdateFirmware,
     done,
 )
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, Purpose, SetLimit
+from ocpp_mqtt_proxy.core.model import Target
 from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told

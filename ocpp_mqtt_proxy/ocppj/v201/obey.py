@@ -26,12 +26,11 @@ from ocpp_mqtt_proxy.core.commands import (
     SetProfile,
     StartCharging,
     StopCharging,
-    Target,
     Trigger,
     Unlock,
 )
 from ocpp_mqtt_proxy.core.limits.rules import Criteria
-from ocpp_mqtt_proxy.core.model import IdToken, Place, TokenKind, Version
+from ocpp_mqtt_proxy.core.model import IdToken, Place, Target, TokenKind, Version
 from ocpp_mqtt_proxy.ocppj import alike, schedules
 from ocpp_mqtt_proxy.ocppj.certificates import hashed, listed, obeyed
 from ocpp_mqtt_proxy.ocppj.dialect import (

@@ -11,7 +11,6 @@ from ocpp_mqtt_proxy.core.commands import (
     ChangeAvailability,
     CheckTransaction,
     ClearCache,
-    ClearLimit,
     DataTransfer,
     GetConfiguration,
     GetDiagnostics,
@@ -20,23 +19,21 @@ from ocpp_mqtt_proxy.core.commands import (
     GetReport,
     Message,
     Outcome,
-    Purpose,
     Reason,
     Reserve,
     Reset,
     SendLocalList,
     SetConfiguration,
-    SetLimit,
     StartCharging,
     StopCharging,
-    Target,
     Trigger,
     Unlock,
     UpdateFirmware,
     done,
     failed,
 )
-from ocpp_mqtt_proxy.core.model import IdToken
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, Purpose, SetLimit
+from ocpp_mqtt_proxy.core.model import IdToken, Target
 from ocpp_mqtt_proxy.ocppj import alike, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told

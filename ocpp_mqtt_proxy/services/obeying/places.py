@@ -6,10 +6,9 @@ connector n as EVSE n, connector 1: that is how we keep their places too.
 
 from __future__ import annotations
 
-from ocpp_mqtt_proxy.core.commands import WHOLE, Target
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
-from ocpp_mqtt_proxy.core.model import Place, Version
+from ocpp_mqtt_proxy.core.model import WHOLE, Place, Target, Version
 from ocpp_mqtt_proxy.services.outstation import Outstation
 
 

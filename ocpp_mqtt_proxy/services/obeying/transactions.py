@@ -12,13 +12,12 @@ from ocpp_mqtt_proxy.core.commands import (
     Reserve,
     StartCharging,
     StopCharging,
-    Target,
     Unlock,
     done,
     refused,
 )
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.model import Status, Version
+from ocpp_mqtt_proxy.core.model import Status, Target, Version
 from ocpp_mqtt_proxy.core.peer import remember
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.ports import LedgerFailed

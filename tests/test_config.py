@@ -27,6 +27,9 @@ EXAMPLES = ("id_tags", "chargers", "groups", "providers", "ocpp_services")
 OURS = {"ingress.enabled"}
 """Keys that are not for people: the add-on sets them."""
 
+BEYOND = {"chargers.connector_max_current"}
+"""Keys that the contract does not name."""
+
 
 def config_of(**given: Any) -> Config:
     return Config(**given)
@@ -92,7 +95,7 @@ def keys_there_are(model: type[BaseModel] = Config, path: str = "") -> Iterator[
 
 def test_the_contract_names_every_key_there_is(contract: Mapping[str, Any]) -> None:
     in_comments = {"tariff.price_topic", "ocpp_services.certificate", "ocpp_services.key", "ocpp_services.deny"}
-    assert set(keys_there_are()) == set(keys_of(dict(contract))) | in_comments | OURS
+    assert set(keys_there_are()) == set(keys_of(dict(contract))) | in_comments | OURS | BEYOND
 
 
 # What is allowed
@@ -147,6 +150,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"chargers": [ONE | {"version": "2.2"}]}, "chargers.0.version: must be '1.6', '2.0.1', '2.1' or 'auto'"),
     ({"chargers": [ONE | {"phases": 4}]}, "chargers.0.phases: must be 1, 2 or 3"),
     ({"chargers": [ONE | {"max_current": -1}]}, "chargers.0.max_current: must be greater than or equal to 0"),
+    ({"chargers": [ONE | {"safe_current": "little"}]}, "chargers.0.safe_current: must be a valid number, unable to parse string as a number"),
+    ({"chargers": [ONE | {"connector_max_current": [16]}]}, "chargers.0.connector_max_current: must be {connector: A}, such as {1: 16}"),
+    ({"chargers": [ONE | {"connector_max_current": {0: 16}}]}, "chargers.0.connector_max_current: '0' is no connector; must be a number from 1 to 999"),
+    ({"chargers": [ONE | {"connector_max_current": {"left": 16}}]}, "chargers.0.connector_max_current: 'left' is no connector; must be a number from 1 to 999"),
+    ({"chargers": [ONE | {"connector_max_current": {1: 16, "1": 20}}]}, "chargers.0.connector_max_current: connector 1 stands there twice; allowed: once"),
+    ({"chargers": [ONE | {"connector_max_current": {1: -1}}]}, "chargers.0.connector_max_current.1: must be greater than or equal to 0"),
+    ({"chargers": [ONE | {"connector_max_current": {1: 8, 2: 33}}]}, "chargers.0.connector_max_current: connector 2 has 33; must be at most max_current, 32"),
+    ({"chargers": [ONE | {"max_current": 16, "connector_max_current": {1: 20}}]}, "chargers.0.connector_max_current: connector 1 has 20; must be at most max_current, 16"),
     ({"chargers": [ONE | {"heartbeat_interval": 0}]}, "chargers.0.heartbeat_interval: must be greater than or equal to 1"),
     ({"chargers": [ONE | {"measurands": "some"}]}, "chargers.0.measurands: must be auto, keep or a list of measurands"),
     ({"chargers": [ONE | {"security_profile": 3}]}, "chargers.0.security_profile: profiles 2 and 3 need TLS, which is not served yet; must be 0 or 1"),
@@ -201,6 +212,8 @@ ALLOWED: list[tuple[dict[str, Any], str, Any]] = [
     ({"chargers": [{"id": 1234}]}, "chargers.0.id", "1234"),
     ({"chargers": [ONE | {"measurands": ["Voltage"]}]}, "chargers.0.measurands", ["Voltage"]),
     ({"chargers": [ONE | {"ping_interval": 0}]}, "chargers.0.ping_interval", 0),
+    ({"chargers": [ONE | {"connector_max_current": {"2": 16}}]}, "chargers.0.connector_max_current", {2: 16}),
+    ({"chargers": [ONE | {"connector_max_current": {1: 32}}]}, "chargers.0.connector_max_current", {1: 32}),
     ({"id_tags": [{"tag": 12345678}]}, "id_tags.0.tag", "12345678"),
     ({"ocpp_services": [SERVICE | {"charge_point_id": {"CP1": 7}}]}, "ocpp_services.0.charge_point_id", {"CP1": "7"}),
     ({"ocpp_services": [SERVICE | {"version": 1.6}]}, "ocpp_services.0.version", "1.6"),
@@ -351,8 +364,8 @@ def test_the_topic_that_tells_what_is_believed_is_no_feed() -> None:
 
 def test_what_is_set_and_not_acted_upon_yet_is_told() -> None:
     assert not_acted_upon(Config()) == []
-    (told,) = not_acted_upon(config_of(chargers=[ONE | {"safe_current": 8}]))
-    assert told.startswith("chargers.safe_current (")
+    (told,) = not_acted_upon(config_of(http={"tls": {"port": 9444}}))
+    assert told.startswith("http.tls (")
 
 
 @pytest.mark.parametrize("key", LATER)

@@ -12,9 +12,11 @@ import yaml
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy import config_file
-from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.config import Charger, Config
 from ocpp_mqtt_proxy.config_file import SHORT_NAMES, BadConfiguration, find, load, read
 from tests.test_config import CONTRACT, at
+
+MADE = Charger(id="CP1", connector_max_current={2: 16})
 
 
 @pytest.fixture
@@ -213,6 +215,7 @@ def test_a_secret_s_file_needs_a_path(file: Path) -> None:
         ("OCPP_MQTT_PROXY_CHARGERS", '[{"id": "CP1", "name": "Garage"}]', "chargers.0.name", "Garage"),
         ("OCPP_MQTT_PROXY_BLOCKED_PROVIDERS", '["x"]', "blocked_providers", ["x"]),
         ("OCPP_MQTT_PROXY_MQTT", '{"host": "broker"}', "mqtt.host", "broker"),
+        ("OCPP_MQTT_PROXY_CHARGERS", '[{"id": "CP1", "connector_max_current": {"2": 16}}]', "chargers", [MADE]),
         ("ocpp_mqtt_proxy_mqtt__port", "1884", "mqtt.port", 1884),
         ("MQTT_HOST", "broker", "mqtt.host", "broker"),
         ("MQTT_PORT", "1884", "mqtt.port", 1884),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-LATER: dict[str, str] = {
-    "http.tls": "TLS towards chargers",
-    "chargers.safe_current": "limits without a connection; groups count with it",
-}
+LATER: dict[str, str] = {"http.tls": "TLS towards chargers"}
 """Keys that are checked but not acted upon yet, with what they belong to; a start says so."""
 
 
@@ -17,9 +14,7 @@ def not_acted_upon(config: BaseModel) -> list[str]:
 
 
 def _is_set(part: object, path: list[str]) -> bool:
-    """Whether a key was given in a part of the configuration, or in any of a list of them."""
-    if isinstance(part, list):
-        return any(_is_set(item, path) for item in part)
+    """Whether a key was given in a part of the configuration."""
     assert isinstance(part, BaseModel)
     key, *rest = path
     return key in part.model_fields_set and (not rest or _is_set(getattr(part, key), rest))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import inf
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from ocpp_mqtt_proxy.config.values import (
+    ByConnector,
     ChargePointId,
     ChargerId,
     ChargerVersion,
@@ -147,6 +149,7 @@ class Charger(Section):
     security_profile: SecurityProfile = 0
     version: ChargerVersion = "auto"
     max_current: Current = 32
+    connector_max_current: ByConnector = {}
     safe_current: Current = 6
     phases: Literal[1, 2, 3] = 3
     heartbeat_interval: Seconds = 300
@@ -154,6 +157,14 @@ class Charger(Section):
     meter_interval: Seconds = 30
     measurands: Measurands = "auto"
     quirks: list[QuirkSwitch] = []
+
+    @field_validator("connector_max_current")
+    @classmethod
+    def _within_the_charger(cls, value: dict[int, float], info: ValidationInfo) -> dict[int, float]:
+        most = info.data.get("max_current", inf)
+        if above := sorted(number for number, amps in value.items() if amps > most):
+            raise ValueError(f"connector {above[0]} has {value[above[0]]:g}; must be at most max_current, {most:g}")
+        return value
 
     @model_validator(mode="after")
     def _passwords(self) -> Self:

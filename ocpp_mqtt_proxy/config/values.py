@@ -82,6 +82,22 @@ def _charge_point_id(value: object) -> object:
     raise ValueError("must be text, or {charger: text}")
 
 
+def _by_connector(value: object) -> object:
+    """JSON, and so the environment, has numbers for keys as text."""
+    if isinstance(value, dict):
+        _check_connectors([str(key) for key in value])
+        return {int(key): current for key, current in value.items()}
+    raise ValueError("must be {connector: A}, such as {1: 16}")
+
+
+def _check_connectors(numbers: list[str]) -> None:
+    for number in numbers:
+        if not re.fullmatch(r"[1-9]\d{0,2}", number, re.ASCII):
+            raise ValueError(f"{number!r} is no connector; must be a number from 1 to 999")
+        if numbers.count(number) > 1:
+            raise ValueError(f"connector {number} stands there twice; allowed: once")
+
+
 def _quirk_switch(value: str) -> str:
     if quirks.unknown([value]):
         known = ", ".join(sorted(quirks.NAMES))
@@ -133,6 +149,8 @@ WebUrl = Annotated[Url, _matching(r"(https?://.+)?", "must begin with http:// or
 WebSocketUrl = Annotated[Url, _matching(r"wss?://.+", "must begin with ws:// or wss://")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Current = Annotated[float, Field(ge=0, le=1000)]
+ByConnector = Annotated[dict[int, Current], BeforeValidator(_by_connector)]
+"""A current for some connectors of a charger, by their numbers."""
 Seconds = Annotated[int, Field(ge=1, le=86400)]
 Days = Annotated[int, Field(ge=0, le=36500)]
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]

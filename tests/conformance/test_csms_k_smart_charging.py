@@ -32,13 +32,18 @@ def refusing(*purposes: str) -> Any:
 
 
 def is_absolute_from_now_on(profile: Payload, amps: float) -> None:
-    """One period from the start, at a time that it names (K01.FR.40)."""
+    """So much from the start on, at a time that it names (K01.FR.40)."""
     (schedule,) = profile["chargingSchedule"]
     assert profile["chargingProfileKind"] == "Absolute"
     assert schedule["startSchedule"] <= now()
     assert schedule["chargingRateUnit"] == "A"
-    (period,) = schedule["chargingSchedulePeriod"]
-    assert (period["startPeriod"], period["limit"]) == (0, amps)
+    first = schedule["chargingSchedulePeriod"][0]
+    assert (first["startPeriod"], first["limit"]) == (0, amps)
+
+
+def lasts(profile: Payload) -> bool:
+    """Whether it holds for good, or is over by itself."""
+    return "duration" not in profile["chargingSchedule"][0]
 
 
 def a_profile(purpose: str, **given: Any) -> Payload:
@@ -61,10 +66,21 @@ def a_profile(purpose: str, **given: Any) -> Payload:
 @case("TC_K_10_CSMS")
 async def test_the_owner_s_ceiling_is_the_default_of_every_transaction(charger: Charger, home: Home) -> None:
     await home.does("limit", amps=13)
-    (asked,) = profiles(charger)
-    assert (asked["evseId"], asked["chargingProfile"]["chargingProfilePurpose"]) == (0, "TxDefaultProfile")
-    is_absolute_from_now_on(asked["chargingProfile"], 13)
+    asked = profiles(charger)
+    assert {(one["evseId"], one["chargingProfile"]["chargingProfilePurpose"]) for one in asked} == {
+        (0, "TxDefaultProfile")
+    }
+    is_absolute_from_now_on(asked[-1]["chargingProfile"], 13)
     await home.sees("current_limit", "13")
+
+
+@case("TC_K_10_CSMS")
+async def test_below_the_ceiling_lies_what_the_charger_falls_back_to(charger: Charger, home: Home) -> None:
+    await home.does("limit", amps=13)
+    below, above = (asked["chargingProfile"] for asked in profiles(charger)[-2:])
+    assert (below["stackLevel"], lasts(below), lasts(above)) == (above["stackLevel"] - 1, True, False)
+    assert below["id"] != above["id"]
+    is_absolute_from_now_on(below, 6)
 
 
 @case("TC_K_01_CSMS", "TC_K_02_CSMS")
@@ -105,9 +121,9 @@ async def test_where_no_default_is_taken_the_whole_charger_is_limited(charger: C
 async def test_a_new_ceiling_replaces_the_last_under_its_id(charger: Charger, home: Home) -> None:
     for amps in (8, 6):
         await home.does("limit", amps=amps)
-    first, second = (asked["chargingProfile"] for asked in profiles(charger))
-    assert (first["id"], first["stackLevel"]) == (second["id"], second["stackLevel"])
-    is_absolute_from_now_on(second, 6)
+    first, *_, last = (asked["chargingProfile"] for asked in profiles(charger))
+    assert (first["id"], first["stackLevel"]) == (last["id"], last["stackLevel"])
+    is_absolute_from_now_on(last, 6)
 
 
 @case("TC_K_15_CSMS")

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -21,40 +21,111 @@ from ocpp.v201 import ChargePoint as ChargePoint201, call as call201, call_resul
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from tests.independent_profiles import DEFAULT, TX, Profile, Profiles
+
+PATIENCE = 20.0
+"""Seconds after which what should come has not."""
+
+TICK = 0.05
+"""Seconds between two looks at a charger's clock."""
+
+OFFERED = "Current.Offered"
+
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+LOOK_AHEAD = 600
+"""Seconds of its schedule that a charger tells at most."""
+
+MOST = 32.0
+"""What a charger can give, in A per phase."""
+
+
 @dataclass
 class Meter:
-    """What flows: three phases at 230 V, a register in Wh."""
+    """What flows: three phases at 230 V, a register in Wh. Its profiles are followed by its own clock.
+
+    `factory` is what it offers where no profile limits it, `ahead` by how much its clock is. `offers` is what was
+    offered after each profile that came.
+    """
 
     register: float = 250_000.0
-    default: float = 16.0
-    own: float | None = None
+    factory: float = 16.0
     flowing: bool = False
+    began: datetime | None = None
+    ahead: timedelta = timedelta(0)
+    profiles: Profiles = field(default_factory=Profiles)
+    offers: list[float] = field(default_factory=list)
     configuration: dict[str, str] = field(
         default_factory=lambda: {
             "MeterValueSampleInterval": "60",
             "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage",
             "WebSocketPingInterval": "60",
             "ChargeProfileMaxStackLevel": "8",
-            "ChargingScheduleAllowedChargingRateUnit": "Current",
+            "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
+            "ChargingScheduleMaxPeriods": "24",
         }
     )
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def clock(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    @property
+    def own(self) -> float | None:
+        """What the transaction's own profile allows."""
+        return self.profiles.of(TX, self.clock, self.began)
+
+    @property
+    def default(self) -> float:
+        """What is offered to a transaction without a profile of its own."""
+        at = self.clock
+        limit = self.profiles.of(DEFAULT, at, self.began or at)
+        return self.factory if limit is None else min(limit, MOST)
 
     @property
     def offered(self) -> float:
-        """A transaction's own profile overrules the default one (1.6 §3.13.1, K01)."""
-        return self.default if self.own is None else self.own
+        at = self.clock
+        limit = self.profiles.allow(at, self.began or at)
+        return self.factory if limit is None else min(limit, MOST)
 
-    def limit(self, profile: dict[str, Any], limit: float) -> None:
-        """Install a profile, by its purpose."""
-        if profile["charging_profile_purpose"] == "TxProfile":
-            self.own = limit
-        else:
-            self.default = limit
+    def take(self, connector: int, profile: Profile, running: object) -> bool:
+        """Install a profile; whether it was taken."""
+        taken = self.profiles.put(connector, profile, running)
+        self.note()
+        return taken
+
+    def note(self) -> None:
+        """Something may be otherwise now."""
+        self.offers.append(self.offered)
+        self._news.set()
+
+    async def gives(self, amps: float) -> None:
+        """Wait until so much is offered: a profile came, or its clock went on to a step of one."""
+        async with asyncio.timeout(PATIENCE):
+            while self.offered != amps:
+                self._news.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), TICK)
+
+    def begin(self) -> None:
+        self.flowing, self.began = True, self.clock
+
+    def end(self) -> None:
+        self.flowing, self.began = False, None
+        self.profiles.end()
+
+    def schedule(self, seconds: int, unit: str) -> dict[str, Any]:
+        """What it will offer: a ChargingSchedule's common parts."""
+        at, seconds = self.clock, min(seconds, LOOK_AHEAD)
+        factor = 1 if unit == "A" else 3 * 230
+        steps = self.profiles.steps(at, self.began or at, seconds)
+        told = [(second, self.factory if amps is None else min(amps, MOST)) for second, amps in steps]
+        periods = [{"startPeriod": second, "limit": round(amps * factor, 1)} for second, amps in told]
+        return {"duration": seconds, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
 
     @property
     def current(self) -> float:
@@ -64,8 +135,8 @@ class Meter:
     def power(self) -> float:
         return self.current * 3 * 230
 
-    def readings(self) -> list[tuple[str, str | None, str, float]]:
-        """Measurand, phase, unit, value."""
+    def readings(self, asked: str) -> list[tuple[str, str | None, str, float]]:
+        """Measurand, phase, unit, value; the offered current where it is asked for."""
         rows: list[tuple[str, str | None, str, float]] = [
             ("Energy.Active.Import.Register", None, "Wh", self.register),
             ("Power.Active.Import", None, "W", self.power),
@@ -73,6 +144,8 @@ class Meter:
         for line in ("L1", "L2", "L3"):
             rows.append(("Current.Import", line, "A", self.current))
             rows.append(("Voltage", f"{line}-N", "V", 230.0))
+        if OFFERED in asked.split(","):
+            rows.append((OFFERED, None, "A", self.offered if self.flowing else 0.0))
         return rows
 
 
@@ -121,12 +194,12 @@ class Charger16(ChargePoint16):
         )
         self._hear(answer.id_tag_info)
         self.transaction = answer.transaction_id
-        self.meter.flowing = True
+        self.meter.begin()
         await self.tell_status("Charging")
         return int(answer.transaction_id)
 
     async def end(self, reason: str = "Local") -> None:
-        self.meter.flowing, self.meter.own = False, None
+        self.meter.end()
         request = call16.StopTransaction(
             meter_stop=round(self.meter.register), timestamp=now(), transaction_id=self.transaction, reason=reason
         )
@@ -143,7 +216,7 @@ class Charger16(ChargePoint16):
                 "context": "Sample.Periodic",
                 **({"phase": phase} if phase else {}),
             }
-            for measurand, phase, unit, value in self.meter.readings()
+            for measurand, phase, unit, value in self.meter.readings(self.meter.configuration["MeterValuesSampledData"])
         ]
         await self.call(
             call16.MeterValues(
@@ -162,8 +235,7 @@ class Charger16(ChargePoint16):
     async def _after_start(self, id_tag: str, charging_profile: dict[str, Any] | None = None, **_: Any) -> None:
         if self.transaction is None:
             if charging_profile is not None:
-                period = charging_profile["charging_schedule"]["charging_schedule_period"][0]
-                self.meter.limit(charging_profile, period["limit"])
+                self.meter.profiles.begin_with(charging_profile)
             await self.begin(id_tag)
 
     @on("RemoteStopTransaction")
@@ -177,13 +249,23 @@ class Charger16(ChargePoint16):
             await self.end("Remote")
 
     @on("SetChargingProfile")
-    async def _on_profile(self, cs_charging_profiles: dict[str, Any], **_: Any) -> Any:
+    async def _on_profile(self, connector_id: int, cs_charging_profiles: Profile) -> Any:
         self.seen.append("profile")
-        schedule = cs_charging_profiles["charging_schedule"]
-        if cs_charging_profiles.get("transaction_id") not in (None, self.transaction):
-            return result16.SetChargingProfile("Rejected")
-        self.meter.limit(cs_charging_profiles, schedule["charging_schedule_period"][0]["limit"])
-        return result16.SetChargingProfile("Accepted")
+        taken = self.meter.take(connector_id, cs_charging_profiles, self.transaction)
+        return result16.SetChargingProfile("Accepted" if taken else "Rejected")
+
+    @on("ClearChargingProfile")
+    async def _on_clear_profile(self, id: int | None = None, **criteria: Any) -> Any:  # noqa: A002
+        if "connector_id" in criteria:
+            criteria["connector"] = criteria.pop("connector_id")
+        found = self.meter.profiles.clear(id, **criteria)
+        self.meter.note()
+        return result16.ClearChargingProfile("Accepted" if found else "Unknown")
+
+    @on("GetCompositeSchedule")
+    async def _on_schedule(self, connector_id: int, duration: int, charging_rate_unit: str = "A") -> Any:
+        start, schedule = now(), self.meter.schedule(duration, charging_rate_unit)
+        return result16.GetCompositeSchedule("Accepted", connector_id, start, {"startSchedule": start} | schedule)
 
     @on("GetConfiguration")
     async def _on_get(self, key: list[str] | None = None) -> Any:
@@ -272,7 +354,7 @@ class Charger201(ChargePoint201):
 
     def __init__(self, charger_id: str, connection: Any) -> None:
         super().__init__(charger_id, connection, response_timeout=10)
-        self.meter = Meter()
+        self.meter = Meter(profiles=Profiles(strict=True))
         self.transaction: str | None = None
         self.plugged = False
         self.sequence = 0
@@ -283,8 +365,9 @@ class Charger201(ChargePoint201):
                 "TxUpdatedMeasurands",
             ): "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage",
             ("OCPPCommCtrlr", "WebSocketPingInterval"): "60",
-            ("SmartChargingCtrlr", "RateUnit"): "A",
+            ("SmartChargingCtrlr", "RateUnit"): "A,W",
             ("SmartChargingCtrlr", "ProfileStackLevel"): "8",
+            ("SmartChargingCtrlr", "PeriodsPerSchedule"): "24",
         }
         self.seen: list[str] = []
         self.verdict = ""
@@ -315,6 +398,7 @@ class Charger201(ChargePoint201):
         return await self.call(request)
 
     def samples(self, context: str = "Sample.Periodic") -> list[dict[str, Any]]:
+        asked = self.variables["SampledDataCtrlr", "TxUpdatedMeasurands"]
         values = [
             {
                 "value": value,
@@ -323,7 +407,7 @@ class Charger201(ChargePoint201):
                 "context": context,
                 **({"phase": phase} if phase else {}),
             }
-            for measurand, phase, unit, value in self.meter.readings()
+            for measurand, phase, unit, value in self.meter.readings(asked)
         ]
         return [{"timestamp": now(), "sampledValue": values}]
 
@@ -339,7 +423,7 @@ class Charger201(ChargePoint201):
     async def begin(self, tag: str = "04A1B2C3", remote_start_id: int | None = None) -> str:
         self.transaction = str(uuid4())
         self.sequence = 0
-        self.meter.flowing = True
+        self.meter.begin()
         info: dict[str, Any] = {"chargingState": "Charging"}
         if remote_start_id is not None:
             info["remoteStartId"] = remote_start_id
@@ -355,7 +439,7 @@ class Charger201(ChargePoint201):
         return self.transaction
 
     async def end(self, reason: str = "Local") -> None:
-        self.meter.flowing, self.meter.own = False, None
+        self.meter.end()
         await self.event(
             "Ended",
             "RemoteStop" if reason == "Remote" else "StopAuthorized",
@@ -386,8 +470,7 @@ class Charger201(ChargePoint201):
     ) -> None:
         if self.transaction is None:
             if charging_profile is not None:
-                period = charging_profile["charging_schedule"][0]["charging_schedule_period"][0]
-                self.meter.limit(charging_profile, period["limit"])
+                self.meter.profiles.begin_with(charging_profile)
             await self.begin(id_token["id_token"], remote_start_id)
 
     @on("RequestStopTransaction")
@@ -401,13 +484,26 @@ class Charger201(ChargePoint201):
             await self.end("Remote")
 
     @on("SetChargingProfile")
-    async def _on_profile(self, charging_profile: dict[str, Any], **_: Any) -> Any:
+    async def _on_profile(self, evse_id: int, charging_profile: Profile) -> Any:
         self.seen.append("profile")
-        period = charging_profile["charging_schedule"][0]["charging_schedule_period"][0]
-        if charging_profile.get("transaction_id") not in (None, self.transaction):
-            return self.answers.SetChargingProfile("Rejected")
-        self.meter.limit(charging_profile, period["limit"])
-        return self.answers.SetChargingProfile("Accepted")
+        taken = self.meter.take(evse_id, charging_profile, self.transaction)
+        return self.answers.SetChargingProfile("Accepted" if taken else "Rejected")
+
+    @on("ClearChargingProfile")
+    async def _on_clear_profile(
+        self, charging_profile_id: int | None = None, charging_profile_criteria: Profile | None = None
+    ) -> Any:
+        criteria = dict(charging_profile_criteria or {})
+        if "evse_id" in criteria:
+            criteria["connector"] = criteria.pop("evse_id")
+        found = self.meter.profiles.clear(charging_profile_id, **criteria)
+        self.meter.note()
+        return self.answers.ClearChargingProfile("Accepted" if found else "Unknown")
+
+    @on("GetCompositeSchedule")
+    async def _on_schedule(self, duration: int, evse_id: int, charging_rate_unit: str = "A") -> Any:
+        schedule = {"evseId": evse_id, "scheduleStart": now()} | self.meter.schedule(duration, charging_rate_unit)
+        return self.answers.GetCompositeSchedule("Accepted", schedule=schedule)
 
     @on("GetVariables")
     async def _on_get(self, get_variable_data: list[dict[str, Any]]) -> Any:

@@ -166,6 +166,14 @@ CHARGER: list[Entity] = [
     _event("session_event", "Session", "session", ["started", "ended"], "mdi:car-electric"),
     _event("authorization_event", "Authorization", "authorization", ["authorization"], "mdi:card-account-details"),
     _event("fault_event", "Fault", "fault", ["fault"], "mdi:alert"),
+    Entity(
+        "ignores_limits",
+        "binary_sensor",
+        "Ignores limits",
+        topic="ignores_limits",
+        device_class="problem",
+        category=DIAGNOSTIC,
+    ),
     _sensor("firmware", "Firmware", category=DIAGNOSTIC, icon="mdi:chip"),
     _sensor("last_heartbeat", "Last heartbeat", device_class="timestamp", category=DIAGNOSTIC, always=True),
     _sensor(
@@ -209,7 +217,7 @@ CONTROL: list[Entity] = [
 ]
 """Who controls a charger: that is decided, and can be, while the charger is away."""
 
-OF_CHARGERS = ("charger_connected", "charger_disconnected", "charger_forgotten")
+OF_CHARGERS = ("charger_connected", "charger_disconnected", "charger_forgotten", "limits_ignored", "limits_obeyed")
 OF_THE_STORE = ("store_failed", "store_healed", "store_replaced")
 OF_THE_BOOKS = ("monthly_report", "monthly_report_corrected")
 """Kinds of events of the proxy itself."""
@@ -366,7 +374,7 @@ def of_charger(station: Station, providers: Iterable[str] = ()) -> Iterator[Enti
         command="current_limit/set",
         device_class="current",
         unit="A",
-        options={"min": 0, "max": max(1, station.plan.max_current), "step": 1, "mode": "slider"},
+        options={"min": 0, "max": max(1, station.plan.max_current), "step": 0.1, "mode": "slider"},
     )
     if station.memory.nameplate.firmware:
         # No latest version is known but the installed one; an update shows while it is being installed.

@@ -23,7 +23,7 @@ from ocpp_mqtt_proxy.core.events import (
     ProviderChanged,
     StatusChanged,
 )
-from ocpp_mqtt_proxy.core.model import Place, Status
+from ocpp_mqtt_proxy.core.model import Amps, Place, Status
 from ocpp_mqtt_proxy.core.station import Plan
 from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 from ocpp_mqtt_proxy.hub import Hub
@@ -218,7 +218,13 @@ def test_the_current_limit_begins_at_nothing() -> None:
     hub = a_hub()
     charging(hub)
     limit = announced(discovery(hub)[1])["components"]["current_limit"]
-    assert (limit["min"], limit["max"]) == (0, 32)
+    assert (limit["min"], limit["max"], limit["step"]) == (0, 32, 0.1)
+
+
+def test_the_current_limit_ends_at_what_each_charger_bears() -> None:
+    hub = a_hub(Plan(max_current=Amps(16)))
+    charging(hub)
+    assert announced(discovery(hub)[1])["components"]["current_limit"]["max"] == 16
 
 
 # Who controls

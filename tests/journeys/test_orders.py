@@ -86,6 +86,17 @@ async def test_a_limit_is_shown_once_the_charger_has_taken_it(garage: Garage) ->
     assert garage.charger.meter.offered == 10
 
 
+@pytest.mark.parametrize(("set_to", "becomes"), [("10.3", 10.3), ("10.37", 10.3), ("6", 6), ("6.04", 6)])
+async def test_a_limit_goes_to_the_charger_as_it_is_rounded_down_to_a_tenth(
+    garage: Garage, set_to: str, becomes: float
+) -> None:
+    await garage.charger.begin()
+    await garage.watcher.set("charger/CP1/current_limit", set_to)
+    await garage.watcher.value("charger/CP1/current_limit", f"{becomes:g}")
+    await garage.shows("effective_limit", f"{becomes:g}")
+    assert float(garage.charger.meter.offered) == becomes
+
+
 async def test_less_than_a_car_takes_is_nothing(garage: Garage) -> None:
     await garage.watcher.set("charger/CP1/current_limit", "5.9")
     await garage.watcher.value("charger/CP1/current_limit", "0")
@@ -137,7 +148,7 @@ async def test_a_pause_outlasts_a_reboot_of_the_charger(garage: Garage) -> None:
     await garage.charger.begin()
     await garage.ask("limit", amps=20)
     await garage.ask("pause")
-    garage.charger.meter.default, garage.charger.meter.own = 16, None  # a power cut
+    garage.charger.meter.forget()
     await garage.charger.boot()
     async with asyncio.timeout(PATIENCE):
         while (garage.charger.meter.own, garage.charger.meter.default) != (0, 20):  # noqa: ASYNC110 (no event tells)

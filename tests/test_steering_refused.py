@@ -1,0 +1,116 @@
+"""Chargers that refuse a limit: what others allow is enforced, what they bear is only said not to be kept to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from ocpp_mqtt_proxy.arbitration import Arbitration, wishes
+from ocpp_mqtt_proxy.arbitration.limits import rebind
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.sharing import PresenceRule, Rules
+from ocpp_mqtt_proxy.core.station import Plan, Station
+from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
+
+REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
+
+
+@dataclass
+class Garage:
+    """A charger of which it is configured that it bears 16 A, charging a car."""
+
+    arbitration: Arbitration
+    station: Station
+    link: FakeLink
+
+    def limits(self) -> list[float]:
+        return [order.limit for order in self.link.asked if isinstance(order, SetLimit)]
+
+    def stops(self) -> list[StopCharging]:
+        return [order for order in self.link.asked if isinstance(order, StopCharging)]
+
+    async def goes_on(self, seconds: int) -> None:
+        """Time goes by, and it is looked at what the charger has to be put."""
+        clock = self.arbitration.hub.clock
+        assert isinstance(clock, FakeClock)
+        clock.pass_(seconds=seconds)
+        await rebind(self.arbitration, self.station)
+
+
+def a_garage(reason: Reason) -> Garage:
+    """Its charger refuses every limit for that reason."""
+
+    def stubborn(order: Order) -> Outcome:
+        return refused(reason) if isinstance(order, SetLimit) else done()
+
+    hub, link = a_hub(Plan(max_current=Amps(16), enforced=True)), FakeLink(answer=stubborn)
+    station = a_charger(hub, link)
+    session = Session("s", "CP1", 1, "7", hub.clock.now(), "CARD")
+    station.book.add(session)
+    station.connectors[1].open(session)
+    terms = providers("x", presence=PresenceRule.ANY)
+    return Garage(an_arbitration(hub, Rules(providers=terms)), station, link)
+
+
+@pytest.fixture(params=REFUSALS)
+def garage(request: pytest.FixtureRequest) -> Garage:
+    return a_garage(request.param)
+
+
+async def test_one_that_takes_nothing_goes_on_charging_though_it_is_not_told_what_it_bears(garage: Garage) -> None:
+    for _ in range(10):
+        await garage.goes_on(60)
+    assert set(garage.limits()) <= {16, 6}
+    assert garage.stops() == []
+
+
+async def test_that_is_said_once(garage: Garage, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(10):
+        await garage.goes_on(60)
+    assert [record.message for record in caplog.records] == [
+        "CP1: takes no limit: only its own settings can keep it to 16 A"
+    ]
+
+
+async def test_it_is_asked_ever_less_often(garage: Garage) -> None:
+    asked = []
+    for _ in range(30):
+        before = len(garage.link.asked)
+        await garage.goes_on(60)
+        asked.append(len(garage.link.asked) > before)
+    assert sum(asked[15:]) < sum(asked[:15])
+
+
+async def test_one_that_passes_over_what_others_allow_is_stopped(garage: Garage) -> None:
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    assert 0 in garage.limits()
+    assert {order.transaction_id for order in garage.stops()} == {"7"}
+
+
+async def test_so_it_is_where_others_came_later(garage: Garage) -> None:
+    await garage.goes_on(1)
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    assert {order.transaction_id for order in garage.stops()} == {"7"}
+
+
+@pytest.mark.parametrize("amps", [16, 20])
+async def test_others_that_allow_as_much_as_it_bears_stop_nothing(garage: Garage, amps: float) -> None:
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(amps))
+    assert (0 in garage.limits(), garage.stops()) == (False, [])
+
+
+async def test_a_default_that_is_refused_stops_no_session_that_keeps_to_its_own() -> None:
+    garage = a_garage(Reason.CHARGER_REJECTED)
+
+    def answer(order: Order) -> Outcome:
+        default = isinstance(order, SetLimit) and order.transaction_id is None
+        return refused(Reason.CHARGER_REJECTED) if default else done()
+
+    garage.link.answer = answer
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    assert garage.station.connectors[1].effective_limit == Amps(10)
+    assert garage.stops() == []

@@ -85,6 +85,17 @@ def layered(layers: Iterable[Held | None], bottom: Amps, now: datetime, until: d
     return _compact([*found, (at, bottom)])
 
 
+def either(one: Held, other: Held) -> Held:
+    """What there may be where nobody knows which of two is held: the larger at each time, as long as either lasts."""
+    both = (one, other)
+    ends = [held.until for held in both if held.until is not None]
+    until = max(ends) if len(ends) == len(both) else None
+    every = {*(at for held in both for at, _ in held.steps), *ends}
+    times = sorted(at for at in every if until is None or at < until)
+    steps = _compact((at, max(value(held.steps, at) for held in both if held.lasts(at))) for at in times)
+    return Held(steps, until)
+
+
 def _compact(steps: Iterable[tuple[datetime, Amps]]) -> Steps:
     """Without steps that change nothing."""
     found: list[tuple[datetime, Amps]] = []

@@ -50,9 +50,10 @@ async def test_the_switch_stops_and_starts_and_the_number_limits(house: Running,
         await charger.tell_status(PLUGGED[version])
         await charger.begin()
         await home.until(switch, "on")
-        await home.call("number.set_value", number, value=10)
-        await home.until(number, lambda state: float(state) == 10)
-        assert charger.meter.offered == 10
+        for wanted, becomes in ((10.3, 10.3), (5.9, 0), (10, 10)):
+            await home.call("number.set_value", number, value=wanted)
+            await home.until(number, lambda state, amps=becomes: float(state) == amps)
+            assert charger.meter.offered == becomes
         await home.call("switch.turn_off", switch)
         await home.until(switch, "off")
         assert charger.transaction is None

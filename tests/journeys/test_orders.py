@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.independent import CHARGERS, PLUGGED, independent_charger
-from tests.running import PATIENCE, Running, Watcher
+from tests.running import Running, Watcher
 
 KEY, VARIABLE = "MeterValueSampleInterval", "SampledDataCtrlr.TxUpdatedInterval"
 """One setting, as 1.6 and as 2.x have it."""
@@ -150,9 +149,7 @@ async def test_a_pause_outlasts_a_reboot_of_the_charger(garage: Garage) -> None:
     await garage.ask("pause")
     garage.charger.meter.forget()
     await garage.charger.boot()
-    async with asyncio.timeout(PATIENCE):
-        while (garage.charger.meter.own, garage.charger.meter.default) != (0, 20):  # noqa: ASYNC110 (no event tells)
-            await asyncio.sleep(0.01)
+    await garage.charger.meter.gives(0)
     assert (await garage.ask("resume"))["status"] == "ok"
     assert garage.charger.meter.offered == 20
 

@@ -5,7 +5,6 @@ The package judges every frame of ours by its schemas, on both sides.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -31,7 +30,7 @@ from tests.journeys.billing import (
     stop,
     unlimit,
 )
-from tests.running import PATIENCE, running
+from tests.running import running
 
 pytestmark = pytest.mark.parametrize(("of_charger", "of_service"), list(product(CHARGERS, VERSIONS)))
 
@@ -100,11 +99,8 @@ async def test_the_current_follows_the_service_s_profile(
     async with billed(tmp_path, of_charger, of_service) as (csms, charger, _):
         await charger.begin()
         await begun(csms)
-        free = charger.meter.current
         assert await limit(csms, 10) == "Accepted"
         assert charger.meter.current == await composite(csms) == 10
         assert await unlimit(csms) == "Accepted"
-        async with asyncio.timeout(PATIENCE):
-            while charger.meter.current < free:  # noqa: ASYNC110 (no event tells)
-                await asyncio.sleep(0.01)
+        await charger.meter.gives(32)
         assert await unlimit(csms) == "Unknown"

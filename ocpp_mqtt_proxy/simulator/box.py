@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ocpp_mqtt_proxy import __version__
+from ocpp_mqtt_proxy.core.limits.composite import Spot
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
 from ocpp_mqtt_proxy.core.model import (
     CURRENT,
     CURRENT_OFFERED,
@@ -19,7 +21,6 @@ from ocpp_mqtt_proxy.core.model import (
     POWER,
     SOC,
     VOLTAGE,
-    Amps,
     ChargingState,
     IdToken,
     Nameplate,
@@ -28,15 +29,28 @@ from ocpp_mqtt_proxy.core.model import (
     Sample,
     Status,
     StopReason,
+    Target,
     WattHours,
 )
 from ocpp_mqtt_proxy.core.reports import BootReported, Phase, Report, StatusReported, TransactionReported
-from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
+from ocpp_mqtt_proxy.core.settings import (
+    MEASURANDS,
+    METER_INTERVAL,
+    MOST_PERIODS,
+    PING_INTERVAL,
+    RATE_UNIT,
+    STACK_LEVEL,
+)
 from ocpp_mqtt_proxy.simulator.car import LEAST_CURRENT, VOLTAGE as VOLTS, Car
+from ocpp_mqtt_proxy.simulator.profiles import MOST_PROFILES, Holding, of_transaction
 
 PLACE = Place(1, 1)
+PHASES = 3
 PLUG_TIMEOUT = timedelta(seconds=60)
 """How long a card that was accepted waits for the cable (ConnectionTimeOut)."""
+
+BEFORE = datetime.min.replace(tzinfo=UTC)
+"""The time before any is told."""
 
 HEARTBEAT_INTERVAL = "OCPPCommCtrlr.HeartbeatInterval"
 NO_FAULT = "NoError"
@@ -55,45 +69,52 @@ def _settings() -> dict[str, str]:
         METER_INTERVAL: "60",
         MEASURANDS: f"{ENERGY},{POWER},{CURRENT},{VOLTAGE},{CURRENT_OFFERED},{SOC}",
         PING_INTERVAL: "30",
-        RATE_UNIT: "Current",
+        RATE_UNIT: "Current,Power",
         STACK_LEVEL: "5",
+        MOST_PERIODS: "24",
+        MOST_PROFILES: "20",
         HEARTBEAT_INTERVAL: "300",
         "NumberOfConnectors": "1",
     }
 
 
+def is_here(at: Target) -> bool:
+    """Whether it is the connector that is meant, or the charger as a whole."""
+    return at.place.evse in (0, PLACE.evse)
+
+
 @dataclass(slots=True)
 class Transaction:
-    """A transaction as the box knows it; a 1.6 CSMS gives it another id, which the connection maps.
-
-    `limit` (A) holds for it alone and counts before the box's own.
-    """
+    """A transaction as the box knows it; a 1.6 CSMS gives it another id, which the connection maps."""
 
     id: str
     token: IdToken
+    began: datetime
     remote_start_id: int | None = None
-    limit: Amps | None = None
     seq_no: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """A card that was accepted and waits for the cable."""
+    """A card that was accepted and waits for the cable; `profile` is for the transaction that begins by that."""
 
     token: IdToken
     since: datetime
     remote_start_id: int | None = None
-    limit: Amps | None = None
+    profile: ChargingProfile | None = None
 
 
 @dataclass(slots=True)
 class Box:
-    """A charger with one connector. Currents in A, energy in Wh; `reports` are what it wants to tell."""
+    """A charger with one connector. Currents in A, energy in Wh; `reports` are what it wants to tell.
+
+    `now` is the time as it was last told it: its profiles' steps are followed by that.
+    """
 
     serial: str = "SIM-0001"
     max_current: float = 32.0
     register: float = 1_234_000.0
-    limit: Amps | None = None
+    profiles: Holding = field(default_factory=Holding)
     car: Car | None = None
     status: Status = Status.AVAILABLE
     operative: bool = True
@@ -102,6 +123,7 @@ class Box:
     welcome: Welcome | None = None
     settings: dict[str, str] = field(default_factory=_settings)
     reports: list[Report] = field(default_factory=list)
+    now: datetime = BEFORE
     _since_meter: float = 0.0
 
     # What people do
@@ -149,9 +171,15 @@ class Box:
         """The current offered to the car."""
         if self.transaction is None:
             return 0.0
-        limit = self.limit if self.transaction.limit is None else self.transaction.limit
-        current = self.max_current if limit is None else min(limit, self.max_current)
+        current = self.profiles.allowed(self.spot(self.now), self.now, self.max_current)
         return current if current >= LEAST_CURRENT else 0.0
+
+    def spot(self, now: datetime) -> Spot:
+        """Where its profiles count: a transaction's own while one runs; else as if one began now."""
+        running = self.transaction
+        if running is None:
+            return Spot(PLACE.evse, began=now, phases=PHASES)
+        return Spot(PLACE.evse, running.id, running.began, PHASES)
 
     @property
     def power(self) -> float:
@@ -179,9 +207,11 @@ class Box:
         welcome = self.welcome
         if welcome is None or self.car is None or not self.ready:
             return
-        self.welcome = None
+        self.welcome, self.now = None, now
         self._since_meter = float(self.settings[METER_INTERVAL])
-        self.transaction = Transaction(str(uuid.uuid4()), welcome.token, welcome.remote_start_id, welcome.limit)
+        self.transaction = Transaction(str(uuid.uuid4()), welcome.token, now, welcome.remote_start_id)
+        if welcome.profile is not None:
+            self.profiles.put(of_transaction(welcome.profile, self.transaction.id), now)
         self.tell_transaction(
             now,
             "authorized" if welcome.remote_start_id is None else "remote_start",
@@ -193,7 +223,8 @@ class Box:
         self.settle(now)
 
     def stop(self, reason: StopReason, now: datetime) -> None:
-        """End the transaction."""
+        """End the transaction, and with it the profiles that are for it alone."""
+        assert self.transaction is not None
         self.tell_transaction(
             now,
             _TRIGGERS.get(reason, "stop_authorized"),
@@ -202,11 +233,13 @@ class Box:
             meter_stop=WattHours(round(self.register)),
             stop_reason=reason,
         )
+        self.profiles.end(self.transaction.id)
         self.transaction = None
         self.settle(now)
 
     def settle(self, now: datetime) -> None:
-        """Work the status out; tell it where it changed."""
+        """Work the status out by now; tell it where it changed."""
+        self.now = now
         after = self._status()
         if after is self.status:
             return

@@ -12,7 +12,6 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.model import IdToken, StopReason, Verdict, Version
@@ -55,7 +54,7 @@ async def simulate(given: argparse.Namespace) -> None:
     box = Box(serial=f"SIM-{given.id}"[:25], register=1_000_000.0 + zlib.crc32(given.id.encode()) % 4_000_000)
     station = Station(box, DIALECTS[Version(given.ocpp_version)], given.url, given.id, given.password, pace)
     if given.plugged:
-        box.plug(Car(), _now())
+        box.plug(Car(), station.clock())
     with _signals() as told:
         await _first_of(station.run(), _drive(station, given, pace), told.wait())
 
@@ -182,10 +181,10 @@ class Console:
         car = Car(float(capacity), float(soc), float(current), int(phases))
         if not (0 <= car.soc <= 100 and car.capacity > 0 and car.max_current > 0 and car.phases in (1, 2, 3)):
             raise BadCommand("a car has 0 to 100 %, and 1 to 3 phases")
-        box.plug(car, _now())
+        box.plug(car, self.station.clock())
 
     async def _unplug(self) -> None:
-        self.station.box.unplug(_now())
+        self.station.box.unplug(self.station.clock())
 
     async def _tap(self, tag: str = "04A1B2C3") -> None:
         token = IdToken(tag)
@@ -193,20 +192,21 @@ class Console:
         verdict = answer.authorization.verdict if isinstance(answer, AuthorizationAnswer) else Verdict.UNKNOWN
         self.say(f"{tag}: {verdict}")
         if verdict is Verdict.ACCEPTED:
-            self.station.box.authorize(Welcome(token, _now()), _now())
+            now = self.station.clock()
+            self.station.box.authorize(Welcome(token, now), now)
 
     async def _stop(self) -> None:
         if self.station.box.transaction is None:
             raise BadCommand("nothing runs")
-        self.station.box.stop(StopReason.LOCAL, _now())
+        self.station.box.stop(StopReason.LOCAL, self.station.clock())
 
     async def _fault(self, code: str = "GroundFailure") -> None:
         if code not in FAULTS:
             raise BadCommand(f"{code} is no fault; allowed: {', '.join(FAULTS)}")
-        self.station.box.break_down(code, _now())
+        self.station.box.break_down(code, self.station.clock())
 
     async def _clear(self) -> None:
-        self.station.box.mend(_now())
+        self.station.box.mend(self.station.clock())
 
     async def _offline(self, seconds: str = "30") -> None:
         await self.station.go_offline(float(seconds))
@@ -227,7 +227,3 @@ def _fitting(command: Callable[..., object], arguments: list[str]) -> list[str]:
 
 def _print(text: str) -> None:
     print(text, flush=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -8,9 +8,8 @@ from typing import Any
 
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, done, refused
-from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
-from ocpp_mqtt_proxy.core.limits.profile import VOLTS, Kind
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Status, StopReason, Target, Variable
+from ocpp_mqtt_proxy.core.limits.rules import Fault
+from ocpp_mqtt_proxy.core.model import IdToken, Status, StopReason, Variable
 from ocpp_mqtt_proxy.core.reports import (
     DiagnosticsReported,
     FirmwareReported,
@@ -19,11 +18,13 @@ from ocpp_mqtt_proxy.core.reports import (
     MeterReported,
     Report,
 )
-from ocpp_mqtt_proxy.core.settings import RATE_UNIT, STACK_LEVEL
+from ocpp_mqtt_proxy.core.settings import MOST_PERIODS, RATE_UNIT, STACK_LEVEL
 from ocpp_mqtt_proxy.ocppj import settings
-from ocpp_mqtt_proxy.simulator.box import PLACE, Box, Welcome
+from ocpp_mqtt_proxy.simulator.box import PLACE, Box, Welcome, is_here
+from ocpp_mqtt_proxy.simulator.profiles import MOST_PROFILES
+from ocpp_mqtt_proxy.simulator.smart_charging import clear_profiles, for_a_start, set_profile, tell_schedule
 
-READ_ONLY = frozenset({"NumberOfConnectors", RATE_UNIT, STACK_LEVEL})
+READ_ONLY = frozenset({"NumberOfConnectors", RATE_UNIT, STACK_LEVEL, MOST_PERIODS, MOST_PROFILES})
 
 _AVAILABILITY = {
     Status.AVAILABLE: "Available",
@@ -41,14 +42,11 @@ def obey(box: Box, order: Order, now: datetime) -> Outcome:
     return handler(box, order, now)
 
 
-def _here(at: Target) -> bool:
-    return at.place.evse in (0, PLACE.evse)
-
-
 def _start(box: Box, order: commands.StartCharging, now: datetime) -> Outcome:
-    if not box.ready or not _here(order.at):
+    profile = for_a_start(box, order)
+    if not box.ready or not is_here(order.at) or isinstance(profile, Fault):
         return refused(Reason.CHARGER_REJECTED)
-    box.authorize(Welcome(IdToken(order.id_tag, order.kind), now, order.remote_start_id, order.limit), now)
+    box.authorize(Welcome(IdToken(order.id_tag, order.kind), now, order.remote_start_id, profile), now)
     return done()
 
 
@@ -59,47 +57,8 @@ def _stop(box: Box, order: commands.StopCharging, now: datetime) -> Outcome:
     return done()
 
 
-def _limit(box: Box, order: SetLimit, now: datetime) -> Outcome:
-    """For one transaction, or for all; the first overrules the second (1.6 §3.13.1, 2.x K01)."""
-    if not _here(order.at):
-        return refused(Reason.UNKNOWN_CONNECTOR)
-    if order.transaction_id is None:
-        box.limit = order.limit
-    elif box.transaction is not None and box.transaction.id == order.transaction_id:
-        box.transaction.limit = order.limit
-    else:
-        return refused(Reason.CHARGER_REJECTED, "no such transaction runs")
-    box.settle(now)
-    return done()
-
-
-def _profile(box: Box, order: commands.SetProfile, now: datetime) -> Outcome:
-    """The limit of its first period, for good: the simulator's cars are in no hurry."""
-    if order.beyond or order.profile.kind is Kind.DYNAMIC:
-        return refused(Reason.NOT_SUPPORTED, order.beyond)
-    plan = order.profile.schedule
-    first = plan.periods[0]
-    amps = Amps(first.limit / ((first.phases or 3) * VOLTS) if plan.in_watts else first.limit)
-    return _limit(box, SetLimit(order.at, amps, now, transaction_id=order.transaction_id), now)
-
-
-def _clear_profiles(box: Box, order: commands.ClearProfiles, now: datetime) -> Outcome:
-    return _clear_limit(box, ClearLimit(order.at or Target()), now)
-
-
-def _clear_limit(box: Box, _: ClearLimit, now: datetime) -> Outcome:
-    of_transaction = box.transaction.limit if box.transaction else None
-    if box.limit is None and of_transaction is None:
-        return refused(Reason.INVALID, "no limit is set")
-    box.limit = None
-    if box.transaction is not None:
-        box.transaction.limit = None
-    box.settle(now)
-    return done()
-
-
 def _availability(box: Box, order: commands.ChangeAvailability, now: datetime) -> Outcome:
-    if not _here(order.at):
+    if not is_here(order.at):
         return refused(Reason.UNKNOWN_CONNECTOR)
     box.operative = order.operative
     if box.transaction is not None and not order.operative:
@@ -117,7 +76,7 @@ def _unlock(box: Box, order: commands.Unlock, now: datetime) -> Outcome:
 
 
 def _trigger(box: Box, order: commands.Trigger, now: datetime) -> Outcome:
-    if not _here(order.at):
+    if not is_here(order.at):
         return refused(Reason.CHARGER_REJECTED)
     if order.message is Message.TRANSACTION:
         return _trigger_transaction(box, now)
@@ -184,10 +143,9 @@ def _yes(_: Box, __: Order, ___: datetime) -> Outcome:
 _ORDERS: dict[type, Callable[[Box, Any, datetime], Outcome]] = {
     commands.StartCharging: _start,
     commands.StopCharging: _stop,
-    SetLimit: _limit,
-    commands.SetProfile: _profile,
-    ClearLimit: _clear_limit,
-    commands.ClearProfiles: _clear_profiles,
+    commands.SetProfile: set_profile,
+    commands.ClearProfiles: clear_profiles,
+    commands.TellSchedule: tell_schedule,
     commands.ChangeAvailability: _availability,
     commands.Unlock: _unlock,
     commands.Trigger: _trigger,

@@ -11,6 +11,7 @@ import base64
 import logging
 import random
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionAnswer,
     TransactionReported,
 )
+from ocpp_mqtt_proxy.core.settings import RATE_UNIT
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult
@@ -79,11 +81,14 @@ class Station:
         charger_id: str,
         password: str = "",
         pace: Pace | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.box = box
+        self.clock = clock or _now
         self.charger_id = charger_id
         self.online = asyncio.Event()
         self._dialect = dialect
+        _suit(box, dialect.version)
         self._url = f"{url.rstrip('/')}/{quote(charger_id, safe='')}"
         self._headers = _basic(charger_id, password) if password else {}
         self._pace = pace or Pace()
@@ -172,7 +177,7 @@ class Station:
         while True:
             await asyncio.sleep(self._pace.tick)
             after = clock()
-            self.box.tick(_now(), (after - before) * self._pace.speed)
+            self.box.tick(self.clock(), (after - before) * self._pace.speed)
             before = after
             self.collect()
 
@@ -199,7 +204,7 @@ class Station:
         """Boot where it has started, then tell what there is to tell, with a heartbeat in quiet times."""
         await self._boot()
         self.online.set()
-        self._news.append(self.box.status_report(_now()))
+        self._news.append(self.box.status_report(self.clock()))
         while True:
             await self._tell_all()
             if self._boot_reason is not None:
@@ -267,7 +272,7 @@ class Station:
         verdict = answer.authorization.verdict if answer.authorization else Verdict.ACCEPTED
         running = self.box.transaction
         if verdict is not Verdict.ACCEPTED and running and running.id == report.transaction_id:
-            self.box.stop(StopReason.DEAUTHORIZED, _now())
+            self.box.stop(StopReason.DEAUTHORIZED, self.clock())
             self.collect()
 
     async def ask(self, report: Report) -> Answer | None:
@@ -321,8 +326,12 @@ class Station:
         log.info("%s: told to %s", self.charger_id, order)
         if isinstance(order, Trigger):
             self._said = None  # what is asked for is told once more
-        outcome = self._reset(order) if isinstance(order, Reset) else obey(self.box, self._in_our_words(order), _now())
-        return rpc.encode_result(call.id, self._dialect.response(call.action, order, outcome))
+        return rpc.encode_result(call.id, self._dialect.response(call.action, order, self._do(order)))
+
+    def _do(self, order: Order) -> Outcome:
+        if isinstance(order, Reset):
+            return self._reset(order)
+        return obey(self.box, self._in_our_words(order), self.clock())
 
     def _in_our_words(self, order: Order) -> Order:
         """The CSMS's name of a transaction is not the box's."""
@@ -337,9 +346,15 @@ class Station:
             if not order.hard and not self._allots_ids:
                 self._reset_once_idle = True
                 return done(charger_status="Scheduled")
-            self.box.stop(StopReason.IMMEDIATE_RESET if order.hard else StopReason.SOFT_RESET, _now())
+            self.box.stop(StopReason.IMMEDIATE_RESET if order.hard else StopReason.SOFT_RESET, self.clock())
         self._boot_reason = "remote_reset"
         return done()
+
+
+def _suit(box: Box, version: Version) -> None:
+    """A box as its version wants it: how strict it is about profiles, and what it calls their units."""
+    box.profiles.loose = version is Version.V16
+    box.settings[RATE_UNIT] = "Current,Power" if version is Version.V16 else "A,W"
 
 
 async def _send(socket: ClientConnection, frame: bytes) -> None:

@@ -16,7 +16,9 @@ from ocpp.exceptions import FormationViolationError
 from ocpp_mqtt_proxy.arbitration import groups
 from ocpp_mqtt_proxy.core import house_load
 from tests.brokers import Broker
-from tests.independent import CHARGERS, PLUGGED, Meter, independent_charger
+from tests.independent import CHARGERS, PLUGGED, independent_charger
+from tests.independent_meter import Meter
+from tests.independent_profiles import Profile, Profiles
 from tests.running import Running, Watcher, running
 
 IDS = ("CP1", "CP2", "CP3")
@@ -43,11 +45,12 @@ class Fused(Meter):
     fuse: Fuse
     stubborn = False
 
-    def limit(self, profile: dict[str, Any], limit: float) -> None:
+    def take(self, connector: int, profile: Profile, running: object) -> bool:
         if self.stubborn:
             raise FormationViolationError("it takes no profile")
-        super().limit(profile, limit)
+        taken = super().take(connector, profile, running)
         self.fuse.check()
+        return taken
 
 
 @dataclass
@@ -88,7 +91,7 @@ def fits(amps: float) -> Callable[[str], bool]:
 
 
 def fuse_of(charger: Any, fuse: Fuse) -> None:
-    meter = Fused()
+    meter = Fused(profiles=Profiles(strict=charger.meter.profiles.strict))
     meter.fuse = fuse
     fuse.meters.append(meter)
     charger.meter = meter

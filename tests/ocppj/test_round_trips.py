@@ -161,7 +161,7 @@ def as_a_csms_s(order: commands.Order, version: Version) -> commands.Order:
         case ClearLimit(at=at):
             return commands.ClearProfiles(Criteria(PROFILE_ID + at.connector))
         case commands.StartCharging(at=at, limit=float() as limit):
-            return replace(order, profile=one_profile(version, at, limit, "the one to come"))
+            return replace(order, limit=None, profile=one_profile(version, at, limit, "the one to come"))
     return order
 
 

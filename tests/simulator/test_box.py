@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ocpp_mqtt_proxy.core.model import ENERGY, POWER, Amps, IdToken, Status, StopReason, WattHours
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Purpose, Schedule
+from ocpp_mqtt_proxy.core.limits.rules import Criteria
+from ocpp_mqtt_proxy.core.model import ENERGY, POWER, IdToken, Status, StopReason, WattHours
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL
 from ocpp_mqtt_proxy.simulator.box import NO_FAULT, Box, Welcome
 from ocpp_mqtt_proxy.simulator.car import EFFICIENCY, LEAST_CURRENT, Car
+from ocpp_mqtt_proxy.simulator.profiles import of_transaction
 from tests.fakes import NOON
 
 TAG = IdToken("04A1B2C3")
@@ -139,27 +143,46 @@ def test_a_fault_tells_its_code_and_its_end_that_there_is_none(yard: Yard) -> No
 # Limits
 
 
+def profile(purpose: Purpose, *steps: tuple[float, float], **more: Any) -> ChargingProfile:
+    """One that began at noon: seconds and A of each step."""
+    periods = tuple(Period(at, amps) for at, amps in steps)
+    schedule = Schedule(periods, start=NOON, duration=more.pop("duration", None))
+    connector = 0 if purpose is Purpose.STATION_MAX else 1
+    return ChargingProfile(schedule, purpose, id=list(Purpose).index(purpose), connector=connector, **more)
+
+
 @pytest.mark.parametrize(
-    ("limit", "of_transaction", "offered"),
+    ("limits", "offered"),
     [
-        (None, None, 32),
-        (10, None, 10),
-        (5.9, None, 0),
-        (0, None, 0),
-        (48, None, 32),
-        (10, 20, 20),  # a transaction's own overrules
-        (20, 10, 10),
-        (None, 0, 0),
+        ({}, 32),
+        ({Purpose.DEFAULT: 10}, 10),
+        ({Purpose.DEFAULT: 5.9}, 0),
+        ({Purpose.DEFAULT: 0}, 0),
+        ({Purpose.DEFAULT: 48}, 32),
+        ({Purpose.DEFAULT: 10, Purpose.TRANSACTION: 20}, 20),  # a transaction's own overrules
+        ({Purpose.DEFAULT: 20, Purpose.TRANSACTION: 10}, 10),
+        ({Purpose.TRANSACTION: 0}, 0),
+        ({Purpose.STATION_MAX: 13, Purpose.TRANSACTION: 20}, 13),
     ],
 )
-def test_the_car_is_offered_what_the_limits_leave(
-    yard: Yard, limit: float | None, of_transaction: float | None, offered: float
-) -> None:
+def test_the_car_is_offered_what_the_limits_leave(yard: Yard, limits: dict[Purpose, float], offered: float) -> None:
     yard.charging()
     assert yard.box.transaction is not None
-    yard.box.limit = None if limit is None else Amps(limit)
-    yard.box.transaction.limit = None if of_transaction is None else Amps(of_transaction)
+    for purpose, amps in limits.items():
+        yard.box.profiles.put(of_transaction(profile(purpose, (0, amps)), yard.box.transaction.id), yard.now)
     assert yard.box.offered == offered
+
+
+def test_what_is_offered_follows_the_steps_and_the_end_of_a_profile(yard: Yard) -> None:
+    yard.charging()
+    yard.box.profiles.put(profile(Purpose.DEFAULT, (0, 20), (60, 8), (120, 0), duration=180, level=1), yard.now)
+    yard.box.profiles.put(profile(Purpose.STATION_MAX, (0, 16)), yard.now)
+    offered = []
+    for _ in range(4):
+        offered.append(yard.box.offered)
+        yard.wait(60)
+    assert offered == [16, 8, 0, 16]
+    assert yard.statuses == ["preparing", "charging", "suspended_evse", "charging"]
 
 
 def test_without_a_transaction_nothing_is_offered(yard: Yard) -> None:
@@ -169,7 +192,7 @@ def test_without_a_transaction_nothing_is_offered(yard: Yard) -> None:
 
 def test_a_transaction_s_limit_goes_with_it(yard: Yard) -> None:
     yard.plug()
-    yard.box.authorize(Welcome(TAG, yard.now, 7, Amps(8)), yard.now)
+    yard.box.authorize(Welcome(TAG, yard.now, 7, profile(Purpose.TRANSACTION, (0, 8))), yard.now)
     assert yard.box.offered == 8
     yard.box.stop(StopReason.REMOTE, yard.now)
     yard.tap()
@@ -261,9 +284,16 @@ class Charger(RuleBasedStateMachine):
     def stop(self, reason: StopReason) -> None:
         self.box.stop(reason, self.yard.now)
 
-    @rule(limit=st.none() | st.floats(0, 80))
-    def limit(self, limit: float | None) -> None:
-        self.box.limit = None if limit is None else Amps(limit)
+    @rule(amps=st.lists(st.floats(0, 80), min_size=1, max_size=3), seconds=st.none() | st.integers(1, 7200))
+    def limit(self, amps: list[float], seconds: int | None) -> None:
+        steps = [(1800.0 * number, value) for number, value in enumerate(amps)]
+        begun = replace(profile(Purpose.DEFAULT, *steps, duration=seconds), installed=self.yard.now)
+        self.box.profiles.put(replace(begun, schedule=replace(begun.schedule, start=self.yard.now)), self.yard.now)
+        self.box.settle(self.yard.now)
+
+    @rule()
+    def free(self) -> None:
+        self.box.profiles.clear(Criteria())
         self.box.settle(self.yard.now)
 
     @rule(operative=st.booleans())

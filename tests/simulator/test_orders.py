@@ -9,8 +9,7 @@ import pytest
 
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason
-from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
-from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status, StopReason, Target, TokenKind
+from ocpp_mqtt_proxy.core.model import IdToken, Place, Status, StopReason, Target, TokenKind
 from ocpp_mqtt_proxy.core.reports import InventoryReported, MeterReported, Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.settings import METER_INTERVAL, RATE_UNIT
 from ocpp_mqtt_proxy.ocppj import settings
@@ -49,19 +48,18 @@ def transaction_of(box: Box) -> str:
     return box.transaction.id
 
 
-def start(at: Target = HERE, limit: Amps | None = None) -> commands.StartCharging:
-    return commands.StartCharging(at, "B", 7, limit)
+def start(at: Target = HERE) -> commands.StartCharging:
+    return commands.StartCharging(at, "B", 7)
 
 
 # Start and stop
 
 
 def test_it_starts_for_the_tag_and_says_on_whose_word(box: Box) -> None:
-    assert told(box, start(limit=Amps(9))).ok
+    assert told(box, start()).ok
     event = next(report for report in box.reports if isinstance(report, TransactionReported))
     assert (event.phase, event.trigger, event.remote_start_id) == (Phase.STARTED, "remote_start", 7)
     assert event.token == IdToken("B", TokenKind.CENTRAL)
-    assert box.offered == 9
 
 
 def test_a_start_without_a_car_waits_for_one() -> None:
@@ -97,58 +95,6 @@ def test_it_stops_the_transaction_that_is_named_and_no_other(charging: Box) -> N
 
 def test_there_is_nothing_to_stop_where_nothing_runs(box: Box) -> None:
     assert told(box, commands.StopCharging("x")).reason is Reason.CHARGER_REJECTED
-
-
-# Limits
-
-
-def limit(amps: float, transaction_id: str | None = None, at: Target = HERE) -> SetLimit:
-    return SetLimit(at, Amps(amps), NOON, transaction_id=transaction_id)
-
-
-def test_a_limit_is_obeyed_at_once_and_stays(charging: Box) -> None:
-    assert told(charging, limit(7)).ok
-    assert charging.power == 7 * 3 * 230
-    told(charging, commands.StopCharging(transaction_of(charging)))
-    told(charging, start())
-    assert charging.offered == 7
-
-
-def test_nought_pauses_and_a_limit_from_six_on_goes_on(charging: Box) -> None:
-    told(charging, limit(0))
-    assert charging.status == "suspended_evse"
-    told(charging, limit(6))
-    assert charging.status == "charging"
-
-
-def test_a_limit_for_a_transaction_holds_for_it_alone(charging: Box) -> None:
-    assert told(charging, limit(8, transaction_of(charging))).ok
-    assert charging.offered == 8
-    told(charging, commands.StopCharging(transaction_of(charging)))
-    told(charging, start())
-    assert charging.offered == 32
-
-
-def test_a_limit_for_a_transaction_that_does_not_run_is_refused(charging: Box) -> None:
-    assert told(charging, limit(8, "another")).reason is Reason.CHARGER_REJECTED
-    assert charging.offered == 32
-
-
-def test_a_limit_elsewhere_is_refused(charging: Box) -> None:
-    assert told(charging, limit(8, at=ELSEWHERE)).reason is Reason.UNKNOWN_CONNECTOR
-
-
-def test_a_limit_can_be_cleared_once(charging: Box) -> None:
-    told(charging, limit(0))
-    told(charging, limit(0, transaction_of(charging)))
-    assert told(charging, ClearLimit(HERE)).ok
-    assert charging.offered == 32
-    assert told(charging, ClearLimit(HERE)).reason is Reason.INVALID
-
-
-def test_a_limit_can_be_cleared_while_nothing_runs(box: Box) -> None:
-    told(box, limit(6))
-    assert told(box, ClearLimit(HERE)).ok
 
 
 # Availability and the cable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -41,9 +41,11 @@ async def csms(version: str) -> AsyncIterator[Csms]:
 
 
 @contextlib.asynccontextmanager
-async def charger(csms: Csms, pace: Pace = QUICK, password: str = "") -> AsyncIterator[Station]:
+async def charger(
+    csms: Csms, pace: Pace = QUICK, password: str = "", clock: Callable[[], datetime] | None = None
+) -> AsyncIterator[Station]:
     """A simulated charger, running."""
-    station = Station(Box(), DIALECTS[Version(csms.version)], csms.url, "SIM 1", password, pace)
+    station = Station(Box(), DIALECTS[Version(csms.version)], csms.url, "SIM 1", password, pace, clock)
     running = asyncio.create_task(station.run())
     try:
         yield station
@@ -208,12 +210,16 @@ def stop_call(version: str, transaction: Any) -> Any:
     return call201.RequestStopTransaction(str(transaction))
 
 
-def limit_call(version: str, amps: float, transaction: Any = None) -> Any:
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def limit_call(version: str, amps: float, transaction: Any = None, **more: int) -> Any:
     purpose = "TxDefaultProfile" if transaction is None else "TxProfile"
     schedule = {
         "chargingRateUnit": "A",
         "chargingSchedulePeriod": [{"startPeriod": 0, "limit": amps}],
-        "startSchedule": "2026-01-01T00:00:00Z",
+        "startSchedule": JANUARY.isoformat(),
+        **more,
     }
     common = {"stackLevel": 1, "chargingProfilePurpose": purpose, "chargingProfileKind": "Absolute"}
     if transaction is not None:
@@ -266,6 +272,42 @@ async def test_a_profile_can_be_cleared(csms: Csms, station: Station) -> None:
     assert (await csms.ask(clear)).status == "Accepted"
     assert station.box.offered == 32
     assert (await csms.ask(clear)).status == "Unknown"
+
+
+async def test_a_profile_outlasts_a_reset(csms: Csms, station: Station) -> None:
+    await csms.ask(limit_call(csms.version, 8))
+    await csms.ask(reset_call(csms.version, hard=True))
+    await csms.until(lambda: len(csms.calls("BootNotification")) == 2)
+    plug(station)
+    tap(station)
+    assert station.box.offered == 8
+
+
+def schedule_call(version: str) -> Any:
+    if version == "1.6":
+        return call16.GetCompositeSchedule(1, 3600, charging_rate_unit="W")
+    return call201.GetCompositeSchedule(3600, 1, charging_rate_unit="W")
+
+
+async def test_it_tells_what_it_will_offer(csms: Csms, station: Station) -> None:
+    await begin(csms, station)
+    await csms.ask(limit_call(csms.version, 8))
+    told = await csms.ask(schedule_call(csms.version))
+    schedule = told.charging_schedule if csms.version == "1.6" else told.schedule
+    assert (told.status, schedule["charging_rate_unit"], schedule["duration"]) == ("Accepted", "W", 3600)
+    assert schedule["charging_schedule_period"] == [{"start_period": 0, "limit": 8 * 3 * 230}]
+
+
+async def test_it_follows_a_profile_by_its_own_clock(csms: Csms) -> None:
+    ahead = timedelta(0)
+    async with charger(csms, clock=lambda: now() + ahead) as station:
+        await csms.status("Available")
+        await begin(csms, station)
+        await csms.ask(limit_call(csms.version, 8, duration=int((now() - JANUARY).total_seconds()) + 600))
+        assert station.box.offered == 8
+        ahead = timedelta(minutes=11)
+        station.box.tick(station.clock(), 1)
+        assert station.box.offered == 32
 
 
 def reset_call(version: str, *, hard: bool) -> Any:

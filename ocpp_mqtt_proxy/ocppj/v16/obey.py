@@ -41,7 +41,6 @@ from ocpp_mqtt_proxy.ocppj.dialect import (
     usual_answer_or_scheduled,
 )
 from ocpp_mqtt_proxy.ocppj.fields import Object, as_text, child, children, instant, integer, text, without_nothing
-from ocpp_mqtt_proxy.ocppj.profiles import first_limit
 from ocpp_mqtt_proxy.ocppj.v16.order import TRIGGERS
 from ocpp_mqtt_proxy.ocppj.v16.words import CERTIFICATES, authorization, connector_id, place, transaction_id
 
@@ -60,9 +59,8 @@ def _target(payload: Object) -> Target:
 def _start(payload: Object) -> StartCharging:
     """A profile that goes with it is for the transaction to come (errata 3.41)."""
     at, given = _target(payload), child(payload, "chargingProfile")
-    limit, _ = first_limit(child(given, "chargingSchedule"))
     profile = schedules.read(given, at, Version.V16) if given else None
-    return StartCharging(at, text(payload, "idTag"), 0, limit, profile=profile, beyond=schedules.beyond(given))
+    return StartCharging(at, text(payload, "idTag"), 0, profile=profile, beyond=schedules.beyond(given))
 
 
 def _limits_others_too(payload: Object) -> bool:

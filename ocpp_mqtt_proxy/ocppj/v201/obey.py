@@ -54,7 +54,6 @@ from ocpp_mqtt_proxy.ocppj.fields import (
     text,
     without_nothing,
 )
-from ocpp_mqtt_proxy.ocppj.profiles import first_limit
 from ocpp_mqtt_proxy.ocppj.v201.order import TRIGGERS, WITHOUT_VALUE
 from ocpp_mqtt_proxy.ocppj.v201.variables import asked_name, told, wanted_name
 from ocpp_mqtt_proxy.ocppj.v201.words import CERTIFICATES, authorization, place, token
@@ -71,19 +70,13 @@ def _evse_id(payload: Object) -> Target:
     return Target(number, Place(number, integer(payload, "connectorId")))
 
 
-def _schedule(profile: Object) -> Object:
-    """The first schedule of a profile; the others are for ISO 15118."""
-    return next(children(profile, "chargingSchedule"), {})
-
-
 def _start(payload: Object) -> StartCharging:
     """A profile that goes with it is for the transaction to come (F01.FR.09, F01.FR.11)."""
     at, given = _evse_id(payload), child(payload, "chargingProfile")
     tag, kind = _card(payload)
-    limit, _ = first_limit(_schedule(given))
     profile = schedules.read(given, at, Version.V201) if given else None
     number, beyond = integer(payload, "remoteStartId") or 0, schedules.beyond(given)
-    return StartCharging(at, tag, number, limit, kind=kind, profile=profile, beyond=beyond)
+    return StartCharging(at, tag, number, kind=kind, profile=profile, beyond=beyond)
 
 
 def _card(payload: Object) -> tuple[str, str]:

@@ -19,9 +19,13 @@ from ocpp_mqtt_proxy.adapters.store.sessions import BadCursor, Filter, Page, sel
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.held import Held, value
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session, StartKey, State
 from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.steering import calm
 from tests.adapters import things
 from tests.adapters.things import NOON, a_session, an_ended_session, instants
 
@@ -67,7 +71,7 @@ def test_a_session_that_goes_on_comes_back_as_it_was(shelf: sqlite3.Connection, 
 
 ONLY_WHILE_IT_RUNS = (
     *("remote_start_id", "reservation_id", "charging_state", "charging_state_at", "offered", "limit", "paused"),
-    *("installed", "sequence", "register"),
+    *("held", "sequence", "register"),
 )
 
 
@@ -90,6 +94,52 @@ def test_a_charger_comes_back_as_it_was(shelf: sqlite3.Connection, memory: Charg
     number = EventNumber(memory.id, memory.seq)
     put(shelf, memory, number)
     assert rows.charger(only(shelf, "charger"), only(shelf, "event_number")["seq"]) == memory
+
+
+FORM, SESSION_FORM = ProfileForm(7, in_watts=True), ProfileForm(3, purpose=Purpose.CHARGER)
+AS_FORM, AS_SESSION_FORM = (
+    '{"stack_level": 7, "in_watts": true, "relative": false, "purpose": null}',
+    '{"stack_level": 3, "in_watts": false, "relative": false, "purpose": "charger"}',
+)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+OLDER = [
+    (None, {}),
+    ('{"stack_level": 7, "in_watts": true, "relative": false}', {"form": FORM}),
+    (AS_FORM, {"form": FORM}),
+    (f"[{AS_FORM}, {AS_SESSION_FORM}, [1, 2]]", {"form": FORM, "session_form": SESSION_FORM, "lowered": {1, 2}}),
+    (f"[{AS_FORM}, null, [], 10.5]", {"form": FORM, "installed": Held(((LONG_AGO, Amps(10.5)),))}),
+    (f"[{AS_FORM}, null, [], 0]", {"form": FORM, "installed": Held(((LONG_AGO, Amps(0)),))}),
+    (f"[{AS_FORM}, null, [], null]", {"form": FORM}),
+    (f'{{"form": {AS_FORM}, "flat": true}}', {"form": FORM, "flat": True}),
+]
+"""What programs wrote of a charger's profiles before this one, and what that means."""
+
+
+@pytest.mark.parametrize(("text", "known"), OLDER)
+def test_what_older_programs_wrote_of_a_charger_s_profiles_is_understood(
+    shelf: sqlite3.Connection, text: str | None, known: dict[str, Any]
+) -> None:
+    put(shelf, ChargerMemory("CP1"))
+    shelf.execute("UPDATE charger SET profile_form = ?", (text,))
+    assert rows.charger(only(shelf, "charger")) == ChargerMemory("CP1", **known)
+
+
+@pytest.mark.parametrize(
+    ("amps", "held"), [("10.5", Held(((LONG_AGO, Amps(10.5)),))), ("0", Held(((LONG_AGO, Amps(0)),))), ("null", None)]
+)
+def test_what_older_programs_wrote_of_a_session_s_limit_is_understood(
+    shelf: sqlite3.Connection, amps: str, held: Held | None
+) -> None:
+    put(shelf, a_session())
+    details = f"json_set(json_remove(details, '$.held'), '$.installed', json('{amps}'))"
+    shelf.execute(f"UPDATE session SET details = {details}")  # noqa: S608 (a number of ours)
+    assert rows.session(only(shelf, "session")).held == held
+
+
+def test_what_was_held_since_nobody_knows_when_lasts_and_is_put_again_without_ado() -> None:
+    """What there is of older programs comes through all that is asked of what is held."""
+    held = Held(((LONG_AGO, Amps(10.5)),))
+    assert (held.lasts(NOON), held.halfway(), value(held.steps, NOON), calm(held, NOON)) == (True, None, 10.5, True)
 
 
 @given(last_transaction=st.integers(0, 2**31), last_session=st.integers(0, 2**53))

@@ -91,7 +91,8 @@ _BY_HINT: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 readings = st.builds(Reading, texts, amounts, texts, signed=optional(st.builds(Signed)))
-samples = st.builds(Sample, optional(instants), st.lists(readings, max_size=3).map(tuple))
+several = st.lists(readings, max_size=3).map(tuple)
+samples = st.builds(Sample, optional(instants), several, several)
 reports = any_of(TransactionReported, samples=st.lists(samples, max_size=3).map(tuple))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.model import (
     OWNER,
@@ -103,6 +104,9 @@ parts = every_field(
     currency=texts,
 )
 
+steps = st.lists(st.tuples(instants, amounts.map(Amps)), min_size=1, max_size=3).map(tuple)
+helds = st.builds(Held, steps, optional(instants))
+
 _session_fields: dict[str, st.SearchStrategy[Any]] = {
     "session_id": texts,
     "charger": texts,
@@ -126,7 +130,7 @@ _session_fields: dict[str, st.SearchStrategy[Any]] = {
     "offered": st.booleans(),
     "limit": optional(amounts.map(Amps)),
     "paused": st.booleans(),
-    "installed": optional(amounts.map(Amps)),
+    "held": optional(helds),
     "sequence": sequences,
     "register": optional(registers),
 }
@@ -180,7 +184,14 @@ def memories(draw: st.DrawFn) -> ChargerMemory:
             form=optional(forms),
             session_form=optional(forms),
             lowered=st.sets(st.integers(1, 32), max_size=3),
-            installed=optional(amounts.map(Amps)),
+            installed=optional(helds),
+            safe=optional(amounts.map(Amps)),
+            earlier_limit=optional(amounts.map(Amps)),
+            untimed=st.booleans(),
+            flat=st.booleans(),
+            most_periods=optional(numbers),
+            learned=st.sets(texts, max_size=3),
+            asked=st.dictionaries(texts, helds, max_size=3),
             inventory=st.lists(variables, max_size=3).map(lambda found: {v.name: v for v in found}),
             inventory_of=optional(texts),
             measurands=st.sets(texts, max_size=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -43,6 +44,10 @@ async def test_a_charger_appears_by_itself_and_is_followed(house: Running, home:
     await home.until(name("binary_sensor", version, "connected"), "off")
 
 
+def is_amps(amps: float) -> Callable[[str], bool]:
+    return lambda state: float(state) == amps
+
+
 @pytest.mark.parametrize("version", CHARGERS)
 async def test_the_switch_stops_and_starts_and_the_number_limits(house: Running, home: Home, version: str) -> None:
     switch, number = name("switch", version, "charging"), name("number", version, "current_limit")
@@ -52,7 +57,7 @@ async def test_the_switch_stops_and_starts_and_the_number_limits(house: Running,
         await home.until(switch, "on")
         for wanted, becomes in ((10.3, 10.3), (5.9, 0), (10, 10)):
             await home.call("number.set_value", number, value=wanted)
-            await home.until(number, lambda state, amps=becomes: float(state) == amps)
+            await home.until(number, is_amps(becomes))
             assert charger.meter.offered == becomes
         await home.call("switch.turn_off", switch)
         await home.until(switch, "off")

@@ -1,8 +1,10 @@
 """Groups at work: what each charger may take of the fuse that it shares is one more limit that binds it.
 
 A car that comes finds nothing allowed and gets its share within moments: what an idle charger may give is what it may
-give at any time. Lowered at once, raised after 10 s of calm; a charger that refuses less is told nothing at all, and
-its transactions are stopped where it refuses that too (contract §8).
+give at any time. How a charger is brought to keep to its share, and what becomes of one that does not, is `steering`'s.
+
+A charger counts with what it may draw until what it holds would be over at the latest, and with all that it may be
+asked for. So whoever is lost has what it had, and falls back, while the others can still be told.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.arbitration.limits import least, rebind
@@ -25,56 +26,35 @@ from ocpp_mqtt_proxy.core.events import (
     InventoryRead,
     LimitChanged,
     LimitsChanged,
+    LimitsIgnored,
+    LimitsObeyed,
     ModeChanged,
     SessionEnded,
     SessionStarted,
     SessionUpdated,
     StatusChanged,
 )
-from ocpp_mqtt_proxy.core.groups import Group, Member, share_out, total
-from ocpp_mqtt_proxy.core.house_load import CALM
+from ocpp_mqtt_proxy.core.groups import Group, Member, overbooked, share_out, total
 from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT
 from ocpp_mqtt_proxy.core.model import Amps, Status
-from ocpp_mqtt_proxy.core.station import Plan, Provided, Station
+from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.steering import STANDING_IN, keeps
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often all is looked at again: turns, calm and a silent house come by time."""
 
-RETRY = timedelta(seconds=10)
-"""How soon a charger is asked again that did not do what it was asked, while a car charges there."""
-
-RETRIES = 6
-"""How often that doubles where none does: some chargers never take a limit."""
+LONGEST = STANDING_IN
+"""How long what raises a charger lasts at most: what others fall back to within that time has to fit beside it."""
 
 WATCHED = (
     *(ChargerBooted, ChargerConnected, ChargerDisconnected, InventoryRead, SessionEnded, SessionStarted),
-    *(SessionUpdated, StatusChanged, LimitChanged, LimitsChanged, ModeChanged),
+    *(SessionUpdated, StatusChanged, LimitChanged, LimitsChanged, ModeChanged, LimitsIgnored, LimitsObeyed),
 )
 """What may change who wants how much, or what may flow."""
 
 _NOTHING = Amps(0)
-
-
-@dataclass
-class Standing:
-    """How one charger of a group stands. `asked`: the most that it was asked for since it last confirmed all.
-
-    `failures`: how often in a row it did not do what it was asked; `tried` when that was last; `changed` when its share
-    last changed.
-    """
-
-    asked: Amps = _NOTHING
-    failures: int = 0
-    tried: datetime | None = None
-    changed: datetime | None = None
-    putting: asyncio.Task[None] | None = None
-
-    def waits(self, now: datetime, *, busy: bool) -> bool:
-        """Whether it is too early to ask again a charger that did not do it."""
-        doubled = 0 if busy else min(RETRIES, max(0, self.failures - 1))
-        return self.failures > 0 and not _due(self.tried, now, RETRY * 2**doubled)
 
 
 class Groups:
@@ -84,17 +64,30 @@ class Groups:
         self.groups = {group.id: group for group in groups}
         self._arbitration = arbitration
         self._plan_for = plan_for
-        self._standings = {charger: Standing() for group in self.groups.values() for charger in group.chargers}
+        self._putting: dict[str, asyncio.Task[None]] = {}
         self._of = {charger: group for group in self.groups.values() for charger in group.chargers}
 
     async def run(self, mailbox: Mailbox) -> None:
         """Keep every fuse, for ever."""
+        self._warn()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await mailbox.take()
             for group in self.groups.values():
                 self.look(group)
+
+    def _warn(self) -> None:
+        for group in self.groups.values():
+            if self._overbooked(group):
+                log.warning(
+                    "group %s: the safe_current of its chargers together is above its max_current of %g A: those that "
+                    "are lost may draw more than it bears",
+                    *(group.id, group.max_current),
+                )
+
+    def _overbooked(self, group: Group) -> bool:
+        return overbooked(self.members(group, self._arbitration.hub.clock.now()), group.max_current)
 
     # The house
 
@@ -126,8 +119,8 @@ class Groups:
         members = self.members(group, now)
         shares = share_out(members, group.room(now), group.turns, now)
         group.turns = shares.turns
-        for charger, amps in shares.amps.items():
-            self._allow(self._arbitration.hub.stations[charger], self._standings[charger], amps, now)
+        for member in members:
+            self._allow(member, shares.amps.get(member.id, member.held))
 
     def members(self, group: Group, now: datetime) -> list[Member]:
         """The chargers of a group as they stand."""
@@ -135,19 +128,21 @@ class Groups:
 
     def _member(self, charger: str, now: datetime) -> Member:
         """A charger as it stands. One that never came may hang there all the same."""
-        station, standing = self._arbitration.hub.stations.get(charger), self._standings[charger]
+        station = self._arbitration.hub.stations.get(charger)
         if station is None or station.memory.first_seen is None:
             return Member(charger, safe=self._plan_for(charger).safe_current, online=False)
-        most = self._most(station, now)
+        online = station.connected and station.memory.accepted
+        reach, safe = station.reach(now, LONGEST), station.plan.safe_current
         return Member(
             id=charger,
             wants=any(_wants(one) for one in station.connectors.values()),
-            most=most,
-            held=max(station.reach(now), standing.asked),
-            safe=station.plan.safe_current,
-            online=station.connected and station.memory.accepted,
-            sure=not standing.failures,
+            most=self._most(station, now),
+            held=max(reach, station.share.amps) if online and station.share else reach,
+            safe=safe,
+            online=online,
+            sure=not station.failed,
             connectors=max(1, len(station.connectors)),
+            keeps=keeps(station) or (reach > 0 and station.left_with() > safe),
         )
 
     def _most(self, station: Station, now: datetime) -> Amps:
@@ -166,48 +161,36 @@ class Groups:
 
     # What chargers are told
 
-    def _allow(self, station: Station, standing: Standing, amps: Amps, now: datetime) -> None:
-        """Allow a charger so much: less at once, more after a while of calm; again where it did not do it."""
-        before = station.share.amps if station.share is not None else _NOTHING
-        if amps < before:
-            self._share(station, standing, amps, now)
-        elif standing.waits(now, busy=any(station.sessions())):
+    def _allow(self, member: Member, amps: Amps) -> None:
+        """Allow a charger so much. One that is away comes back to no more than it is counted with."""
+        station = self._arbitration.hub.stations.get(member.id)
+        if station is None or station.share is None or station.share.amps == amps:
             return
-        elif amps > before and (before == station.reach(now) == _NOTHING or _due(standing.changed, now, CALM)):
-            self._share(station, standing, amps, now)
-        elif standing.failures or (station.reach(now) > station.bound and _due(standing.tried, now, RETRY)):
-            self._put(station, standing, now)
+        if member.online:
+            station.share = station.share._replace(amps=amps)
+            self._put(station)
+        elif amps < station.share.amps:
+            station.share = station.share._replace(amps=amps)
 
-    def _share(self, station: Station, standing: Standing, amps: Amps, now: datetime) -> None:
-        standing.asked, standing.changed = max(standing.asked, amps), now
-        assert station.share is not None
-        station.share = Provided(amps, station.share.by)
-        self._put(station, standing, now)
-
-    def _put(self, station: Station, standing: Standing, now: datetime) -> None:
+    def _put(self, station: Station) -> None:
         """Have a charger keep to its share; where it is just being told, it is told again after that."""
-        standing.tried = now
-        if standing.putting is None:
-            standing.putting = asyncio.create_task(self._keep_to(station, standing), name=f"share {station.id}")
-            standing.putting.add_done_callback(lambda task: self._kept(station, standing, task))
+        if station.id not in self._putting:
+            task = asyncio.create_task(self._keep_to(station), name=f"share {station.id}")
+            self._putting[station.id] = task
+            task.add_done_callback(lambda _: self._kept(station, task))
 
-    async def _keep_to(self, station: Station, standing: Standing) -> None:
-        while True:
+    async def _keep_to(self, station: Station) -> None:
+        share = None
+        while share != station.share:
             share = station.share
-            outcome = await rebind(self._arbitration, station, eager=True)
-            if station.share == share:
-                break
-        standing.failures = 0 if outcome.ok else standing.failures + 1
-        if outcome.ok and share is not None:
-            standing.asked = share.amps
+            await rebind(self._arbitration, station)
 
-    def _kept(self, station: Station, standing: Standing, task: asyncio.Task[None]) -> None:
+    def _kept(self, station: Station, task: asyncio.Task[None]) -> None:
         """What a charger confirmed may be the room that another one waits for."""
-        standing.putting = None
+        del self._putting[station.id]
         if task.cancelled():
             return
         if fault := task.exception():
-            standing.failures += 1
             log.error("%s: its share could not be put to it", station.id, exc_info=fault)
         self.look(self._of[station.id])
 
@@ -222,6 +205,7 @@ class Groups:
         members = self.members(group, now)
         return {
             "max_current": group.max_current,
+            "overbooked": overbooked(members, group.max_current),
             "house": house.load(now) if house else None,
             "house_fresh": house.fresh(now) if house else None,
             "available": group.room(now),
@@ -244,7 +228,3 @@ class Groups:
 def _wants(connector: Connector) -> bool:
     session = connector.session
     return session is not None and not session.paused and not session.awaits_card
-
-
-def _due(last: datetime | None, now: datetime, after: timedelta) -> bool:
-    return last is None or now - last >= after

@@ -1,8 +1,13 @@
 """Groups: one fuse for several chargers, shared fairly and never exceeded (invariant I5).
 
-Nobody knows which phase a charger hangs on, so each counts on every phase: all is in A per phase. What a charger may
-draw is what it last confirmed, or more that it was asked since; of one that cannot be reached, or did not do what it
-was asked, its `safe` current where that is more. A raise therefore waits for the lowerings that make room for it.
+Nobody knows which phase a charger hangs on, so each counts on every phase, also one with fewer: all is in A per phase.
+What a charger may draw is what it last confirmed, or more that it was asked since; of one that cannot be reached, or
+did not do what it was asked, its `safe` current where that is more: what it falls back to. A raise therefore waits for
+the lowerings that make room for it.
+
+So the sum is never above the fuse, whoever is lost and whenever we are, as long as all safe currents together are not.
+Where they are (`overbooked`), nobody can keep those that are lost from what they fall back to: then the others are
+given nothing, and the sum is at most what all may fall back to.
 
 Those that want share equally; what one cannot use goes to the others. Below what a car takes at least, they take turns:
 who has waited longest comes first, and keeps its turn for `TURN` at least.
@@ -11,7 +16,7 @@ who has waited longest comes first, and keeps its turn for `TURN` at least.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core.house_load import MARGIN, HouseLoad
@@ -34,7 +39,8 @@ class Member:
     """A charger of a group as it stands, in A per phase of each connector.
 
     `wants`: a car there takes what it gets, `most` at most. `held`: what it may draw as it last confirmed, or was asked
-    since. `sure`: it is connected and did what it was asked last. Every connector has the same limit.
+    since. `sure`: it did what it was asked last. Every connector has the same limit. `keeps`: what it has it has for
+    good, also where nobody can reach it any more; then what others fall back to is kept free for them beside it.
     """
 
     id: str
@@ -45,6 +51,7 @@ class Member:
     online: bool = True
     sure: bool = True
     connectors: int = 1
+    keeps: bool = False
 
     @property
     def follows(self) -> bool:
@@ -54,7 +61,12 @@ class Member:
     @property
     def draws(self) -> float:
         """What it may draw in all, whatever happens to it."""
-        return self.connectors * (self.held if self.follows else max(self.held, self.safe))
+        return self.connectors * self.held if self.follows and not self.keeps else self.falls
+
+    @property
+    def falls(self) -> float:
+        """What it may draw in all, now or once it falls back."""
+        return self.connectors * max(self.held, self.safe)
 
     @property
     def least(self) -> float:
@@ -107,23 +119,41 @@ def total(members: Iterable[Member]) -> float:
     return sum(member.draws for member in members)
 
 
+def overbooked(members: Iterable[Member], fuse: float) -> bool:
+    """Whether members may come to draw more than their fuse bears where none of them can be reached."""
+    return sum(member.connectors * member.safe for member in members) > fuse + _DUST
+
+
 def share_out(members: Iterable[Member], room: float, turns: Mapping[str, Turn], now: datetime) -> Shares:
     """What each member that is online may be asked to keep to now, of the room that the fuse has for all of them.
 
     Whoever is to have less is told so at once; more, only as far as there is room beside all that may be drawn now.
     """
-    every = list(members)
+    every = _beside_who_keeps(list(members))
     online = [one for one in every if one.online]
     left = _left(room, (one for one in every if not one.online))
     chosen, turns = _take_turns([one for one in online if one.hungry], left, turns, now)
-    aims = _aims(chosen, left, _left(room, (one for one in every if not one.follows)))
+    free = _kept_free(online, chosen)
+    aims = _aims(chosen, left - free, _left(room, (one for one in every if not one.follows)) - free)
     lower = {one.id: min(aims.get(one.id, _NOTHING), one.held) for one in online}
     return Shares(lower | _raises(online, aims, room - total(every)), turns)
 
 
+def _beside_who_keeps(members: list[Member]) -> list[Member]:
+    """Where one keeps what it has for good, all count at least with what they fall back to."""
+    keeps = any(one.keeps for one in members)
+    return [replace(one, keeps=keeps) for one in members]
+
+
+def _kept_free(online: list[Member], chosen: list[Member]) -> float:
+    """What is to be left to those that are to have nothing now."""
+    served = {one.id for one in chosen}
+    return sum(one.connectors * one.safe for one in online if one.keeps and one.id not in served)
+
+
 def _aims(chosen: list[Member], left: float, certain: float) -> dict[str, Amps]:
     """What each should come to: of those that do not do as asked, what was theirs; of the others, what is certain."""
-    theirs = _fill(chosen, left)
+    theirs = _fill(chosen, max(0.0, left))
     obeying = _fitting((one for one in chosen if one.sure), certain)
     return {one.id: theirs[one.id] for one in chosen if not one.sure} | _fill(obeying, certain)
 
@@ -181,8 +211,9 @@ def _raises(members: Iterable[Member], aims: Mapping[str, Amps], free: float) ->
     """Who may have more at once, as far as there is room for it now: who has least first."""
     found: dict[str, Amps] = {}
     for one in sorted(members, key=lambda one: one.held):
-        part = min(aims.get(one.id, _NOTHING), rounded(one.held + max(0.0, free) / one.connectors))
+        room = rounded((max(0.0, free) + one.draws) / one.connectors)
+        part = min(aims.get(one.id, _NOTHING), room)
         if one.sure and part > one.held and part >= LEAST_CURRENT:
             found[one.id] = part
-            free -= (part - one.held) * one.connectors
+            free -= max(0.0, part * one.connectors - one.draws)
     return found

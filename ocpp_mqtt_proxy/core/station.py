@@ -5,7 +5,7 @@ What a report from it changes stands in `rules.py`, `hearing.py` and `transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
@@ -25,6 +25,7 @@ from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import Told
 from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.core.traits import PLAIN, Traits
+from ocpp_mqtt_proxy.core.verifying import Ignored
 from ocpp_mqtt_proxy.core.wear import Wear
 
 MAX_CONNECTORS = 32
@@ -59,7 +60,8 @@ class ChargerMemory:
     transaction, `session_form` for one. `lowered` are connectors with a profile of ours that outlasts the transaction
     it was for. `installed` is what it last confirmed for every transaction, `safe` what lies below that for good, in A.
     `untimed` once it turned out to take no duration, `flat` no second profile below the first, `most_periods` how many
-    periods it took where more were refused.
+    periods it took where more were refused. `learned` are quirks that it turned out to have. `asked` are profiles that
+    it was put and has not answered, by their keys (`steering`): it may have taken them.
 
     `inventory` is the device model of a 2.x charger as it was read for
     `inventory_of` (its firmware).
@@ -82,6 +84,8 @@ class ChargerMemory:
     untimed: bool = False
     flat: bool = False
     most_periods: int | None = None
+    learned: set[str] = field(default_factory=set)
+    asked: dict[str, Held] = field(default_factory=dict)
     inventory: dict[str, Variable] = field(default_factory=dict)
     inventory_of: str | None = None
     measurands: set[str] = field(default_factory=set)
@@ -104,7 +108,8 @@ class Plan:
     """What the configuration says of a charger. Currents in A per phase, intervals in seconds.
 
     `max_currents` is less for some connectors, by our number. `enforced`: the charger itself may allow more.
-    `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate.
+    `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate
+    and by the quirks that it turned out to have.
     `password` is plain or hashed. `group` is the fuse that it shares with others.
     """
 
@@ -121,7 +126,7 @@ class Plan:
     meter_interval: int = 30
     measurands: tuple[str, ...] | None = ()
     quirks: tuple[str, ...] = ()
-    traits_of: Callable[[Nameplate], Traits] = lambda _: PLAIN
+    traits_of: Callable[[Nameplate, Collection[str]], Traits] = lambda _, __: PLAIN
     prices: Prices = field(default_factory=Prices)
 
 
@@ -134,10 +139,11 @@ class Inventory:
 
 
 class Failure(NamedTuple):
-    """A profile that the charger did not take: how often in a row, and when that was last."""
+    """A profile that the charger did not take: how often in a row, when that was last, and whether that one lowered."""
 
     times: int
     at: datetime
+    lowers: bool = False
 
 
 class Provided(NamedTuple):
@@ -155,11 +161,12 @@ class Station:
     providers allow, `ahead` all that binds each connector, but for the owner's ceiling, from when that was reckoned on.
     `wish` is a ceiling that the owner asks for, `pausing` sessions that are to be paused or go on, both until the
     charger has confirmed. `doubted` are profiles of ours that it may have lost, by their keys (`steering`), `failed`
-    those that it did not take. `due` is what has to be put to the charger after what was just heard. `settings` is
-    what it last said of them when a service asked. `external` are limits that were put on it at the charger itself, by
-    their source and our number of the place. `clock_ahead` by how much its clock is ahead of ours, as it last told a
-    state; `behind` the least that what it told was late by our clock, since it connected: its clock's error, where it
-    is slow.
+    those that it did not take. `allowed` is what each but the owner allows each connector in A, as `ahead` begins with.
+    `ignores` once it was seen not to keep to limits, `tells_schedule` while it may tell its composite schedule. `due`
+    is what has to be put to the charger after what was just heard. `settings` is what it last said of them when a
+    service asked. `external` are limits that were put on it at the charger itself, by their source and our number of
+    the place. `clock_ahead` by how much its clock is ahead of ours, as it last told a state; `behind` the least that
+    what it told was late by our clock, since it connected: its clock's error, where it is slow.
     """
 
     memory: ChargerMemory
@@ -188,6 +195,9 @@ class Station:
     pausing: dict[str, bool] = field(default_factory=dict)
     doubted: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
+    allowed: Mapping[int, Mapping[str, Amps]] = field(default_factory=dict)
+    ignores: Ignored | None = None
+    tells_schedule: bool = True
     wear: Wear = field(default_factory=Wear)
     collecting: Inventory | None = None
     due: list[Order] = field(default_factory=list)
@@ -213,7 +223,7 @@ class Station:
     @property
     def traits(self) -> Traits:
         """What has to be done differently for this charger."""
-        return self.plan.traits_of(self.memory.nameplate)
+        return self.plan.traits_of(self.memory.nameplate, self.memory.learned)
 
     @property
     def limit(self) -> Amps:
@@ -280,12 +290,36 @@ class Station:
         bottom = self.unlimited if self.memory.safe is None else self.memory.safe
         return layered((own, self.memory.installed), bottom, now, until)
 
-    def reach(self, now: datetime) -> Amps:
-        """What each connector may draw in A within moments, as the charger last confirmed; all there is, if never."""
-        soon = now + SOON
-        lines = [self.applies(session, now, soon) for session in self.sessions()]
-        most = max(amps for steps in (*lines, self.defaults(now, soon)) for _, amps in steps)
-        return self.plan.max_current if most == inf else most
+    def reach(self, now: datetime, within: timedelta = SOON) -> Amps:
+        """What each connector may draw in A within a time, as far as the charger confirmed, and may have taken since.
+
+        All there is, where it never confirmed anything; what flows, where that is more than it confirmed.
+        """
+        until = now + within
+        lines = [self.applies(session, now, until) for session in self.sessions()]
+        lines += [layered([held], Amps(0), now, until) for held in self._unanswered()]
+        most = max(amps for steps in (*lines, self.defaults(now, until)) for _, amps in steps)
+        overdrawn = (one.overdraws for one in self.connectors.values() if one.overdraws is not None)
+        return Amps(max([self.plan.max_current if most == inf else most, *overdrawn]))
+
+    @property
+    def overdraws(self) -> bool:
+        """Whether more flows somewhere than the charger confirmed."""
+        return any(one.overdraws is not None for one in self.connectors.values())
+
+    def _unanswered(self) -> Iterator[Held]:
+        """What it may have taken, but for profiles of transactions that are over."""
+        over = {session.session_id for session in self.book.by_transaction.values() if not session.running}
+        return (held for key, held in self.memory.asked.items() if key not in over)
+
+    def left_with(self) -> Amps:
+        """What each connector may draw in A in the end, where the charger is put nothing any more."""
+        memory = self.memory
+        every = [memory.installed, *(session.held for session in self.sessions()), *self._unanswered()]
+        lasting = [held.steps[-1][1] for held in every if held is not None and held.until is None]
+        if memory.installed is None or memory.installed.until is not None:
+            lasting.append(self.unlimited if memory.safe is None else memory.safe)
+        return min(self.plan.max_current, max(lasting))
 
     @property
     def faulted(self) -> bool:

@@ -60,7 +60,8 @@ class Layer(StrEnum):
 class Want:
     """A profile that is to be put to the charger. `lowers`: what it holds allows more than may flow.
 
-    `needed`: something else may flow then; the others keep what is so.
+    `needed`: something else may flow then; the others keep what is so. `instead_of`: nothing, as that was
+    refused.
     """
 
     layer: Layer
@@ -69,6 +70,7 @@ class Want:
     session: Session | None = None
     lowers: bool = False
     needed: bool = False
+    instead_of: Amps | None = None
 
     @property
     def key(self) -> str:
@@ -113,21 +115,54 @@ def safe(station: Station) -> Amps:
     return usable(min(station.plan.safe_current, station.ceiling))
 
 
+def above_others(station: Station, session: Session | None, now: datetime) -> bool:
+    """Whether more may flow than others allow, and not only more than its owner or the installation does.
+
+    On the connector of a session; without one on any.
+    """
+    places = list(station.ahead) if session is None else [session.connector]
+    others = [value(station.ahead[number], now) for number in places if number in station.ahead]
+    if not others and station.provided is not None:
+        others = [station.provided.amps]
+    asked = alive(station.memory.asked.get(Layer.DEFAULT if session is None else session.session_id), now)
+    has = value(station.applies(session, now, now + SOON), now)
+    most = has if asked is None else max(has, value(asked.steps, now))
+    return any(amps < min(most, station.plan.max_current) for amps in others)
+
+
+def too_high(station: Station, session: Session, now: datetime) -> bool:
+    """Whether a transaction may draw more than it is allowed."""
+    allowed = goal(station, station.connectors[session.connector], now)
+    return value(station.applies(session, now, now + SOON), now) > value(allowed, now)
+
+
 # What the charger has to be put
 
 
 def wants(station: Station, now: datetime, *, eager: bool = False) -> Iterator[Want]:
     """What has to be put to the charger now, the most urgent first. `eager`: what raises need not wait."""
-    if not station.limited:
-        return
-    every = [*_of_sessions(station, now, eager=eager), *_base(station, now), *_default(station, now, eager=eager)]
-    ready = [want for want in every if eager or _due(station, want, now)]
+    ready = [want for want in every_want(station, now, eager=eager) if eager or _due(station, want, now)]
     yield from sorted(ready, key=lambda want: not want.lowers)
 
 
+def every_want(station: Station, now: datetime, *, eager: bool = False) -> Iterator[Want]:
+    """The same with what the charger did not take just now, and is not to be asked again yet."""
+    if station.limited:
+        yield from _of_sessions(station, now, eager=eager)
+        yield from _base(station, now)
+        yield from _default(station, now, eager=eager)
+
+
 def _due(station: Station, want: Want, now: datetime) -> bool:
+    """What lowers never waits for what raised, and was not taken or not answered.
+
+    What others allow less of is put again soon; ever later where no car charges, as some never take a limit.
+    """
     failure = station.failed.get(want.key)
-    return failure is None or now >= again_at(failure, lowers=want.lowers)
+    if failure is None or (want.lowers and not failure.lowers):
+        return True
+    urgent = want.lowers and any(station.sessions()) and above_others(station, want.session, now)
+    return now >= again_at(failure, lowers=urgent)
 
 
 def again_at(failure: Failure, *, lowers: bool) -> datetime:
@@ -148,11 +183,11 @@ def _of_session(
     wanted = goal(station, connector, now)
     has, own = station.applies(session, now, now + SOON), alive(session.held, now)
     until = now + CHARGING if falls_back(station, now + CHARGING) else None
-    lowers = _too_much(has, own, wanted, now)
+    lowers = _too_much(has, own, wanted, now) or _asked_too_much(station, session.session_id, wanted, now)
     more = _more(has, wanted, now)
     rises = more and (eager or calm(own, now)) and station.wear.passing.bears(now)
     worn = own is not None and _worn(own, now, timed=until is not None)
-    if lowers or rises or worn or session.session_id in station.doubted:
+    if lowers or rises or worn or _in_doubt(station, session.session_id):
         steps = wanted if rises or not more else lesser(wanted, value(has, now))
         yield Want(Layer.SESSION, _told(station, steps, until), until, session, lowers, lowers or rises)
 
@@ -164,21 +199,21 @@ def _base(station: Station, now: datetime) -> Iterator[Want]:
     most, has, binds = safe(station), station.memory.safe, value(goal_of_all(station, now), now)
     if has is None:
         yield Want(Layer.BASE, ((now, min(most, binds)),))
-    elif has > most:
-        yield Want(Layer.BASE, ((now, most),), lowers=True, needed=True)
+    elif has > most or _asked_too_much(station, Layer.BASE, ((now, most),), now):
+        yield Want(Layer.BASE, ((now, min(has, most)),), lowers=True, needed=True)
     elif has < most <= binds and station.wear.lasting.bears(now):
         yield Want(Layer.BASE, ((now, most),))
-    elif Layer.BASE in station.doubted:
+    elif _in_doubt(station, Layer.BASE):
         yield Want(Layer.BASE, ((now, min(has, binds)),))
 
 
 def _default(station: Station, now: datetime, *, eager: bool) -> Iterator[Want]:
     wanted = goal_of_all(station, now)
     has, own = station.defaults(now, now + SOON), alive(station.memory.installed, now)
-    lowers = _too_much(has, own, wanted, now)
+    lowers = _too_much(has, own, wanted, now) or _asked_too_much(station, Layer.DEFAULT, wanted, now)
     more = _more(has, wanted, now) and _worth_it(station, value(has, now), value(wanted, now))
     rises = more and (eager or calm(own, now)) and station.wear.lasting.bears(now)
-    doubted = Layer.DEFAULT in station.doubted and own is not None
+    doubted = Layer.DEFAULT in station.memory.asked or (Layer.DEFAULT in station.doubted and own is not None)
     if lowers or rises or doubted or _default_worn(station, own, value(wanted, now), now):
         steps = wanted if rises or not _more(has, wanted, now) else lesser(wanted, value(has, now))
         yield replace(_default_want(station, steps, now), lowers=lowers, needed=lowers or rises)
@@ -239,6 +274,17 @@ def _too_much(has: Steps, own: Held | None, wanted: Steps, now: datetime) -> boo
     return over is not None and own is not None and len(own.steps) > 1 and exceeds(own.steps, wanted, now, over)
 
 
+def _asked_too_much(station: Station, key: str, wanted: Steps, now: datetime) -> bool:
+    """Whether it may have taken more than is allowed, and has not said so."""
+    asked = alive(station.memory.asked.get(key), now)
+    return asked is not None and exceeds(asked.steps, wanted, now, asked.until or now + STANDING_IN)
+
+
+def _in_doubt(station: Station, key: str) -> bool:
+    """Whether nobody knows if the charger has it."""
+    return key in station.doubted or key in station.memory.asked
+
+
 def _more(has: Steps, wanted: Steps, now: datetime) -> bool:
     """Whether less may flow than is allowed, now or soon."""
     return any(value(has, at) < min(value(wanted, now), value(wanted, at)) for at in (now, has[-1][0]))
@@ -264,6 +310,11 @@ def takes_base(station: Station) -> bool:
 def goes_down(station: Station) -> bool:
     """Whether the default goes down to the safe current by itself, where none can lie below it."""
     return not takes_base(station) and takes_steps(station) > 1
+
+
+def keeps(station: Station) -> bool:
+    """Whether what the charger is put is there for good: it takes nothing below it, nor an end."""
+    return station.memory.untimed or not (takes_base(station) or goes_down(station))
 
 
 def takes_steps(station: Station) -> int:

@@ -9,28 +9,55 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from ocpp_mqtt_proxy.core import binding
-from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Outcome, Reason, StopCharging, done, refused
+from ocpp_mqtt_proxy.core import binding, explaining
+from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Outcome, Reason, StopCharging, done, failed, refused
+from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.forms import base_forms, forms
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import value
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import SOON, Failure, Station
-from ocpp_mqtt_proxy.core.steering import Layer, Want, goal, goal_of_all, shown, wants
+from ocpp_mqtt_proxy.core.station import Failure, Station
+from ocpp_mqtt_proxy.core.steering import (
+    Layer,
+    Want,
+    above_others,
+    every_want,
+    goal,
+    goal_of_all,
+    shown,
+    too_high,
+    wants,
+)
 from ocpp_mqtt_proxy.hub import Hub
+from ocpp_mqtt_proxy.ports import LedgerFailed
+from ocpp_mqtt_proxy.steering.asked import REFUSALS, ask
 from ocpp_mqtt_proxy.steering.orders import order_for, plainer
 
 log = logging.getLogger(__name__)
 
-REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
+UNANSWERED = (Reason.CHARGER_OFFLINE, Reason.TIMEOUT)
+"""With these nobody knows whether the charger took a profile."""
+
+CEILING = "ceiling"
+"""What the owner's word is on, where it is not on one session."""
 
 MOST_PUTS = 3
 """How often one profile is put in one go: as it is learned, then with its time, once more where it was overtaken."""
+
+
+class Word(NamedTuple):
+    """What the owner wants of a charger: on what, whether it lowers, and what is so once the charger keeps to it."""
+
+    on: str
+    lowers: bool
+    settle: Callable[[Hearing], None]
 
 
 @dataclass
@@ -43,11 +70,34 @@ class Steering:
     hub: Hub
     reckon: Callable[[Station], None] = lambda _: None
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    async def follow(self, station: Station, *, eager: bool = False) -> Outcome:
-        """Put what has to be put now. `eager`: raises wait for nothing."""
+    async def follow(self, station: Station, *, eager: bool = False, anew: bool = False) -> Outcome:
+        """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does what was refused and lowers."""
         async with self._turns[station.id]:
-            return await self._follow(station, eager=eager, forces=True)
+            if anew:
+                _forget_refusals(station)
+            return _or_later(await self._follow(station, eager=eager, forces=True))
+
+    async def attempt(self, station: Station, mean: Callable[[], Callable[[], object]]) -> Outcome:
+        """Have the charger keep to what is meant, but not by force: what it does not keep to is taken back.
+
+        `mean` returns how. In a turn of its own: what is only tried forces nothing in others' turns.
+        """
+        async with self._turns[station.id]:
+            failed, outcome = dict(station.failed), absent(station)
+            _forget_refusals(station)
+            take_back = mean()
+            try:
+                outcome = _or_later(await self._follow(station, eager=False, forces=False))
+            finally:
+                if not outcome.ok:
+                    take_back()
+                    self.reckon(station)
+            if outcome.reason in REFUSALS:
+                station.failed = failed  # it refused that, and maybe nothing else
+                await self._follow(station, eager=False, forces=True)
+            return outcome
 
     async def limit(self, station: Station, amps: Amps) -> Outcome:
         """Set the owner's ceiling in A, at once; it is one once the charger keeps to it."""
@@ -55,17 +105,33 @@ class Steering:
         def meant(now: Amps | None) -> None:
             station.wish = now
 
-        return await self._try(station, lambda: meant(amps), lambda: meant(None), lambda h: binding.ceiling(h, amps))
+        word = Word(CEILING, amps < station.ceiling, lambda hearing: binding.ceiling(hearing, amps))
+        return await self._try(station, word, lambda: meant(amps), lambda: meant(None))
 
     async def pause(self, station: Station, session: Session, *, paused: bool) -> Outcome:
         """Pause a transaction, or have it go on; it does once the charger keeps to it."""
         number = session.session_id
-        return await self._try(
-            station,
-            lambda: station.pausing.update({number: paused}),
-            station.pausing.clear,
-            lambda hearing: binding.paused(hearing, session, paused=paused),
+        word = Word(number, paused, lambda hearing: binding.paused(hearing, session, paused=paused))
+        outcome = await self._try(
+            station, word, lambda: station.pausing.update({number: paused}), station.pausing.clear
         )
+        return outcome if session.running else refused(Reason.INVALID, "the transaction is over")
+
+    async def repeat(self, station: Station, session: Session) -> Outcome:
+        """Put what limits a transaction once more: some chargers pass over it the first time."""
+        station.doubted.add(Layer.DEFAULT if station.stands_in(session) else session.session_id)
+        return await self.follow(station, eager=True)
+
+    def allowed(self, station: Station, connector: Connector) -> Amps:
+        """What may flow on a connector now, whatever its session has of its own, in A."""
+        self.reckon(station)
+        now = self.hub.clock.now()
+        return value(goal(station, connector, now, own=False), now)
+
+    def shut_by(self, station: Station, connector: Connector) -> str | None:
+        """Who lets nothing flow on a connector now, beside its owner; None where something may."""
+        shut = not self.allowed(station, connector) and station.ceiling_of(connector.number) > 0
+        return station.provided.by if shut and station.provided is not None else None
 
     async def restate(self, station: Station, *, booted: bool) -> Outcome:
         """Put all of it again: after a boot the charger may have lost it, after a reconnect its transactions'."""
@@ -82,45 +148,82 @@ class Steering:
         yield Layer.DEFAULT, station.memory.installed
 
     async def _try(
-        self,
-        station: Station,
-        mean: Callable[[], object],
-        forget: Callable[[], object],
-        settle: Callable[[Hearing], None],
+        self, station: Station, word: Word, mean: Callable[[], object], forget: Callable[[], object]
     ) -> Outcome:
-        """Have the charger keep to what is meant; what it does not is taken back."""
-        async with self._turns[station.id]:
-            if station.id not in self.hub.links:
-                return absent(station)
-            mean()
-            try:
-                outcome = await self._follow(station, eager=True, forces=False)
-                if outcome.ok:
-                    self.hub.apply(station, settle)
-            finally:
-                forget()
-            if not outcome.ok:
-                await self._follow(station, eager=True, forces=False)
-            return outcome
+        """Have the charger keep to what the owner means; what it does not is taken back.
+
+        What raises lets go first what lowers. It is over where that was a later word on the same.
+        """
+        while True:
+            async with self._turn(station, word):
+                if station.id not in self.hub.links:
+                    return absent(station)
+                mean()
+                try:
+                    outcome = await self._follow(station, eager=True, forces=False)
+                    if outcome.ok:
+                        self.hub.apply(station, word.settle)
+                finally:
+                    forget()
+                if outcome.reason in REFUSALS:
+                    await self._follow(station, eager=True, forces=False)
+                if outcome is not WITHDRAWN or word.on in self._waiting[station.id]:
+                    return outcome
+
+    @asynccontextmanager
+    async def _turn(self, station: Station, word: Word) -> AsyncIterator[None]:
+        waiting, turn = self._waiting[station.id], self._turns[station.id]
+        if word.lowers:
+            waiting.append(word.on)
+        try:
+            await turn.acquire()
+        finally:
+            if word.lowers:
+                waiting.remove(word.on)
+        try:
+            yield
+        finally:
+            turn.release()
 
     async def _follow(self, station: Station, *, eager: bool, forces: bool) -> Outcome:
+        """Put what is wanted. WITHDRAWN where the rest of the owner's word is left until another of his lowered."""
         worst, puts, given_up = done(), Counter[str](), set[str]()
         while (want := self._next(station, puts, given_up, eager=eager)) is not None:
             puts[want.key] += 1
-            outcome = await self._put(station, want)
-            if outcome is WITHDRAWN:
-                continue
-            self._note(station, want, outcome)
-            if outcome.ok:
-                continue
-            given_up.add(want.key)
-            if forces and want.lowers and outcome.reason in REFUSALS and self._is_others(station, want):
-                outcome = await self._force_down(station, want)
-            worst = outcome if want.needed and worst.ok else worst
-            if outcome.reason in (Reason.CHARGER_OFFLINE, Reason.TIMEOUT):
+            outcome = await self._see_to(station, want, forces=forces)
+            if outcome is not WITHDRAWN and want.key in station.failed:
+                given_up.add(want.key)
+                worst = outcome if want.needed and worst.ok else worst
+            if self._is_over(station, want, outcome, forces=forces):
+                worst = outcome if worst.ok and self._is_left(station, given_up, eager=eager) else worst
                 break
+        self._forget_failures(station)
         self._show(station)
         return worst
+
+    def _is_over(self, station: Station, want: Want, outcome: Outcome, *, forces: bool) -> bool:
+        """Whether to put nothing else now: it lets another go first, or would not be of use."""
+        if outcome is WITHDRAWN:
+            return self._gives_way(station, want)
+        return outcome.reason in UNANSWERED or (outcome.reason is Reason.NOT_SUPPORTED and not forces)
+
+    def _is_left(self, station: Station, given_up: set[str], *, eager: bool) -> bool:
+        """Whether anything that is needed has not been tried."""
+        every = wants(station, self.hub.clock.now(), eager=eager)
+        return any(want.needed and want.key not in given_up for want in every)
+
+    async def _see_to(self, station: Station, want: Want, *, forces: bool) -> Outcome:
+        outcome = await self._put(station, want)
+        if outcome is not WITHDRAWN:
+            self._note(station, want, outcome)
+        if forces and want.lowers and outcome.reason in REFUSALS:
+            return await self._insist(station, want, outcome)
+        return outcome
+
+    def _forget_failures(self, station: Station) -> None:
+        """What is not wanted any more has not failed."""
+        wanted = {want.key for want in every_want(station, self.hub.clock.now())}
+        station.failed = {key: failure for key, failure in station.failed.items() if key in wanted}
 
     def _next(self, station: Station, puts: Counter[str], given_up: set[str], *, eager: bool) -> Want | None:
         self.reckon(station)
@@ -133,8 +236,10 @@ class Steering:
             station.failed.pop(want.key, None)
             station.doubted.discard(want.key)
             return
+        if outcome.reason in UNANSWERED:
+            station.doubted.add(want.key)
         before = station.failed.get(want.key)
-        station.failed[want.key] = Failure(1 if before is None else before.times + 1, now)
+        station.failed[want.key] = Failure(1 if before is None else before.times + 1, now, want.lowers)
         if want.layer is Layer.BASE and outcome.reason in REFUSALS and station.memory.safe is None:
             self.hub.apply(station, binding.takes_no_base)
 
@@ -171,17 +276,37 @@ class Steering:
         link = self.hub.links.get(station.id)
         if link is None:
             return absent(station)
-        if not self._is_allowed(station, want):
-            return WITHDRAWN
-        outcome = await link.send(order, lambda: self._is_allowed(station, want))
+        try:
+            question = await ask(self.hub, station, want, order)
+        except LedgerFailed as failure:
+            return failed(Reason.INVALID, f"what the charger is asked could not be written down: {failure}")
+        outcome = WITHDRAWN
+        if self._is_wanted(station, want):
+            outcome = await link.send(order, lambda: self._is_wanted(station, want))
+        question.answered(outcome)
         if outcome.ok:
             (station.wear.passing if want.layer is Layer.SESSION else station.wear.lasting).write(self.hub.clock.now())
             self.hub.confirm(station, order)
         return outcome
 
+    def _is_wanted(self, station: Station, want: Want) -> bool:
+        """Whether it is to go now: so much may still flow, and nothing lowers meanwhile."""
+        self.reckon(station)
+        if self._gives_way(station, want) or self._lowers_elsewhere(station, want):
+            return False
+        return self._is_allowed(station, want)
+
+    def _gives_way(self, station: Station, want: Want) -> bool:
+        """Whether the owner waits to lower something."""
+        return not want.lowers and bool(self._waiting[station.id])
+
+    def _lowers_elsewhere(self, station: Station, want: Want) -> bool:
+        if want.lowers:
+            return False
+        return any(one.lowers and one.key != want.key for one in wants(station, self.hub.clock.now()))
+
     def _is_allowed(self, station: Station, want: Want) -> bool:
         """Whether so much may still flow. What goes with its transaction is of no use without it."""
-        self.reckon(station)
         now = self.hub.clock.now()
         if want.session is None:
             return want.amps <= value(goal_of_all(station, now), now)
@@ -192,13 +317,13 @@ class Steering:
 
     # Where it refuses
 
-    def _is_others(self, station: Station, want: Want) -> bool:
-        """Whether it is others' limit that the charger is above, not its owner's ceiling alone."""
-        now = self.hub.clock.now()
-        others = [value(steps, now) for steps in station.ahead.values()]
-        others += [station.provided.amps] if station.provided is not None else []
-        has = value(station.applies(want.session, now, now + SOON), now)
-        return any(amps < has for amps in others)
+    async def _insist(self, station: Station, want: Want, outcome: Outcome) -> Outcome:
+        """What others limit is enforced; what only the charger bears or its owner allows is said not to be kept to."""
+        if above_others(station, want.session, self.hub.clock.now()):
+            return await self._force_down(station, want)
+        if station.failed[want.key].times == 1 and not station.failed.keys() - {want.key, Layer.BASE}:
+            log.warning("%s: takes no limit: only its own settings can keep it to %g A", station.id, want.amps)
+        return outcome
 
     async def _force_down(self, station: Station, want: Want) -> Outcome:
         """A charger refuses to give less: it is to give nothing, else its transactions end."""
@@ -206,17 +331,29 @@ class Steering:
         now = self.hub.clock.now()
         outcome: Outcome = refused(Reason.CHARGER_REJECTED, "the charger refuses to give nothing")
         if want.amps > 0:
-            outcome = await self._put(station, replace(want, steps=((now, Amps(0)),)))
+            outcome = await self._put(station, replace(want, steps=((now, Amps(0)),), instead_of=want.amps))
         if outcome.ok or outcome is WITHDRAWN:
             return done("the charger refused that, and gives nothing")
         log.warning("%s: refuses that too: its transactions are stopped", station.id)
         for session in [want.session] if want.session is not None else list(station.sessions()):
-            await self._stop(station, session)
+            if too_high(station, session, now):
+                await self._stop(station, session)
         return outcome
 
     async def _stop(self, station: Station, session: Session) -> Outcome:
+        self.hub.apply(station, lambda hearing: explaining.stopped(hearing, session))
         link, order = self.hub.links.get(station.id), StopCharging(session.transaction_id)
         return absent(station) if link is None else await link.send(order)
+
+
+def _or_later(outcome: Outcome) -> Outcome:
+    """What more is allowed may come later: what lets the owner's word go first follows with it."""
+    return done() if outcome is WITHDRAWN else outcome
+
+
+def _forget_refusals(station: Station) -> None:
+    """What lowers is asked for by somebody: at once, though the charger refused it before."""
+    station.failed = {key: failure for key, failure in station.failed.items() if not failure.lowers}
 
 
 def absent(station: Station) -> Outcome:

@@ -1,4 +1,4 @@
-"""What is known of a charger's profiles as text, and back: the forms it takes, and what it holds of ours."""
+"""What a charger takes as text, and back: the forms of profiles, what it holds of ours, and what was learned of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ocpp_mqtt_proxy.core.station import ChargerMemory
 
 
 def text_of(memory: ChargerMemory) -> str | None:
-    """What is known of a charger's profiles; None where that is nothing."""
+    """What is known of what a charger takes; None where that is nothing."""
     document_ = {
         "form": asdict(memory.form) if memory.form else None,
         "session_form": asdict(memory.session_form) if memory.session_form else None,
@@ -27,13 +27,15 @@ def text_of(memory: ChargerMemory) -> str | None:
         "untimed": memory.untimed,
         "flat": memory.flat,
         "most_periods": memory.most_periods,
+        "learned": sorted(memory.learned),
+        "asked": {str(key): document(held) for key, held in memory.asked.items()},
     }
-    is_known = any(value not in (None, False, []) for value in document_.values())
+    is_known = any(value is not None and value is not False and value not in ([], {}) for value in document_.values())
     return orjson.dumps(document_).decode() if is_known else None
 
 
 def known(text: str | None) -> dict[str, Any]:
-    """What was known of a charger's profiles, as `ChargerMemory` has it.
+    """What was known of what a charger takes, as `ChargerMemory` has it.
 
     Older programs wrote a list: both forms, what was lowered, and what was confirmed, in A; or the one form alone.
     """
@@ -58,6 +60,8 @@ def known(text: str | None) -> dict[str, Any]:
         "untimed": stored.get("untimed", False),
         "flat": stored.get("flat", False),
         "most_periods": stored.get("most_periods"),
+        "learned": set(stored.get("learned", ())),
+        "asked": {key: held for key, one in stored.get("asked", {}).items() if (held := held_of(one)) is not None},
     }
 
 

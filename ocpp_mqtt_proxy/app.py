@@ -53,6 +53,7 @@ from ocpp_mqtt_proxy.mqtt_face import MqttFace
 from ocpp_mqtt_proxy.ports import Clock
 from ocpp_mqtt_proxy.reporting import Reporting
 from ocpp_mqtt_proxy.service_face import ServiceFace
+from ocpp_mqtt_proxy.steering.verifying import WATCHED as OBEDIENCE, Verifying
 from ocpp_mqtt_proxy.topics import Topics
 from ocpp_mqtt_proxy.welcome import in_container, own_address, welcome
 
@@ -129,6 +130,7 @@ class App:
         self._room("arbiter", Watch(self.arbitration, self.bus.mailbox("arbiter", only=WATCHED)).run)
         if self.groups.groups:
             self._room("groups", partial(self.groups.run, self.bus.mailbox("groups", only=WITH_FUSES)))
+        self._room("verifying", Verifying(self.hub, self.bus.mailbox("verifying", only=OBEDIENCE)).run)
         self._room("backends", self.backends.fanout.run)
         self._room("services", self.services.services.run)
         self._room("overview", self.services.overview.run)

@@ -21,6 +21,7 @@ from ocpp_mqtt_proxy.core.readings import pick
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, Presence
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.verifying import Ignored
 
 Json = dict[str, Any]
 
@@ -167,6 +168,7 @@ def connector(given: Connector, now: datetime, *, show_tag: bool = True) -> Json
         "energy_kwh": None if given.energy is None else kwh(given.energy),
         "effective_limit": given.effective_limit,
         "limited_by": given.limited_by,
+        "limit_verified": given.limit_verified,
         **{name: round(value, 3) for name, value in given.metrics.items()},
         "session": session(shown, now, show_tag=show_tag) if shown else None,
     }
@@ -180,10 +182,15 @@ def charger(station: Station, now: datetime) -> Json:
         "available": station.memory.operative,
         "current_limit": station.limit,
         "max_current": station.plan.max_current,
+        "ignores_limits": _ignored(station.ignores),
         "last_heard": time(station.last_heard),
         "clock_ahead_s": round(station.clock_ahead.total_seconds()),
         "connectors": [connector(c, now) for c in station.ordered()],
     }
+
+
+def _ignored(given: Ignored | None) -> Json | None:
+    return None if given is None else {"since": time(given.since), "amps": round(given.gave, 1)}
 
 
 def outlook(given: Outlook) -> Json:

@@ -68,12 +68,12 @@ def steer(arbitration: Arbitration) -> None:
     arbitration.dispatcher.steering.reckon = partial(reckon, arbitration)
 
 
-async def rebind(arbitration: Arbitration, station: Station, *, eager: bool = False) -> Outcome:
+async def rebind(arbitration: Arbitration, station: Station, *, eager: bool = False, anew: bool = False) -> Outcome:
     """Have the charger keep to the limits that are in force now; nothing is sent where that changes nothing.
 
-    What raises waits for some calm, unless `eager`.
+    What raises waits for some calm, unless `eager`; what lowers and was refused just now for a while, unless `anew`.
     """
-    return await arbitration.dispatcher.steering.follow(station, eager=eager)
+    return await arbitration.dispatcher.steering.follow(station, eager=eager, anew=anew)
 
 
 def reckon(arbitration: Arbitration, station: Station) -> None:
@@ -82,13 +82,19 @@ def reckon(arbitration: Arbitration, station: Station) -> None:
     control.allowing = said(station, now)
     station.sole()
     if not control.limiting and not station.external and station.share is None and not any(station.sessions()):
-        station.provided, station.ahead = None, {}
+        station.provided, station.ahead, station.allowed = None, {}, {}
         return
     every = {one.number: lines(arbitration, station, [spot_of(station, one)], now, AHEAD) for one in station.ordered()}
     used = [one.number for one in station.ordered() if one.session is not None] or list(every)
     found = (_smallest(every[number]) for number in used)
     station.provided = min((one for one in found if one is not None), default=None)
     station.ahead = {number: _steps(station, of_all, now) for number, of_all in every.items()}
+    station.allowed = {number: _at_once(of_all) for number, of_all in every.items()}
+
+
+def _at_once(of_all: Mapping[str, Line]) -> dict[str, Amps]:
+    """What each allows now, who allows anything."""
+    return {by: Amps(line[0][1]) for by, line in of_all.items() if line[0][1] is not None}
 
 
 def _steps(station: Station, of_all: Mapping[str, Line], now: datetime) -> Steps:

@@ -1,10 +1,14 @@
-"""A decision of the arbiter as it is remembered: what was asked, what it was judged by, and what came of it."""
+"""A decision of the arbiter as it is remembered: what was asked, what it was judged by, and what came of it.
+
+So is each change of what binds a connector (`explaining.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 
@@ -13,6 +17,28 @@ REVOKE = "revoke"
 
 HAND_OVER = "hand_over"
 """The subject where the owner put a class into a provider's hands."""
+
+LIMIT = "limit"
+"""The subject where another limit binds a connector, or one is seen to be kept to, or not; the reason is a `Cause`."""
+
+
+class Cause(StrEnum):
+    """Why another limit binds a connector, or what became of the one that does."""
+
+    LOWERED = "lowered"
+    RAISED = "raised"
+    SHARED = "shared"
+    CEILING = "ceiling"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    STEP = "step"
+    FELL_BACK = "fell_back"
+    BEGAN = "session_began"
+    ENDED = "session_ended"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    VERIFIED = "verified"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +57,9 @@ class Decided:
 
     @property
     def verdict(self) -> str:
-        """granted, refused or revoked."""
+        """granted, refused or revoked; limited where a limit is explained."""
+        if self.subject == LIMIT:
+            return "limited"
         if self.subject == REVOKE:
             return "revoked"
         return "granted" if self.granted else "refused"

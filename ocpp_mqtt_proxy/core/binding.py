@@ -6,6 +6,8 @@ with it (1.6 §3.13.1, K01.FR.16).
 
 from __future__ import annotations
 
+from ocpp_mqtt_proxy.core import explaining, obedience
+from ocpp_mqtt_proxy.core.audit import Cause
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
 from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
@@ -17,6 +19,7 @@ from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Target
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import shown
+from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:
@@ -30,7 +33,7 @@ def limited(hearing: Hearing, order: SetLimit) -> None:
         _all_limited(hearing, order, held)
     else:
         _session_limited(hearing, order, held, hearing.station.book.find(order.transaction_id))
-    settle(hearing)
+    settle(hearing, order)
 
 
 def _all_limited(hearing: Hearing, order: SetLimit, held: Held) -> None:
@@ -69,10 +72,36 @@ def paused(hearing: Hearing, session: Session, *, paused: bool) -> None:
     settle(hearing)
 
 
+def takes_less(hearing: Hearing, refused: SetLimit) -> None:
+    """The charger took what is plainer than what it had refused: it takes no steps, or no duration."""
+    memory = hearing.station.memory
+    if refused.later:
+        memory.most_periods = 1
+    else:
+        memory.untimed = True
+    hearing.keep(memory)
+
+
+def learns_anew(hearing: Hearing) -> None:
+    """The charger booted: with another firmware it may take more."""
+    memory = hearing.station.memory
+    if (memory.untimed, memory.flat, memory.most_periods) != (False, False, None):
+        memory.untimed, memory.flat, memory.most_periods = False, False, None
+        hearing.keep(memory)
+
+
 def takes_no_base(hearing: Hearing) -> None:
     """The charger takes no second default below the first."""
     hearing.station.memory.flat = True
     hearing.keep(hearing.station.memory)
+
+
+def starts_again(hearing: Hearing, *, after_a_stop: bool) -> None:
+    """A start was taken, or refused, where the last transaction's cable is still in."""
+    memory = hearing.station.memory
+    if after_a_stop == (STOP_IS_FINAL in memory.learned):
+        memory.learned ^= {STOP_IS_FINAL}
+        hearing.keep(memory)
 
 
 def cleared(hearing: Hearing, order: ClearLimit) -> None:
@@ -93,7 +122,7 @@ def promised(hearing: Hearing, order: StartCharging) -> None:
         until = hearing.now + ACCEPTANCE_KEPT
         own = order.limit if order.wanted is None else order.wanted
         tag, number = order.id_tag.lower(), order.remote_start_id
-        connector.promised = Promise(tag, until, order.provider, own, number, order.limit)
+        connector.promised = Promise(tag, until, order.provider, own, number)
         hearing.station.remember(order.id_tag, _good_for(hearing, order), hearing.now)
         hearing.keep(hearing.station.control)
         begun(hearing, connector)
@@ -119,6 +148,7 @@ def withdrawn(hearing: Hearing, order: StartCharging) -> None:
 def begun(hearing: Hearing, connector: Connector) -> None:
     """A session runs; where it is the one that was promised, it has the limit that goes with it.
 
+    With nothing it is paused until it is switched on.
     A 1.6 charger does not say which start from afar it followed. One that began with the cable shows by its card.
     """
     session = connector.session
@@ -130,33 +160,39 @@ def begun(hearing: Hearing, connector: Connector) -> None:
         session.remote_start_id = session.remote_start_id or promise.number
         hearing.keep(session)
     if its and promise.limit is not None:
-        session.limit = promise.limit
-        session.held = None if promise.installed is None else Held(((hearing.now, promise.installed),))
-        settle(hearing)
+        session.limit, session.paused = promise.limit or None, not promise.limit
+        settle(hearing, cause=Cause.BEGAN)
 
 
 def ended(hearing: Hearing, connector: Connector) -> None:
     """What the session had of its own binds no more; where the charger keeps it all the same, it has to go."""
-    if connector.number in hearing.station.memory.lowered:
-        hearing.station.due.append(ClearLimit(Target(connector.number, connector.place)))
-    settle(hearing)
+    station, over = hearing.station, connector.last_session
+    if over is not None:
+        station.doubted.discard(over.session_id)
+        station.failed.pop(over.session_id, None)
+    if connector.number in station.memory.lowered:
+        station.due.append(ClearLimit(Target(connector.number, connector.place)))
+    settle(hearing, cause=Cause.ENDED)
 
 
-def settle(hearing: Hearing) -> None:
-    """What binds the connectors by now, of what the charger holds."""
+def settle(hearing: Hearing, order: SetLimit | None = None, cause: Cause | None = None) -> None:
+    """What binds the connectors by now, of what the charger holds: since it confirmed an order, or for a cause."""
     for connector in hearing.station.ordered():
         effective = shown(hearing.station, connector, hearing.now)
         if effective is not None:
-            _bind(hearing, connector, effective)
+            _bind(hearing, connector, effective, order, cause)
 
 
-def _bind(hearing: Hearing, connector: Connector, effective: Amps) -> None:
-    by = _whose(hearing.station, effective)
-    if (effective, by) == (connector.effective_limit, connector.limited_by):
+def _bind(hearing: Hearing, connector: Connector, effective: Amps, order: SetLimit | None, cause: Cause | None) -> None:
+    by, before = _whose(hearing.station, effective), connector.effective_limit
+    if (effective, by) == (before, connector.limited_by):
         return
-    connector.effective_limit, connector.limited_by = effective, by
+    why = cause or explaining.cause_of(hearing, connector, effective, order)
+    obedience.begin(hearing, connector, effective)
+    connector.effective_limit, connector.limited_by, connector.bound_at = effective, by, hearing.now
     hearing.keep(connector)
-    hearing.tell(LimitChanged, connector, effective=effective, by=by)
+    hearing.tell(LimitChanged, connector, effective=effective, by=by, verified=connector.limit_verified is True)
+    explaining.change(hearing, connector, before, why)
 
 
 def _whose(station: Station, effective: Amps) -> str:

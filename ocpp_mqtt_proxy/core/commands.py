@@ -92,9 +92,9 @@ WITHDRAWN = Outcome(Result.ERROR, Reason.TIMEOUT, "it was overtaken by what came
 class StartCharging:
     """Start a transaction for a tag (1.6 RemoteStartTransaction, 2.x RequestStartTransaction), for a provider.
 
-    `kind` is what the tag is: a `TokenKind`, or a 2.1 CSMS's own word. `limit` holds for all of it. `profile` is a
-    CSMS's for it, whose first period that is; `beyond` is what that asks for and we cannot keep to. `wanted` is the
-    limit that it asked for, where less can be given now.
+    `kind` is what the tag is: a `TokenKind`, or a 2.1 CSMS's own word. `limit` holds for all of it, and
+    `wanted` is the one that was asked for, where less can be given now. `profile` is a CSMS's, in a limit's stead;
+    `beyond` is what that asks for and we cannot keep to.
     """
 
     at: Target
@@ -153,7 +153,7 @@ class TellSchedule:
     """Tell what limits the current for so many seconds from now on (GetCompositeSchedule).
 
     `in_watts` None: as we like. The outcome's `result` holds `start`, `duration`, `in_watts`, and `periods`: pairs of
-    seconds from the start and the limit.
+    seconds from the start and the limit; a charger's also for how many `phases` that is, where it says so.
     """
 
     at: Target

@@ -11,6 +11,8 @@ from ocpp_mqtt_proxy.core.model import OCCUPIED, OWNER, Amps, ChargingState, IdT
 from ocpp_mqtt_proxy.core.readings import energy_of, metrics_of, pick
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.verifying import Check
+from ocpp_mqtt_proxy.core.wear import Budget
 
 BACKLOG = timedelta(minutes=10)
 """Readings older than this are a charger's backlog: they count for the session and are not shown as live."""
@@ -69,7 +71,9 @@ class Connector:
     components that last, the latest last (2.x). `says_occupied` once it said so: only then does its Available in
     mid-transaction mean that the cable is out. `promised` is what was asked of a session to come: whose it is, and
     the limit that it was asked to start with. `stand_in` is the state of the charger as a whole, where the
-    connector never says its own.
+    connector never says its own. `check` is whether the session's limit, which binds since `bound_at`, is kept to;
+    `overdraws` what flows where it is not, in A. `explained` is how many of its limits' changes the audit log bears,
+    `unexplained` those since the last that is there.
     """
 
     charger: str
@@ -89,6 +93,11 @@ class Connector:
     finishing: bool = False
     effective_limit: Amps | None = None
     limited_by: str | None = None
+    bound_at: datetime | None = None
+    check: Check | None = None
+    overdraws: float | None = None
+    explained: Budget = field(default_factory=lambda: Budget(60, timedelta(seconds=30)))
+    unexplained: int = 0
     promised: Promise | None = None
     stand_in: Status | None = None
     problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
@@ -116,6 +125,11 @@ class Connector:
     def charging(self) -> bool:
         """Whether a transaction runs here that we do not pause; a full car counts (contract §5)."""
         return self.session is not None and self.effective_limit != Amps(0)
+
+    @property
+    def limit_verified(self) -> bool | None:
+        """Whether the charger is seen to keep to what binds its session; None where nobody knows."""
+        return self.check.verified if self.check is not None else None
 
     @property
     def taken(self) -> Session | None:
@@ -171,6 +185,7 @@ class Connector:
     def finish(self) -> None:
         """The session here is over."""
         self.last_session, self.session = self.session, None
+        self.check = self.overdraws = None
         self.finishing = self.status is not Status.AVAILABLE
         self._nothing_flows()
         self.settle()

@@ -135,12 +135,25 @@ class FaultChanged(Fact):
 
 @dataclass(slots=True, kw_only=True)
 class LimitChanged(Fact):
-    """Another current limit is in force. `verified` where the charger's own figures show it."""
+    """Another current limit is in force; told again, `verified`, once the charger is seen to keep to it."""
 
     KIND = "limit"
     effective: Amps
     by: str
     verified: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class LimitsIgnored(Fact):
+    """The charger gives more than a limit that it confirmed, in A."""
+
+    effective: Amps
+    gives: float
+
+
+@dataclass(slots=True, kw_only=True)
+class LimitsObeyed(Fact):
+    """It keeps to its limits again."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class SetLimit:
     `start` is where the schedule begins by the charger's clock: `STARTED_AGO`. `limit` holds from now on, `later` what
     follows (seconds from now, A), and all of it for so many `seconds`: None for good. With `transaction_id` it holds
     for that transaction alone. `base` is the one below all others, which is there when they are over. `since` is now,
-    by our own clock.
+    by our own clock. `instead_of` is what the charger refused, where it is to give nothing now.
     """
 
     at: Target
@@ -56,6 +56,7 @@ class SetLimit:
     seconds: float | None = None
     base: bool = False
     since: datetime | None = None
+    instead_of: Amps | None = None
 
     @property
     def purpose(self) -> Purpose:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ocpp_mqtt_proxy.core import obedience
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import MeasurandsSeen, MeterRead
 from ocpp_mqtt_proxy.core.hearing import Hearing
@@ -53,6 +54,8 @@ def take(
         _remember_measurands(hearing, connector)
         if live:
             _tell(hearing, connector, session, sample)
+            if session is not None and not over:
+                obedience.watch(hearing, connector, sample)
 
 
 def _remember_measurands(hearing: Hearing, connector: Connector) -> None:

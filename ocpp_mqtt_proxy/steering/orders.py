@@ -21,10 +21,11 @@ def order_for(station: Station, want: Want, form: ProfileForm, now: datetime) ->
         phases=station.plan.phases,
         form=form,
         transaction_id=None if want.session is None else want.session.transaction_id,
-        later=tuple(((at - now).total_seconds(), amps) for at, amps in want.steps[1:]),
+        later=tuple(((at - now).total_seconds(), amps) for at, amps in want.steps[1:] if at > now),
         seconds=None if want.until is None else (want.until - now).total_seconds(),
         base=want.layer is Layer.BASE,
         since=now,
+        instead_of=want.instead_of,
     )
     if want.session is not None:
         order = _at_its_connector(station, order, want)

@@ -46,6 +46,7 @@ from ocpp_mqtt_proxy.core.model import (
 )
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase
 from ocpp_mqtt_proxy.ocppj import alike, settings
+from ocpp_mqtt_proxy.ocppj.fields import zulu
 from ocpp_mqtt_proxy.ocppj.v16 import words as words16
 from ocpp_mqtt_proxy.ocppj.v21 import words as words21
 from ocpp_mqtt_proxy.ocppj.v201 import words as words201
@@ -479,6 +480,9 @@ def orders(version: Version) -> dict[type, st.SearchStrategy[Any]]:
             transaction_id=st.none() | transaction_ids(version),
         ),
         ClearLimit: st.builds(ClearLimit, evses),
+        commands.TellSchedule: st.builds(
+            commands.TellSchedule, evses | st.just(Target()), st.integers(1, 86_400), st.none() | st.booleans()
+        ),
         commands.Unlock: st.builds(commands.Unlock, _targets(version, whole=False)),
         commands.Reset: st.builds(commands.Reset, st.booleans()),
         commands.ChangeAvailability: st.builds(commands.ChangeAvailability, _targets(version), st.booleans()),
@@ -559,6 +563,19 @@ def _settings(order: commands.SetConfiguration) -> st.SearchStrategy[Outcome]:
     return st.fixed_dictionaries({name: became for name, _ in order.values}).map(lambda told: done(set=told))
 
 
+def _composites(order: commands.TellSchedule) -> st.SearchStrategy[Outcome]:
+    limits = st.integers(0, 400).map(lambda tenths: tenths / 10)
+    periods = st.dictionaries(st.integers(1, 86_400), limits, max_size=3).map(lambda told: sorted(told.items()))
+    return st.tuples(limits, periods, INSTANTS).map(
+        lambda told: done(
+            start=zulu(told[2]),
+            duration=order.duration,
+            in_watts=bool(order.in_watts),
+            periods=[(0, told[0]), *told[1]],
+        )
+    )
+
+
 _OUTCOMES: dict[type, Callable[[Any], st.SearchStrategy[Outcome]]] = {
     commands.GetConfiguration: _configurations,
     commands.SetConfiguration: _settings,
@@ -573,6 +590,7 @@ _OUTCOMES: dict[type, Callable[[Any], st.SearchStrategy[Outcome]]] = {
         st.just(done()) | st.sampled_from(["log.zip", "x" * 300]).map(lambda name: done(file_name=name))
     ),
     ListCertificates: lambda _: _certificates(),
+    commands.TellSchedule: _composites,
     commands.RawCall: lambda _: st.just(Outcome(commands.Result.OK, result={"status": "Accepted"})),
     commands.StartCharging: lambda _: st.just(done()) | INT32.map(str).map(lambda number: done(transaction_id=number)),
 }

@@ -1,4 +1,4 @@
-"""Notifications in Home Assistant: faults, gone when they are cleared, sessions that ended, logins to the page."""
+"""Notifications in Home Assistant: faults and limits that are ignored, gone when that is over, sessions, logins."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.adapters.home_assistant.api import Connection, Denied
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LoggedIn, SessionEnded
+from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LimitsIgnored, LimitsObeyed, LoggedIn, SessionEnded
 from ocpp_mqtt_proxy.core.model import OWNER
 from ocpp_mqtt_proxy.core.session import Session
 
 log = logging.getLogger(__name__)
 
-CONCERNS = (FaultChanged, SessionEnded, LoggedIn)
+CONCERNS = (FaultChanged, LimitsIgnored, LimitsObeyed, SessionEnded, LoggedIn)
 """Facts that people may be told."""
 
 MOST_WAITING = 100
@@ -51,6 +51,10 @@ class Notices:
         match fact:
             case FaultChanged() if self.faults:
                 self._put(self._fault(fact))
+            case LimitsIgnored() if self.faults:
+                self._put(self._ignored(fact))
+            case LimitsObeyed() if self.faults:
+                self._put(Notice(_of_limits(fact)))
             case SessionEnded() if self.sessions:
                 self._put(self._session(fact))
             case LoggedIn() if self.logins:
@@ -95,6 +99,13 @@ class Notices:
         message = told or "The charger reports a fault and does not say which."
         return Notice(number, f"{self._place(fact)}: fault", message)
 
+    def _ignored(self, fact: LimitsIgnored) -> Notice:
+        message = (
+            f"It confirmed a limit of {fact.effective:g} A and gives {fact.gives:.1f} A. "
+            "Keep it below what your house bears by its own settings."
+        )
+        return Notice(_of_limits(fact), f"{self._place(fact)}: ignores its limit", message)
+
     def _session(self, fact: SessionEnded) -> Notice:
         session = fact.session
         amount = f"{shapes.kwh(session.energy):.2f} kWh in {lasting(session.duration(fact.at))}"
@@ -128,6 +139,11 @@ def _login(fact: LoggedIn) -> Notice:
         f"Somebody logged in to the chargers' page from {plain(fact.address)}. Not you? Set another http.api_token."
     )
     return Notice(f"ocpp_mqtt_proxy_login_{fact.address}", "Chargers: login", message)
+
+
+def _of_limits(fact: Fact) -> str:
+    """One of a charger, whichever of its connectors it was."""
+    return f"ocpp_mqtt_proxy_limits_{fact.charger}"
 
 
 def plain(text: str) -> str:

@@ -65,6 +65,7 @@ def _diagnostics(station: Station) -> Iterator[tuple[str, str]]:
         yield "last_heartbeat", alive
     yield "reconnects", str(max(0, station.connects - 1))
     yield "problem", switch(station.faulted)
+    yield "ignores_limits", switch(station.ignores is not None)
 
 
 def of_connector(station: Station, connector: Connector, topics: Topics, now: datetime, *, tags: bool) -> Published:

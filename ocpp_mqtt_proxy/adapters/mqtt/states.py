@@ -21,6 +21,8 @@ from ocpp_mqtt_proxy.core.events import (
     DataTransferred,
     Fact,
     HeartbeatHeard,
+    LimitsIgnored,
+    LimitsObeyed,
     MeterRead,
     MonthReported,
     NoticeHeard,
@@ -47,6 +49,8 @@ OF_THE_BRIDGE: dict[type[Fact], str] = {
     ChargerConnected: "charger_connected",
     ChargerDisconnected: "charger_disconnected",
     ChargerForgotten: "charger_forgotten",
+    LimitsIgnored: "limits_ignored",
+    LimitsObeyed: "limits_obeyed",
 }
 """Facts that are events of the proxy too, under these kinds."""
 

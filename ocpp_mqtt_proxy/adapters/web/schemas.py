@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ocpp_mqtt_proxy.core.audit import HAND_OVER, REVOKE
+from ocpp_mqtt_proxy.core.audit import HAND_OVER, LIMIT, REVOKE, Cause
 from ocpp_mqtt_proxy.core.commands import Reason
 from ocpp_mqtt_proxy.core.model import Status
 from ocpp_mqtt_proxy.core.peer import Standing
@@ -138,6 +138,9 @@ _CONNECTOR: Schema = thing(
     energy_kwh=maybe(number("the lifetime register")),
     effective_limit=maybe(number("A per phase")),
     limited_by=maybe(text("whose limit that is")),
+    limit_verified=maybe(
+        flag("the charger is seen to keep to it; false: it gives more; null: nobody knows, or no session runs")
+    ),
     session=maybe(ref("Session")),
 ) | {"additionalProperties": {"type": "number"}}
 
@@ -156,6 +159,13 @@ _CHARGER = thing(
     available=flag("operative"),
     current_limit=number("the owner's ceiling, A"),
     max_current=number("what the installation bears, A"),
+    ignores_limits=maybe(
+        thing(
+            "It gives more than limits that it confirmed; null: not that anybody has seen.",
+            since=instant(),
+            amps=number("the most that it gave then"),
+        )
+    ),
     last_heard=maybe(instant()),
     clock_ahead_s=whole("how far its clock is ahead of ours"),
     quirks=many(text(), "what it gets wrong"),
@@ -332,11 +342,14 @@ _DECISION = thing(
     charger=text(),
     provider=text(),
     **{"class": _CLASS},
-    asked=text(f"`start`, `set_limit` …; `{HAND_OVER}` by the owner; `{REVOKE}` where a class was taken away"),
-    verdict=one_of(("granted", "refused", "revoked")),
-    reason=maybe(text("why it was refused, or what ended the holding")),
+    asked=text(
+        f"`start`, `set_limit` …; `{HAND_OVER}` by the owner; `{REVOKE}` where a class was taken away; "
+        f"`{LIMIT}` where another limit binds, of `provider`, or was seen to be kept to or not"
+    ),
+    verdict=one_of(("granted", "refused", "revoked", "limited")),
+    reason=maybe(text(f"why it was refused, or what ended the holding; of a limit one of {', '.join(Cause)}")),
     message=text("the same for people"),
-    inputs=by_key(ANYTHING, "what the rules looked at"),
+    inputs=by_key(ANYTHING, "what the rules looked at; of a limit `from` and `to` (A), and what each allowed"),
 )
 
 _PLAN = thing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import (
@@ -21,6 +22,7 @@ from ocpp_mqtt_proxy.core.commands import (
     SetConfiguration,
     StartCharging,
     StopCharging,
+    TellSchedule,
     Trigger,
     Unlock,
     UpdateFirmware,
@@ -28,7 +30,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, Purpose, SetLimit
 from ocpp_mqtt_proxy.core.model import Target
-from ocpp_mqtt_proxy.ocppj import alike, settings
+from ocpp_mqtt_proxy.ocppj import alike, composites, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
 from ocpp_mqtt_proxy.ocppj.fields import MAX_NUMBER, Object, as_text, children, flag, text, without_nothing, zulu
@@ -263,6 +265,9 @@ ORDER = {
     StartCharging: OrderRow(_start, _usual),
     StopCharging: OrderRow(_stop, _usual),
     SetLimit: OrderRow(_limit, _usual),
+    TellSchedule: OrderRow(
+        partial(composites.asked, "connectorId"), partial(composites.told, "chargingSchedule", "startSchedule")
+    ),
     ClearLimit: OrderRow(_clear_limit, _cleared),
     Unlock: OrderRow(_unlock, _unlocked),
     Reset: OrderRow(_reset, _usual),

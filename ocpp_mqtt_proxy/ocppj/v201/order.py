@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from ocpp_mqtt_proxy.core.certificates import ListCertificates
 from ocpp_mqtt_proxy.core.commands import (
@@ -26,6 +27,7 @@ from ocpp_mqtt_proxy.core.commands import (
     SetConfiguration,
     StartCharging,
     StopCharging,
+    TellSchedule,
     Trigger,
     Unlock,
     UpdateFirmware,
@@ -34,7 +36,7 @@ from ocpp_mqtt_proxy.core.commands import (
 )
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, Purpose, SetLimit
 from ocpp_mqtt_proxy.core.model import IdToken, Target
-from ocpp_mqtt_proxy.ocppj import alike, settings
+from ocpp_mqtt_proxy.ocppj import alike, composites, settings
 from ocpp_mqtt_proxy.ocppj.certificates import found, hashes, ordered
 from ocpp_mqtt_proxy.ocppj.dialect import OrderRow, Payload, agreed, settled, version_told
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, flag, text, without_nothing, zulu
@@ -258,6 +260,7 @@ ORDER = {
     CheckTransaction: OrderRow(_check, _checked),
     StopCharging: OrderRow(lambda o: ("RequestStopTransaction", {"transactionId": o.transaction_id}), _usual),
     SetLimit: OrderRow(_limit, _usual),
+    TellSchedule: OrderRow(partial(composites.asked, "evseId"), partial(composites.told, "schedule", "scheduleStart")),
     ClearLimit: OrderRow(
         lambda o: ("ClearChargingProfile", {"chargingProfileId": PROFILE_ID + o.at.connector}), _or("Unknown")
     ),

@@ -11,12 +11,12 @@ from ocpp_mqtt_proxy.backends.desk import Backend, NobodyAsked
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, Result
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
-from ocpp_mqtt_proxy.core.model import IdToken, Place, Verdict, WattHours
+from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Verdict, WattHours
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.hub import Delayed
 from tests.backend_desk import OPEN, ADesk, a_desk
-from tests.fakes import NOON, FakeLink, a_charger
+from tests.fakes import NOON, FakeClock, FakeLink, a_charger
 from tests.test_backend_messages import PERIOD, PROFILE, SCHEDULE
 
 
@@ -30,8 +30,9 @@ async def charging(scene: ADesk, provider: str = "energy") -> Session:
     return next(scene.station.sessions())
 
 
-def limits(scene: ADesk) -> list[float]:
-    return [order.limit for order in scene.link.asked if isinstance(order, SetLimit)]
+def limits(scene: ADesk) -> set[float]:
+    """What the charger was asked to keep to, what it falls back to aside."""
+    return {order.limit for order in scene.link.asked if isinstance(order, SetLimit) and not order.base}
 
 
 async def test_it_starts_and_stops_a_session_of_its_own() -> None:
@@ -78,8 +79,26 @@ async def test_a_limit_is_a_current_per_phase_and_never_more_than_was_meant(
 ) -> None:
     scene = a_desk()
     assert (await scene.ask("set_limit", **given)).result["effective"] == amps
-    assert limits(scene) == [amps]
+    assert limits(scene) == {amps}
     assert (await scene.ask("clear_limit")).result["effective"] == 32
+
+
+async def test_while_it_charges_more_binds_once_the_charger_has_it_and_that_is_told() -> None:
+    scene = a_desk()
+    await charging(scene)
+    assert (await scene.ask("set_limit", amps=10)).result["effective"] == 10
+    raised = await scene.ask("set_limit", amps=16)
+    assert (raised.ok, raised.result["effective"], "10 s" in raised.message) == (True, 10, True)
+    assert isinstance(scene.hub.clock, FakeClock)
+    scene.hub.clock.pass_(seconds=10)
+    raised = await scene.ask("set_limit", amps=16)
+    assert (raised.ok, raised.result["effective"], raised.message) == (True, 16, "")
+
+
+async def test_what_binds_is_the_least_whoever_s_it_is() -> None:
+    scene = a_desk()
+    (await charging(scene)).limit = Amps(8)
+    assert (await scene.ask("set_limit", by="fleet", amps=12)).result["effective"] == 8
 
 
 async def test_a_limit_for_a_while_is_one_until_then() -> None:

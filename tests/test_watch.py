@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from itertools import cycle
+from datetime import time, timedelta
+from itertools import cycle, groupby
 
 import pytest
 
@@ -15,11 +15,19 @@ from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Schedule
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
+from ocpp_mqtt_proxy.core.schedule import Window
+from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import ControlClass, PresenceRule, Rules, Terms
 from ocpp_mqtt_proxy.hub import Delayed
 from ocpp_mqtt_proxy.requests import Start
 from tests.adapters.mqtt_rig import until
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
+
+
+def limits(link: FakeLink) -> list[float]:
+    """What a charger was asked to keep to one after another, what it falls back to aside."""
+    put = (order.limit for order in link.asked if isinstance(order, SetLimit) and not order.base)
+    return [amps for amps, _ in groupby(put)]
 
 
 async def test_an_idle_holder_loses_its_class_while_another_charger_talks_without_a_pause(
@@ -66,7 +74,7 @@ async def test_a_profile_goes_on_to_its_next_step_when_that_is_due_and_not_secon
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-    assert [order.limit for order in link.asked if isinstance(order, SetLimit)] == [Amps(16), Amps(8)]
+    assert limits(link) == [16, 8]
 
 
 async def test_a_limit_left_behind_over_a_restart_runs_out_unless_its_provider_comes_again() -> None:
@@ -92,7 +100,7 @@ async def test_a_provider_s_sessions_draw_no_more_than_the_configuration_allows_
     assert isinstance(begun, Delayed)
     await begun.answer
     await review(arbitration, station)
-    assert [order.limit for order in link.asked if isinstance(order, SetLimit)] == [Amps(10)]
+    assert limits(link) == [10]
     assert (station.bound, station.connectors[1].limited_by) == (Amps(10), "x")
     (session,) = station.sessions()
     ended = hub.hear(station.id, TransactionReported(Phase.ENDED, session.transaction_id, hub.clock.now()))
@@ -100,3 +108,14 @@ async def test_a_provider_s_sessions_draw_no_more_than_the_configuration_allows_
     await ended.answer
     await review(arbitration, station)
     assert station.bound == station.limit
+
+
+async def test_what_the_configuration_allows_a_provider_s_session_holds_outside_its_hours_too() -> None:
+    hub, link = a_hub(), FakeLink()
+    station = a_charger(hub, link)
+    night = Window(time(23), time(7))
+    terms = {"x": Terms("x", presence=PresenceRule.ANY, schedule=(night,), max_current=Amps(10))}
+    session = station.connectors[1].session = Session("test-1", "CP1", 1, "7", hub.clock.now(), "A")
+    session.claim("x", hub.clock.now(), station.plan.prices)
+    await review(an_arbitration(hub, Rules(providers=terms)), station)
+    assert (limits(link), station.connectors[1].limited_by) == ([10], "x")

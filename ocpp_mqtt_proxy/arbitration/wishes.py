@@ -16,12 +16,14 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Ending, Limit, Plan, Reservation
 from ocpp_mqtt_proxy.core.events import LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.held import value
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile
 from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import Amps, TokenKind
 from ocpp_mqtt_proxy.core.sharing import EXCLUSIVE, ControlClass
 from ocpp_mqtt_proxy.core.standing import may_limit
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.steering import CALM, goal
 from ocpp_mqtt_proxy.core.world import busy, world_of
 from ocpp_mqtt_proxy.dispatch import connector_of
 
@@ -189,8 +191,18 @@ async def set_limit(
     eased = not _may_limit(arbitration, station, provider)
     station.control.limits[provider] = Limit(amps, connector or 0, until, eased)
     arbitration.hub.apply(station, _limits_changed)
-    outcome = await rebind(arbitration, station)
-    return outcome if not outcome.ok else done(effective=station.bound)
+    outcome = await rebind(arbitration, station, anew=True)
+    return outcome if not outcome.ok else _bound(arbitration, station)
+
+
+def _bound(arbitration: Arbitration, station: Station, **result: object) -> Outcome:
+    """What binds on the connectors in use, as the charger confirmed; more than that has yet to come."""
+    now = arbitration.hub.clock.now()
+    used = [one for one in station.ordered() if one.session is not None] or station.ordered()
+    known = [(one.effective_limit, one) for one in used if one.effective_limit is not None]
+    rises = any(amps < value(goal(station, one, now), now) for amps, one in known)
+    message = f"more flows once the last change is {CALM.total_seconds():g} s ago" if rises else ""
+    return done(message, effective=min((amps for amps, _ in known), default=station.bound), **result)
 
 
 def _lowering_or_not(arbitration: Arbitration, station: Station, provider: str, amps: Amps) -> Intent:
@@ -225,54 +237,75 @@ async def set_profile(
         return refusal
     station.control.plans[provider] = Plan((profile,), eased=not _may_limit(arbitration, station, provider))
     arbitration.hub.apply(station, _limits_changed)
-    outcome = await rebind(arbitration, station)
+    outcome = await rebind(arbitration, station, anew=True)
     if not outcome.ok:
         return outcome
     binds = plan_now(station, provider, arbitration.hub.clock.now(), _LONG)
-    return done(effective=station.bound, profile_limit=binds.amps, until=shapes.time(binds.until))
+    return _bound(arbitration, station, profile_limit=binds.amps, until=shapes.time(binds.until))
 
 
 _LONG = timedelta(days=8).total_seconds()
 """How far ahead the next step of a profile is told: any that comes weekly."""
 
 
-async def keep_profiles(
-    arbitration: Arbitration, provider: str, charger_id: str, profiles: Profiles, added: ChargingProfile | None = None
+async def add_profile(
+    arbitration: Arbitration, provider: str, charger_id: str, added: ChargingProfile, among: Callable[[], Profiles]
 ) -> Outcome:
-    """Have a provider's set of profiles hold, where it may add one, or take some away; the charger gets what binds.
+    """Have one more profile of a provider's hold, where the charger keeps to what binds then.
 
-    They stay while the provider is away. Where the charger refuses what binds then, the former ones hold again.
+    Else it is as it was: what was never promised is not forced upon a charger. `among`: its set with this one, as it is
+    once it is the charger's turn. The set stays while the provider is away.
     """
     station = _station(arbitration, charger_id)
-    subject, intent = "clear_profile", Intent.EASE
-    if added is not None:
-        subject = "set_profile"
-        intent = _lowering_or_not(arbitration, station, provider, added.most(station.plan.phases))
-    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, subject, intent)]):
+    intent = _lowering_or_not(arbitration, station, provider, added.most(station.plan.phases))
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "set_profile", intent)]):
         return refusal
-    former = station.control.plans.get(provider)
-    eased = not _may_limit(arbitration, station, provider)
-    lent = _is_lent(arbitration, provider) or station.control.lent(provider)
-    wanted = Plan(profiles, eased, lasting=True, lent=lent)
-    _put(arbitration, station, provider, wanted)
-    outcome = await rebind(arbitration, station)
-    if not outcome.ok and added is not None:
+    steering = arbitration.dispatcher.steering
+    outcome = await steering.attempt(
+        station, lambda: _try(station, provider, _lasting(arbitration, station, provider, among()), added)
+    )
+    arbitration.hub.apply(station, _limits_changed)
+    return outcome if not outcome.ok else _bound(arbitration, station)
+
+
+def _try(station: Station, provider: str, plan: Plan, added: ChargingProfile) -> Callable[[], None]:
+    """Have a plan hold; returns how it is taken back."""
+    former = station.control.plans.get(provider, Plan(()))
+    _have(station, provider, plan)
+
+    def take_back() -> None:
         now = station.control.plans.get(provider, Plan(()))
-        _put(arbitration, station, provider, (former or Plan(())) if now is wanted else _without(now, added))
-        await rebind(arbitration, station)
-    return outcome if not outcome.ok else done(effective=station.bound)
+        _have(station, provider, former if now is plan else _without(now, added))
+
+    return take_back
 
 
 def _without(plan: Plan, added: ChargingProfile) -> Plan:
-    """A plan that took the place of one that the charger refused, without what was new in that."""
+    """A plan that came after one that the charger refused, without what was new in that."""
     return replace(plan, profiles=tuple(one for one in plan.profiles if one != added))
 
 
-def _put(arbitration: Arbitration, station: Station, provider: str, plan: Plan) -> None:
+async def keep_profiles(arbitration: Arbitration, provider: str, charger_id: str, profiles: Profiles) -> Outcome:
+    """Have no more than some profiles of a provider's set hold; the charger gets what binds then."""
+    station = _station(arbitration, charger_id)
+    if refusal := arbitration.judge(station, [Wish(provider, SMART_CHARGING, "clear_profile", Intent.EASE)]):
+        return refusal
+    _have(station, provider, _lasting(arbitration, station, provider, profiles))
+    arbitration.hub.apply(station, _limits_changed)
+    await rebind(arbitration, station, anew=True)
+    return _bound(arbitration, station)
+
+
+def _lasting(arbitration: Arbitration, station: Station, provider: str, profiles: Profiles) -> Plan:
+    """A set that stays while its provider is away."""
+    lent = _is_lent(arbitration, provider) or station.control.lent(provider)
+    return Plan(profiles, not _may_limit(arbitration, station, provider), lasting=True, lent=lent)
+
+
+def _have(station: Station, provider: str, plan: Plan) -> None:
     station.control.plans[provider] = plan
     if not plan.profiles:
         del station.control.plans[provider]
-    arbitration.hub.apply(station, _limits_changed)
 
 
 async def clear_profile(arbitration: Arbitration, provider: str, charger_id: str) -> Outcome:
@@ -304,8 +337,8 @@ async def _withdraw(
         _limits_changed(hearing)
 
     arbitration.hub.apply(station, withdrawn)
-    outcome = await rebind(arbitration, station)
-    return outcome if not outcome.ok else done(effective=station.bound, holders=_holders(station))
+    outcome = await rebind(arbitration, station, anew=True)
+    return outcome if not outcome.ok else _bound(arbitration, station, holders=_holders(station))
 
 
 def _limits_changed(hearing: Hearing) -> None:

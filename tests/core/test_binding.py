@@ -1,14 +1,22 @@
-"""Which limit binds: the owner's ceiling, or less where a session has a limit of its own."""
+"""What a charger confirmed of our profiles, and which limit binds its connectors by that."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.core import rules
+from ocpp_mqtt_proxy.core import binding, rules
 from ocpp_mqtt_proxy.core.commands import Order, StartCharging
-from ocpp_mqtt_proxy.core.events import LimitChanged
-from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
+from ocpp_mqtt_proxy.core.hearing import Hearing
+from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, ProfileForm, Purpose, SetLimit
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, Target
+from ocpp_mqtt_proxy.core.station import Provided
 from tests.core.yard import NOON, ONE, Yard, start, status, stop
 
 TAG = "04A1B2C3"
@@ -19,78 +27,235 @@ def confirm(yard: Yard, order: Order) -> None:
     yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
 
 
-def ceiling(amps: float) -> SetLimit:
-    return SetLimit(Target(), Amps(amps), NOON, ceiling=Amps(amps))
+def settle(yard: Yard, what: Callable[[Hearing], None]) -> None:
+    """Something is a fact by now, with all that follows."""
+    hearing = Hearing(yard.station, yard.now, yard.numbers)
+    what(hearing)
+    yard.facts += hearing.facts
+    yard.kept += hearing.changes
+
+
+def default(amps: float) -> SetLimit:
+    return SetLimit(Target(), Amps(amps), NOON)
+
+
+def base(amps: float) -> SetLimit:
+    return SetLimit(Target(), Amps(amps), NOON, form=ProfileForm(4), base=True)
 
 
 def own(transaction_id: str, amps: float) -> SetLimit:
     return SetLimit(AT, Amps(amps), NOON, transaction_id=transaction_id)
 
 
+def lower_the_ceiling(yard: Yard, amps: float) -> None:
+    """The owner's ceiling: a wish until the charger keeps to it by its default."""
+    yard.station.wish = Amps(amps)
+    confirm(yard, default(amps))
+    settle(yard, partial(binding.ceiling, amps=Amps(amps)))
+    yard.station.wish = None
+
+
 def limit(yard: Yard) -> float | None:
     return yard.connector.effective_limit
+
+
+def charging() -> tuple[Yard, str]:
+    """A charger with a transaction, and its id."""
+    yard = Yard()
+    return yard, yard.started(start(0, tag=TAG)).transaction_id
+
+
+# What the charger holds
+
+
+def test_what_a_charger_took_for_every_transaction_is_known_with_its_form() -> None:
+    yard = Yard()
+    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3), later=((60.0, Amps(6)),), seconds=900))
+    later = NOON + timedelta(minutes=1), NOON + timedelta(minutes=15)
+    assert yard.station.memory.installed == Held(((NOON, Amps(10)), (later[0], Amps(6))), later[1])
+    assert yard.station.memory.form == ProfileForm(3)
+    assert yard.station.memory in yard.kept
+
+
+def test_what_lies_below_that_is_known_and_leaves_it_alone() -> None:
+    yard = Yard()
+    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3)))
+    confirm(yard, base(6))
+    memory = yard.station.memory
+    assert (memory.safe, memory.form) == (Amps(6), ProfileForm(3))
+    assert memory.installed == Held(((NOON, Amps(10)),))
+
+
+def test_what_a_transaction_has_is_its_own_and_leaves_what_all_have_alone() -> None:
+    yard, transaction = charging()
+    confirm(yard, default(16))
+    confirm(yard, own(transaction, 10))
+    session = yard.connector.session
+    assert session is not None
+    assert session.held == Held(((NOON, Amps(10)),))
+    assert yard.station.memory.installed == Held(((NOON, Amps(16)),))
+    assert yard.station.memory.lowered == set()
+    assert session in yard.kept
+
+
+def test_when_a_profile_was_put_is_told_by_our_clock_not_by_the_charger_s() -> None:
+    yard = Yard()
+    asked = NOON - timedelta(seconds=3)
+    confirm(yard, SetLimit(Target(), Amps(10), NOON - timedelta(days=9), since=asked))
+    installed = yard.station.memory.installed
+    assert installed is not None
+    assert installed.since == asked
+
+
+def test_a_default_of_a_connector_that_stands_for_a_transaction_s_is_taken_away_once_that_is_over() -> None:
+    yard, transaction = charging()
+    confirm(yard, SetLimit(AT, Amps(10), NOON, form=ProfileForm(purpose=Purpose.DEFAULT), transaction_id=transaction))
+    assert yard.station.memory.lowered == {1}
+    yard.hear(stop(transaction, 10))
+    assert yard.station.due == [ClearLimit(AT)]
+    confirm(yard, ClearLimit(AT))
+    assert yard.station.memory.lowered == set()
+
+
+def test_a_default_that_stands_for_a_transaction_s_is_what_all_have() -> None:
+    yard, transaction = charging()
+    form = ProfileForm(purpose=Purpose.DEFAULT)
+    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=form, transaction_id=transaction))
+    memory = yard.station.memory
+    assert (memory.form, memory.session_form, memory.installed) == (form, form, Held(((NOON, Amps(10)),)))
+
+
+def test_a_charger_that_takes_nothing_below_its_default_is_known_to() -> None:
+    yard = Yard()
+    settle(yard, binding.takes_no_base)
+    assert yard.station.memory.flat
+    assert yard.station.memory in yard.kept
+
+
+# What binds
+
+
+def test_a_transaction_s_own_profile_binds_and_not_the_default() -> None:
+    yard, transaction = charging()
+    confirm(yard, default(16))
+    confirm(yard, own(transaction, 10))
+    confirm(yard, default(6))
+    assert limit(yard) == 10
+
+
+def test_what_lies_below_binds_once_what_was_above_it_is_over() -> None:
+    yard, _ = charging()
+    confirm(yard, base(6))
+    confirm(yard, SetLimit(Target(), Amps(16), NOON, seconds=900))
+    assert limit(yard) == 16
+    yard.pass_(minutes=15)
+    settle(yard, binding.settle)
+    assert limit(yard) == 6
+
+
+def test_without_a_transaction_there_is_what_one_would_have_or_what_the_charger_holds_where_that_is_more() -> None:
+    yard = Yard()
+    yard.hear(status(Status.AVAILABLE))
+    yard.station.provided = Provided(Amps(10), "night")
+    confirm(yard, default(6))
+    assert (limit(yard), yard.connector.limited_by) == (10, "night")
+    confirm(yard, default(16))
+    assert limit(yard) == 16
+
+
+@pytest.mark.parametrize(("provided", "by"), [(10, "night"), (16, OWNER), (32, OWNER)])
+def test_a_limit_is_a_provider_s_where_it_is_below_the_owner_s(provided: float, by: str) -> None:
+    yard, _ = charging()
+    lower_the_ceiling(yard, 16)
+    yard.station.provided = Provided(Amps(provided), "night")
+    confirm(yard, default(min(provided, 16)))
+    assert yard.connector.limited_by == by
 
 
 def test_a_pause_binds_until_it_is_over_and_is_written_down() -> None:
     yard = Yard()
     session = yard.started(start(0, tag=TAG))
     confirm(yard, own(session.transaction_id, 0))
+    settle(yard, lambda hearing: binding.paused(hearing, session, paused=True))
     assert (limit(yard), yard.connector.limited_by, session.paused) == (0, OWNER, True)
     assert session in yard.kept
     confirm(yard, own(session.transaction_id, 32))
+    settle(yard, lambda hearing: binding.paused(hearing, session, paused=False))
     assert (limit(yard), session.paused) == (32, False)
 
 
 def test_a_pause_ends_with_its_session_and_that_is_told() -> None:
-    yard = Yard()
-    session = yard.started(start(0, tag=TAG))
-    confirm(yard, own(session.transaction_id, 0))
+    yard, transaction = charging()
+    confirm(yard, default(32))
+    confirm(yard, own(transaction, 0))
     yard.facts.clear()
-    yard.hear(stop(session.transaction_id, 10))
+    yard.hear(stop(transaction, 10))
     assert [fact.effective for fact in yard.told(LimitChanged)] == [Amps(32)]
 
 
 def test_a_limit_of_a_transaction_that_is_over_changes_nothing() -> None:
-    yard = Yard()
-    session = yard.started(start(0, tag=TAG))
-    yard.hear(stop(session.transaction_id, 10))
-    for transaction_id in (session.transaction_id, "nobody's"):
+    yard, transaction = charging()
+    yard.hear(stop(transaction, 10))
+    for transaction_id in (transaction, "nobody's"):
         confirm(yard, own(transaction_id, 0))
     assert limit(yard) is None
 
 
-def test_a_ceiling_of_0_is_no_pause() -> None:
+def test_nothing_that_is_allowed_is_no_pause() -> None:
     yard = Yard()
     session = yard.started(start(0, tag=TAG))
-    confirm(yard, ceiling(0))
+    lower_the_ceiling(yard, 0)
     confirm(yard, own(session.transaction_id, 0))
     assert not session.paused
-    confirm(yard, ceiling(10))
+    confirm(yard, own(session.transaction_id, 10))
     assert limit(yard) == 10
 
 
-def test_the_ceiling_before_0_is_remembered() -> None:
+def test_a_ceiling_is_the_owner_s_and_told_once() -> None:
+    yard = Yard()
+    for _ in range(2):
+        lower_the_ceiling(yard, 13)
+    assert (yard.station.limit, yard.station.memory.limit) == (Amps(13), Amps(13))
+    assert len(yard.told(LimitsChanged)) == 1
+
+
+def test_the_ceiling_before_0_is_remembered_and_written_down() -> None:
     yard = Yard()
     for amps in (13, 0, 0):
-        confirm(yard, ceiling(amps))
-    assert yard.station.earlier_limit == Amps(13)
+        lower_the_ceiling(yard, amps)
+    assert yard.station.memory.earlier_limit == Amps(13)
+    assert yard.kept[-1] is yard.station.memory
 
 
 def test_a_limit_that_was_promised_before_the_session_began_is_its_own() -> None:
     yard = Yard()
     yard.hear(status(Status.PREPARING))
     confirm(yard, StartCharging(AT, TAG.lower(), 1, Amps(10)))
-    assert limit(yard) is None
     session = yard.started(start(0, tag=TAG))
-    assert limit(yard) == 10
     assert (session.limit, yard.station.limit) == (Amps(10), Amps(32))
 
 
 def test_a_limit_that_was_promised_after_the_session_began_is_its_own() -> None:
     yard = Yard()
-    yard.started(start(0, tag=TAG))
+    session = yard.started(start(0, tag=TAG))
     confirm(yard, StartCharging(AT, TAG, 1, Amps(10)))
-    assert limit(yard) == 10
+    assert session.limit == Amps(10)
+
+
+def test_of_a_limit_that_was_asked_for_the_session_has_all_though_less_could_be_given_at_its_start() -> None:
+    yard = Yard()
+    yard.hear(status(Status.PREPARING))
+    confirm(yard, StartCharging(AT, TAG, 1, Amps(6), wanted=Amps(10)))
+    assert yard.started(start(0, tag=TAG)).limit == Amps(10)
+
+
+def test_with_the_profile_of_a_start_alone_nothing_is_confirmed_yet() -> None:
+    """That a charger starts says not that it keeps to what it was told with it."""
+    yard = Yard()
+    yard.hear(status(Status.PREPARING))
+    confirm(yard, StartCharging(AT, TAG, 1, Amps(10)))
+    session = yard.started(start(0, tag=TAG))
+    assert (session.held, limit(yard)) == (None, None)
 
 
 def test_a_limit_is_not_kept_for_another_card_nor_for_later() -> None:
@@ -98,27 +263,27 @@ def test_a_limit_is_not_kept_for_another_card_nor_for_later() -> None:
     yard.hear(status(Status.PREPARING))
     confirm(yard, StartCharging(AT, "OTHER", 1, Amps(10)))
     session = yard.started(start(0, tag=TAG))
-    assert limit(yard) is None
+    assert session.limit is None
     yard.hear(stop(session.transaction_id, 10))
-    yard.started(start(20, tag="OTHER"))
-    assert limit(yard) is None
+    assert yard.started(start(20, tag="OTHER")).limit is None
 
 
 def test_what_binds_already_is_not_told_again() -> None:
     yard = Yard()
     yard.hear(status(Status.PREPARING))
     for _ in range(2):
-        confirm(yard, ceiling(10))
+        lower_the_ceiling(yard, 10)
     assert len(yard.told(LimitChanged)) == 1
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ceiling", "own"]), st.sampled_from([0, 6, 10, 16, 32])), min_size=1))
-def test_nothing_ever_binds_above_the_ceiling(steps: list[tuple[str, int]]) -> None:
-    yard = Yard()
-    session = yard.started(start(0, tag=TAG))
+@given(st.lists(st.tuples(st.sampled_from([default, base, own]), st.sampled_from([0, 6, 10, 16, 32])), min_size=1))
+def test_what_binds_a_transaction_is_what_its_own_profile_says_else_the_default_s_else_the_base_s(
+    steps: list[tuple[Callable[..., SetLimit], int]],
+) -> None:
+    yard, transaction = charging()
+    said: dict[Callable[..., SetLimit], int] = {}
     for kind, amps in steps:
-        confirm(yard, ceiling(amps) if kind == "ceiling" else own(session.transaction_id, amps))
-        effective = limit(yard)
-        assert effective is not None
-        assert effective <= yard.station.limit
-        assert yard.connector.charging is (effective > 0)
+        confirm(yard, own(transaction, amps) if kind is own else kind(amps))
+        said[kind] = amps
+        assert limit(yard) == next(said[one] for one in (own, default, base) if one in said)
+        assert yard.connector.charging is (limit(yard) != 0)

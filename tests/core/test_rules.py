@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -11,7 +10,7 @@ from ocpp_mqtt_proxy.core.events import AvailabilityChanged, ChargerConnected, C
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, Status, Target, Version
 from ocpp_mqtt_proxy.core.reports import Report
-from tests.core.yard import NOON, ONE, TWO, Yard, status
+from tests.core.yard import NOON, ONE, TWO, Yard, start, status
 
 
 @pytest.fixture
@@ -50,10 +49,11 @@ def test_what_a_charger_did_last_stays_shown_while_it_is_away(yard: Yard) -> Non
     assert yard.status is Status.AVAILABLE
 
 
-LIMIT = SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3), ceiling=Amps(10))
+LIMIT = SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3))
 
 
 def test_a_confirmed_limit_is_in_force_on_every_connector(yard: Yard) -> None:
+    yard.station.wish = Amps(10)
     confirm(yard, LIMIT)
     assert [(c.effective_limit, c.limited_by) for c in yard.station.ordered()] == [
         (Amps(10), "owner"),
@@ -65,14 +65,16 @@ def test_a_confirmed_limit_is_in_force_on_every_connector(yard: Yard) -> None:
     ]
 
 
-def test_a_confirmed_ceiling_is_remembered_with_the_form_it_was_taken_in(yard: Yard) -> None:
+def test_a_confirmed_limit_is_remembered_with_the_form_it_was_taken_in(yard: Yard) -> None:
     confirm(yard, LIMIT)
-    assert (yard.station.limit, yard.station.memory.form) == (Amps(10), ProfileForm(3))
+    assert yard.station.memory.installed == LIMIT.held(NOON)
+    assert yard.station.memory.form == ProfileForm(3)
     assert yard.station.memory in yard.kept
 
 
 def test_a_pause_of_one_connector_leaves_the_other_and_the_ceiling_alone(yard: Yard) -> None:
-    confirm(yard, replace(LIMIT, at=Target(2, TWO), limit=Amps(0), ceiling=None))
+    session = yard.started(start(0, place=TWO))
+    confirm(yard, SetLimit(Target(2, TWO), Amps(0), NOON, transaction_id=session.transaction_id))
     assert [c.effective_limit for c in yard.station.ordered()] == [None, Amps(0)]
     assert yard.station.memory.limit is None
 

@@ -7,21 +7,19 @@ transaction too (errata 3.8, K01.FR.32).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 
 from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import VOLTS, rounded
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.ocppj.fields import Object, children, integer, number, without_nothing, zulu
+from ocpp_mqtt_proxy.ocppj.fields import without_nothing, zulu
 
 PROFILE_ID = 7300
 """Profile ids of ours begin here; the connector's number is added."""
 BASE_ID = 7299
 """The id of the one below them."""
-PHASES = 3
-"""Phases a limit is for where the profile does not say (K01.FR.49)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +37,33 @@ class Schedule:
 
 
 def schedule(order: SetLimit) -> Schedule:
-    """The schedule of a limit. Watts are the total over the charger's phases (errata 3.68)."""
-    ago = 0.0 if order.form.relative else STARTED_AGO.total_seconds()
-    steps = [(0.0, order.limit), *((ago + after, amps) for after, amps in order.later)]
-    lower = [True, *(later[1] < earlier[1] for earlier, later in pairwise(steps))]
+    """The schedule of a limit: in whole seconds never more than is meant, nor for longer.
+
+    Watts are the total over the charger's phases (errata 3.68).
+    """
+    start = order.start.replace(microsecond=0)
+    now = 0.0 if order.form.relative else (STARTED_AGO + (order.start - start)).total_seconds()
+    duration = None if order.seconds is None else math.floor(now + order.seconds)
+    steps = [(0.0, order.limit), *((now + after, amps) for after, amps in order.later)]
+    periods = _in_whole_seconds([(at, _amount(order, amps)) for at, amps in steps])
     return Schedule(
         "W" if order.form.in_watts else "A",
-        tuple((_whole(at, early=early), _amount(order, amps)) for (at, amps), early in zip(steps, lower, strict=True)),
+        tuple((at, limit) for at, limit in periods if duration is None or at < duration),
         "Relative" if order.form.relative else "Absolute",
-        None if order.form.relative else order.start,
-        None if order.seconds is None else math.floor(ago + order.seconds),
+        None if order.form.relative else start,
+        duration,
     )
 
 
-def _whole(seconds: float, *, early: bool) -> int:
-    """Whole seconds: what lowers rather early, what raises rather late."""
-    return math.floor(seconds) if early else math.ceil(seconds)
+def _in_whole_seconds(steps: list[tuple[float, float]]) -> Iterator[tuple[int, float]]:
+    """Each second has the least of what is meant within it: what lowers comes rather early, what raises rather late."""
+    ends = [*(at for at, _ in steps[1:]), math.inf]
+    told = -1.0
+    for second in sorted({round_(at) for at, _ in steps for round_ in (math.floor, math.ceil)}):
+        limit = min(limit for (at, limit), end in zip(steps, ends, strict=True) if at < second + 1 and end > second)
+        if limit != told:
+            yield second, limit
+        told = limit
 
 
 def _amount(order: SetLimit, amps: Amps) -> float:
@@ -63,7 +72,7 @@ def _amount(order: SetLimit, amps: Amps) -> float:
 
 def from_the_start(limit: Amps) -> Schedule:
     """The schedule of a limit that a transaction begins with, from its start on."""
-    return Schedule("A", ((0, float(limit)),), "Relative")
+    return Schedule("A", ((0, rounded(limit)),), "Relative")
 
 
 def stack_level(order: SetLimit) -> int:
@@ -84,14 +93,3 @@ def body(plan: Schedule) -> dict[str, object]:
         startSchedule=zulu(plan.start) if plan.start else None,
         duration=plan.duration,
     )
-
-
-def first_limit(plan: Object) -> tuple[Amps | None, int]:
-    """The limit of a schedule's first period in A per phase, and the phases it is for (whole ones: `schedules`)."""
-    period: Object = next(children(plan, "chargingSchedulePeriod"), {})
-    told = integer(period, "numberPhases")
-    phases = told if told in (1, 2, 3) else PHASES
-    limit = number(period.get("limit"))
-    if limit is None:
-        return None, phases
-    return Amps(limit / (phases * VOLTS)) if plan.get("chargingRateUnit") == "W" else Amps(limit), phases

@@ -135,7 +135,7 @@ def test_every_order_has_a_row_in_some_version() -> None:
     assert rows == set(get_args(commands.Order)) - {RawCall} - ASKED_OF_US
 
 
-ASKED_OF_US = {commands.SetProfile, commands.ClearProfiles, commands.ListProfiles, commands.TellSchedule}
+ASKED_OF_US = {commands.SetProfile, commands.ClearProfiles, commands.ListProfiles}
 """Orders that come from CSMSs and go no further: a charger gets one profile, of ours."""
 
 

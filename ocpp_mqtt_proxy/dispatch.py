@@ -5,20 +5,22 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import promised, withdrawn
+from ocpp_mqtt_proxy.core.binding import promised, starts_again, withdrawn
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
-from ocpp_mqtt_proxy.core.limits.profile import usable
+from ocpp_mqtt_proxy.core.limits.profile import rounded, usable
 from ocpp_mqtt_proxy.core.model import OWNER, Status, Target, TokenKind, Version
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.requests import Request
@@ -53,7 +55,8 @@ class Dispatcher:
         """The charging switch (contract §5).
 
         ON resumes what is paused, else starts for the owner. OFF stops the owner's own transaction; a
-        provider's is paused where the charger can, else stopped.
+        provider's is paused where the charger can, else stopped. So is the owner's where a charger starts no other
+        before the cable was out.
         """
         return await self.carry_out(lambda: _switch(self, charger_id, connector, on=on))
 
@@ -102,12 +105,15 @@ class Dispatcher:
         """The refusal where a charger is not connected."""
         return None if station.id in self.hub.links else absent(station)
 
-    async def send(self, station: Station, order: Order) -> Outcome:
-        """Put one order to a charger; what it agrees to becomes a fact. A promise (Scheduled) does not yet."""
+    async def send(self, station: Station, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+        """Put one order to a charger; what it agrees to becomes a fact. A promise (Scheduled) does not yet.
+
+        WITHDRAWN where it is wanted no more when its turn comes (`still`).
+        """
         link = self.hub.links.get(station.id)
         if link is None:
             return absent(station)
-        outcome = await renewal.send(self.hub, station, link, order)
+        outcome = await renewal.send(self.hub, station, link, order, still)
         if outcome.ok and outcome.result.get("charger_status") != "Scheduled":
             self.hub.confirm(station, order)
         return outcome
@@ -146,9 +152,10 @@ async def _switch(desk: Dispatcher, charger_id: str, number: int, *, on: bool) -
     connector = station.connector(number)
     if on:
         return await _switch_on(desk, station, connector)
-    if connector.session is None or connector.session.paused:
+    session = connector.session
+    if session is None or session.paused:
         return done("it is so already")
-    if connector.session.provider != OWNER or station.traits.pauses_to_stop:
+    if session.provider != OWNER or station.traits.pauses_to_stop:
         outcome = await _pause(desk, station, requests.Pause(connector=number))
         if outcome.ok:
             return outcome
@@ -178,17 +185,50 @@ async def _start(
         return done("a transaction runs already", transaction_id=connector.taken.transaction_id)
     if refusal := _not_startable(desk, station, connector):
         return refusal
-    wanted = None if request.limit_amps is None else usable(min(request.limit_amps, station.limit))
-    limit = None if wanted is None else min(wanted, station.bound)
+    wanted = None if request.limit_amps is None else usable(rounded(min(request.limit_amps, station.plan.max_current)))
     tag = request.id_tag or desk.hub.house.owner_tag
-    start_id = number or desk.next_id()
-    order = commands.StartCharging(_at(connector), tag, start_id, limit, provider, kind, wanted=wanted)
-    # Before it is asked: the charger may ask about the card before we see that it agreed.
-    desk.hub.apply(station, lambda hearing: promised(hearing, order))
-    outcome = await desk.send(station, order)
+    order = commands.StartCharging(_at(connector), tag, number or desk.next_id(), wanted, provider, kind, wanted=wanted)
+    cable_in = connector.status is Status.FINISHING
+    outcome = await _begin(desk, station, connector, order)
+    if cable_in and (outcome.ok or outcome.reason is Reason.CHARGER_REJECTED):
+        outcome = _after_a_stop(desk, station, outcome)
+    return _waits(desk, station, connector, outcome) if outcome.ok and provider == OWNER else outcome
+
+
+async def _begin(desk: Dispatcher, station: Station, connector: Connector, order: commands.StartCharging) -> Outcome:
+    """Have a transaction begin; never with more than is allowed by the time that this is said."""
+    outcome = commands.WITHDRAWN
+    while outcome is commands.WITHDRAWN:
+        allowed = desk.steering.allowed(station, connector)
+        order = replace(order, limit=None if order.wanted is None else min(order.wanted, allowed))
+        # Before it is asked: the charger may ask about the card before we see that it agreed.
+        desk.hub.apply(station, partial(promised, order=order))
+        outcome = await desk.send(station, order, partial(_is_allowed, desk, station, connector, order))
     if outcome.status is commands.Result.REFUSED:
         desk.hub.apply(station, lambda hearing: withdrawn(hearing, order))
     return outcome
+
+
+def _is_allowed(desk: Dispatcher, station: Station, connector: Connector, order: commands.StartCharging) -> bool:
+    return order.limit is None or order.limit <= desk.steering.allowed(station, connector)
+
+
+def _after_a_stop(desk: Dispatcher, station: Station, outcome: Outcome) -> Outcome:
+    """What comes of a start where the last transaction's cable is still in: some charge only after it was out."""
+    known = STOP_IS_FINAL in station.traits.quirks
+    desk.hub.apply(station, partial(starts_again, after_a_stop=outcome.ok))
+    if outcome.ok:
+        return outcome
+    message = f"{station.id} starts again only once the cable was out: take it out and put it in again"
+    if not known and station.traits.pauses_to_stop:
+        message += "; from now on it is paused where it is switched off, so that it can go on"
+    return replace(outcome, message=message)
+
+
+def _waits(desk: Dispatcher, station: Station, connector: Connector, outcome: Outcome) -> Outcome:
+    """What goes well, with who else lets nothing flow yet, where that is so."""
+    by = desk.steering.shut_by(station, connector)
+    return outcome if by is None else replace(outcome, message=f"nothing flows before {by} allows it")
 
 
 def _not_startable(desk: Dispatcher, station: Station, connector: Connector) -> Outcome | None:
@@ -219,17 +259,24 @@ async def _pause(desk: Dispatcher, station: Station, request: requests.Pause) ->
 
 async def _resume(desk: Dispatcher, station: Station, request: requests.Resume) -> Outcome:
     """Where the owner's ceiling is 0, that is what has to go first."""
-    session = connector_of(station, request.connector, running=True).session
+    connector = connector_of(station, request.connector, running=True)
+    session = connector.session
     refusal = desk.absence(station) or await _lift_ceiling(desk, station)
     if refusal:
         return refusal
     if session is None or not session.paused:
-        return done("nothing is paused")
+        return _nothing_paused(desk, station, connector)
     outcome = await desk.steering.pause(station, session, paused=False)
     if outcome.ok and station.traits.repeats_limits:
-        station.doubted.add(session.session_id)
-        outcome = await desk.steering.follow(station, eager=True)
-    return outcome
+        outcome = await desk.steering.repeat(station, session)
+    return _waits(desk, station, connector, outcome) if outcome.ok else outcome
+
+
+def _nothing_paused(desk: Dispatcher, station: Station, connector: Connector) -> Outcome:
+    by = None if connector.session is None else desk.steering.shut_by(station, connector)
+    if by is not None:
+        return refused(Reason.HELD_BY_OTHER, f"{by} allows nothing to flow on {station.id} now")
+    return done("nothing is paused")
 
 
 async def _lift_ceiling(desk: Dispatcher, station: Station) -> Outcome | None:
@@ -244,7 +291,7 @@ async def _limit(desk: Dispatcher, station: Station, request: requests.Limit) ->
     most = station.plan.max_current
     if request.amps > most:
         return refused(Reason.INVALID, f"amps: at most {most:g}, the max_current of {station.id}")
-    return await desk.steering.limit(station, usable(request.amps))
+    return await desk.steering.limit(station, usable(rounded(request.amps)))
 
 
 async def _unlock(desk: Dispatcher, station: Station, request: requests.Unlock) -> Outcome:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ocpp_mqtt_proxy.config import Charger, Config, sections
 from ocpp_mqtt_proxy.config.sections import Provider, Schedule
 from ocpp_mqtt_proxy.core.authorization import House, UnknownTag
-from ocpp_mqtt_proxy.core.groups import Group
+from ocpp_mqtt_proxy.core.groups import Group, overbooked, warning
 from ocpp_mqtt_proxy.core.house_load import HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.schedule import Window
@@ -51,7 +51,7 @@ def plan_of(charger: Charger | None, config: Config, prices: Prices | None = Non
         meter_interval=given.meter_interval,
         measurands=measurands[chosen] if isinstance(chosen, str) else tuple(chosen),
         quirks=switches,
-        traits_of=lambda plate: quirks.active(plate, switches).traits,
+        traits_of=lambda plate, learned: quirks.active(plate, switches, frozenset(learned)).traits,
         prices=prices or prices_of(config),
     )
 
@@ -62,6 +62,12 @@ def groups_of(config: Config) -> list[Group]:
         Group(given.id, tuple(given.chargers), Amps(given.max_current), HouseLoad() if given.house_topic else None)
         for given in config.groups
     ]
+
+
+def warnings_of(config: Config) -> list[str]:
+    """What may be meant, and is not safe."""
+    safe = {group.id: [config.chargers_by_id[one].safe_current for one in group.chargers] for group in config.groups}
+    return [warning(one.id, one.max_current) for one in config.groups if overbooked(safe[one.id], one.max_current)]
 
 
 def prices_of(config: Config) -> Prices:

@@ -7,7 +7,7 @@ Until it has come with it once, the one before counts too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Result, SetConfiguration
@@ -50,7 +50,9 @@ def _name(item: Mapping[str, object], key: str) -> str:
     return str(named.get("name")) if isinstance(named, dict) else ""
 
 
-async def send(hub: Hub, station: Station, link: ChargerLink, order: Order) -> Outcome:
+async def send(
+    hub: Hub, station: Station, link: ChargerLink, order: Order, still: Callable[[], bool] | None = None
+) -> Outcome:
     """Put an order to a charger; a password that is in it counts beside the one before, until it comes with it.
 
     Where it refuses, nothing has changed; whether one took it that did not answer nobody knows. Raises LedgerFailed:
@@ -58,7 +60,7 @@ async def send(hub: Hub, station: Station, link: ChargerLink, order: Order) -> O
     """
     password = password_in(order)
     if password is None:
-        return await link.send(order)
+        return await link.send(order, still)
     former = station.memory.renewed
     await keep(hub, station, await asyncio.to_thread(_next, former, station.plan.password, password))
     outcome = await link.send(order)

@@ -10,16 +10,32 @@ import pytest
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Variable, Version, WattHours
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
+from ocpp_mqtt_proxy.core.settings import (
+    MEASURANDS,
+    METER_INTERVAL,
+    MOST_PERIODS,
+    PING_INTERVAL,
+    RATE_UNIT,
+    STACK_LEVEL,
+)
 from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.steering import CHARGING, SHOWN
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.fakes import NOON, FakeLink, a_charger, a_hub
 
 ALL = f"{ENERGY},{POWER},{CURRENT},{VOLTAGE}"
-FINE = {METER_INTERVAL: "30", MEASURANDS: ALL, PING_INTERVAL: "60", RATE_UNIT: "Current", STACK_LEVEL: "8"}
+FINE = {
+    METER_INTERVAL: "30",
+    MEASURANDS: ALL,
+    PING_INTERVAL: "60",
+    RATE_UNIT: "Current",
+    STACK_LEVEL: "8",
+    MOST_PERIODS: "6",
+}
 
 
 @dataclass
@@ -183,6 +199,12 @@ async def test_the_highest_stack_level_is_learned_unless_it_is_a_fantasy(level: 
     assert station.max_stack_level == most
 
 
+@pytest.mark.parametrize(("periods", "most"), [("6", 6), ("1", 1), ("", None), ("many", None)])
+async def test_how_many_periods_a_profile_may_have_is_learned(periods: str, most: int | None) -> None:
+    station, _ = await prepared(Settings(FINE | {MOST_PERIODS: periods}))
+    assert station.max_periods == most
+
+
 async def test_a_device_model_is_read_once_per_firmware() -> None:
     hub = a_hub()
     link = FakeLink(Version.V201, Settings().answer)
@@ -200,10 +222,17 @@ async def test_the_owner_s_ceiling_is_put_again_after_a_boot(booted: bool, again
     hub = a_hub()
     link = FakeLink(answer=Settings().answer)
     station = a_charger(hub, link)
-    station.memory.limit, station.memory.form = Amps(10), ProfileForm()
+    has_a_ceiling(station, Amps(10))
     await Commissioning(hub).prepare(station, link, booted=booted)
-    limits = [order.limit for order in link.asked if isinstance(order, SetLimit)]
-    assert limits == ([Amps(10)] if again else [])
+    limits = {order.base: order.limit for order in link.asked if isinstance(order, SetLimit)}
+    assert limits == ({True: Amps(6), False: Amps(10)} if again else {})
+
+
+def has_a_ceiling(station: Station, amps: Amps) -> None:
+    """The charger has confirmed it, with what is safe below it."""
+    memory = station.memory
+    memory.limit, memory.form, memory.safe = amps, ProfileForm(1), Amps(6)
+    memory.installed = Held(((NOON, amps),), NOON + SHOWN)
 
 
 def paused(station: Station, *, limit: Amps | None = None) -> Session:
@@ -215,20 +244,32 @@ def paused(station: Station, *, limit: Amps | None = None) -> Session:
 
 
 @pytest.mark.parametrize(
-    ("ceiling", "limit", "own"), [(Amps(10), None, 0), (Amps(10), Amps(16), 10), (None, Amps(16), 16)]
+    ("ceiling", "limit", "own"), [(Amps(10), None, 0), (Amps(10), Amps(16), 10), (Amps(32), Amps(16), 16)]
 )
 async def test_what_a_session_has_of_its_own_is_put_again_after_a_boot_below_the_ceiling(
-    ceiling: Amps | None, limit: Amps | None, own: float
+    ceiling: Amps, limit: Amps | None, own: float
 ) -> None:
     hub = a_hub()
     link = FakeLink(answer=Settings().answer)
     station = a_charger(hub, link)
-    paused(station, limit=limit)
-    station.memory.limit = ceiling
+    has_a_ceiling(station, ceiling)
+    paused(station, limit=limit).held = Held(((NOON, Amps(own)),), NOON + CHARGING)
     await Commissioning(hub).prepare(station, link, booted=True)
-    limits = [(o.transaction_id, o.limit) for o in link.asked if isinstance(o, SetLimit)]
-    assert limits == [*([(None, ceiling)] if ceiling else []), ("7", Amps(own))]
+    limits = {(o.transaction_id, o.base): o.limit for o in link.asked if isinstance(o, SetLimit)}
+    assert limits == {("7", False): Amps(own), (None, True): Amps(6), (None, False): ceiling}
     assert station.connector(1).effective_limit == Amps(own)
+
+
+@pytest.mark.parametrize("booted", [True, False])
+async def test_a_session_s_profile_is_put_again_after_a_reconnect_too(booted: bool) -> None:
+    """What was put while the link broke may be lost."""
+    hub = a_hub()
+    link = FakeLink(answer=Settings().answer)
+    station = a_charger(hub, link)
+    has_a_ceiling(station, Amps(10))
+    paused(station).held = Held(((NOON, Amps(0)),), NOON + CHARGING)
+    await Commissioning(hub).prepare(station, link, booted=booted)
+    assert [o.limit for o in link.asked if isinstance(o, SetLimit) and o.transaction_id == "7"] == [Amps(0)]
 
 
 async def test_a_limit_that_the_charger_does_not_take_again_is_no_fact() -> None:

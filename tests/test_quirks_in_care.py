@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -31,9 +32,10 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.reports import StatusReported
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
 from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.steering import CALM
 from ocpp_mqtt_proxy.household import plan_of
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
-from tests.fakes import FakeLedger, FakeLink, a_charger, a_hub
+from tests.fakes import FakeClock, FakeLedger, FakeLink, a_charger, a_hub
 from tests.ocppj.judge import assert_valid
 from tests.test_commissioning import ALL, FINE, Settings, written
 from tests.test_dispatch import Desk
@@ -77,7 +79,7 @@ async def test_measurands_that_hurt_are_taken_out_whoever_asked_for_them() -> No
     "plate", [ABB, Nameplate(vendor="Wall Box Chargers"), Nameplate(vendor="EV-BOX", model="ELVI")]
 )
 async def test_a_charger_that_is_as_its_quirks_have_it_is_left_alone(plate: Nameplate) -> None:
-    safe = ",".join(plan().traits_of(plate).measurands or (ENERGY, POWER, CURRENT, VOLTAGE))
+    safe = ",".join(plan().traits_of(plate, ()).measurands or (ENERGY, POWER, CURRENT, VOLTAGE))
     _, asked = await prepared(Settings(FINE | {MEASURANDS: safe}).answer, plate=plate)
     assert written(asked) == {}
 
@@ -101,7 +103,7 @@ async def test_what_an_answer_leaves_out_is_asked_for_again() -> None:
         return done(values={name: FINE[name] for name in told}, readonly=[told[0]], left_out=left_out)
 
     station, _ = await prepared(answer)
-    assert [len(names) for names in questions] == [5, 3, 1]
+    assert [len(names) for names in questions] == [6, 4, 2]
     assert station.max_stack_level == 8
 
 
@@ -116,7 +118,7 @@ async def test_what_is_always_left_out_is_not_asked_for_for_ever() -> None:
         return done()
 
     await prepared(answer)
-    assert [len(names) for names in questions] == [5, 4]
+    assert [len(names) for names in questions] == [6, 5]
 
 
 @pytest.mark.parametrize(
@@ -228,13 +230,21 @@ class Picky(Desk):
 
     @property
     def taken(self) -> list[tuple[Purpose, int, float]]:
-        """The limits that it took: purpose, connector, A."""
-        return [(o.purpose, o.at.connector, o.limit) for o in self.limits if o.purpose in self.purposes]
+        """The limits that it took: purpose, connector, A. What is safe below is left out; put again it counts once."""
+        took = [o for o in self.limits if o.purpose in self.purposes and not o.base]
+        return [one for one, _ in groupby((o.purpose, o.at.connector, o.limit) for o in took)]
 
     async def over(self) -> None:
         """The transaction ends, and what is due then has been put to the charger."""
         await self.end()
         await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
+        await self.look_again()
+
+    async def look_again(self) -> None:
+        """What is wanted by now is put to the charger, after calm."""
+        assert isinstance(self.hub.clock, FakeClock)
+        self.hub.clock.pass_(seconds=CALM.total_seconds())
+        await self.dispatcher.steering.follow(self.station)
 
 
 OWN, DEFAULT, WHOLE = Purpose
@@ -265,7 +275,7 @@ async def test_what_is_learned_of_it_is_tried_first_the_next_time(purposes: list
     await desk.ask(requests.Pause())
     asked = len(desk.limits)
     await desk.ask(requests.Resume())
-    assert len(desk.limits) == asked + 1
+    assert {order.purpose for order in desk.limits[asked:]} == set(purposes)
     assert desk.station.memory.session_form is not None
     assert desk.station.memory.session_form.purpose is purposes[0]
     assert desk.station.connector(1).charging
@@ -275,7 +285,7 @@ async def test_a_ceiling_falls_back_on_the_whole_charger_s_limit() -> None:
     desk = Picky(WHOLE)
     assert (await desk.ask(requests.Limit(amps=10))).ok
     assert desk.taken == [(WHOLE, 0, 10)]
-    assert desk.station.memory.form == ProfileForm(0, purpose=WHOLE)
+    assert desk.station.memory.form == ProfileForm(1, purpose=WHOLE)
 
 
 async def test_a_pause_by_another_s_profile_does_not_outlast_its_session() -> None:
@@ -283,10 +293,9 @@ async def test_a_pause_by_another_s_profile_does_not_outlast_its_session() -> No
     await desk.ask(requests.Limit(amps=16))
     await desk.begin()
     await desk.ask(requests.Pause())
-    assert desk.station.memory.lowered == {1}
     await desk.over()
     assert desk.taken == [(DEFAULT, 0, 16), (DEFAULT, 0, 0), (DEFAULT, 0, 16)]
-    assert not desk.station.memory.lowered
+    assert desk.station.connector(1).effective_limit == Amps(16)
 
 
 async def test_a_pause_of_its_own_needs_nothing_taken_back() -> None:
@@ -294,7 +303,8 @@ async def test_a_pause_of_its_own_needs_nothing_taken_back() -> None:
     await desk.begin()
     await desk.ask(requests.Pause())
     await desk.over()
-    assert desk.taken == [(OWN, 1, 0)]
+    assert desk.taken == [(OWN, 1, 0), (DEFAULT, 0, 32)]
+    assert not any(isinstance(order, ClearLimit) for order in desk.link.asked)
 
 
 async def test_on_one_of_several_connectors_it_is_that_connector_s_default_and_goes_with_the_session() -> None:
@@ -305,6 +315,7 @@ async def test_on_one_of_several_connectors_it_is_that_connector_s_default_and_g
     assert desk.taken == [(DEFAULT, 2, 0)]
     await desk.over()
     cleared = [order.at.connector for order in desk.link.asked if isinstance(order, ClearLimit)]
+    assert desk.station.connector(2).effective_limit == Amps(32)
     assert (cleared, desk.station.memory.lowered) == ([2], set())
 
 
@@ -316,12 +327,12 @@ async def test_the_whole_charger_is_never_limited_for_one_of_several_connectors(
     assert desk.taken == []
 
 
-async def test_a_new_ceiling_that_overwrites_a_pause_puts_it_again() -> None:
+async def test_a_new_ceiling_does_not_overwrite_a_pause_in_its_place() -> None:
     desk = Picky(DEFAULT)
     await desk.begin()
     await desk.ask(requests.Pause())
-    await desk.ask(requests.Limit(amps=10))
-    assert desk.taken == [(DEFAULT, 0, 0), (DEFAULT, 0, 10), (DEFAULT, 0, 0)]
+    assert (await desk.ask(requests.Limit(amps=10))).ok
+    assert desk.taken == [(DEFAULT, 0, 0)]
     assert desk.station.connector(1).effective_limit == Amps(0)
     await desk.over()
     assert desk.taken[-1] == (DEFAULT, 0, 10)
@@ -333,11 +344,24 @@ async def test_what_could_not_be_taken_back_is_when_the_charger_is_there_again()
     await desk.ask(requests.Pause())
     desk.hub.disconnect("CP1", desk.link, "gone")
     await desk.over()
-    assert 1 in desk.station.memory.lowered
+    assert desk.taken == [(DEFAULT, 0, 0)]
     desk.hub.connect("CP1", desk.link, "127.0.0.1")
-    await Commissioning(desk.hub).prepare(desk.station, desk.link, booted=False)
-    assert 1 not in desk.station.memory.lowered
-    assert desk.taken[-1] == (DEFAULT, 0, 32)
+    await desk.dispatcher.commissioning.prepare(desk.station, desk.link, booted=False)
+    assert desk.taken == [(DEFAULT, 0, 0), (DEFAULT, 0, 32)]
+
+
+async def test_nor_does_a_connector_s_own_default_where_the_charger_was_away_as_its_session_ended() -> None:
+    desk = Picky(DEFAULT, WHOLE)
+    desk.second_connector()
+    await desk.begin(2)
+    await desk.ask(requests.Pause(connector=2))
+    desk.hub.disconnect("CP1", desk.link, "gone")
+    await desk.over()
+    assert desk.station.memory.lowered == {2}
+    desk.hub.connect("CP1", desk.link, "127.0.0.1")
+    await desk.dispatcher.commissioning.prepare(desk.station, desk.link, booted=False)
+    cleared = [order.at.connector for order in desk.link.asked if isinstance(order, ClearLimit)]
+    assert (cleared, desk.station.memory.lowered) == ([2], set())
 
 
 async def test_what_is_learned_is_written_down() -> None:
@@ -398,5 +422,5 @@ async def test_switching_off_is_a_pause_where_a_stop_is_final(quirks: list[str],
     await desk.begin()
     desk.link.asked.clear()
     assert (await desk.dispatcher.set_charging("CP1", 1, on=False)).ok
-    assert [type(order) for order in desk.link.asked] == [asked]
+    assert {type(order) for order in desk.link.asked} == {asked}
     assert not quirks or (await desk.dispatcher.set_charging("CP1", 1, on=True)).ok

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm
 
+STOP_IS_FINAL = "stop_is_final"
+"""The quirk that a charger is found to have when it refuses a start where the last transaction's cable is still in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
-from ocpp_mqtt_proxy.calling import MAX_WAITING, Caller, HungUp
+from ocpp_mqtt_proxy.calling import MAX_WAITING, Caller, HungUp, Overtaken
 from ocpp_mqtt_proxy.core.commands import (
+    WITHDRAWN,
     ClearCache,
     GetConfiguration,
     GetInventory,
@@ -212,6 +213,57 @@ async def test_who_gets_an_answer_may_give_up_the_call_that_would_go_next() -> N
     await giving_up
     await asyncio.sleep(0)
     assert len(frames) == 1
+
+
+def asked(frames: list[bytes]) -> list[str]:
+    return [json.loads(frame)[2] for frame in frames]
+
+
+async def test_a_call_that_is_not_wanted_any_more_when_its_turn_comes_is_not_asked_and_the_next_goes() -> None:
+    frames: list[bytes] = []
+    wanted = True
+    caller = Caller("CP1", "the charger", frames.append, 60)
+    caller.ask("Call0", {})
+    overtaken, other = caller.ask("Call1", {}, still=lambda: wanted), caller.ask("Call2", {}, still=lambda: True)
+    wanted = False
+    assert not overtaken.done()
+    caller.take(CallResult(json.loads(frames[0])[1], {}))
+    with pytest.raises(Overtaken):
+        await overtaken
+    assert asked(frames) == ["Call0", "Call2"]
+    caller.take(CallResult(json.loads(frames[1])[1], {}))
+    await other
+
+
+async def test_one_that_is_not_wanted_as_it_is_entered_keeps_no_other_from_going() -> None:
+    frames: list[bytes] = []
+    caller = Caller("CP1", "the charger", frames.append, 60)
+    with pytest.raises(Overtaken):
+        await caller.ask("Call0", {}, still=lambda: False)
+    caller.ask("Call1", {})
+    assert asked(frames) == ["Call1"]
+
+
+async def test_what_was_sent_is_answered_whether_or_not_it_is_wanted_by_then() -> None:
+    frames: list[bytes] = []
+    wanted = True
+    caller = Caller("CP1", "the charger", frames.append, 60)
+    answer = caller.ask("Call0", {}, still=lambda: wanted)
+    wanted = False
+    caller.take(CallResult(json.loads(frames[0])[1], {"of": 0}))
+    assert (await answer) == CallResult(json.loads(frames[0])[1], {"of": 0})
+
+
+async def test_an_order_that_is_overtaken_while_it_waits_is_withdrawn() -> None:
+    line = Line()
+    async with putting(line, *numbered(1)) as (first,):
+        waiting = asyncio.create_task(line.calls.put(ClearCache(), lambda: False))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        line.answer(0, {})
+        assert await waiting is WITHDRAWN
+        assert (await first).ok
+        assert len(line.sent) == 1
 
 
 async def test_a_call_that_nobody_waits_for_any_more_ends_in_time() -> None:

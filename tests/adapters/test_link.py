@@ -18,13 +18,15 @@ from ocpp_mqtt_proxy.adapters.chargers.link import MAX_UNANSWERED, Link, Timing
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import ClearCache, Outcome, Reason, Result
-from ocpp_mqtt_proxy.core.limit_orders import ProfileForm
-from ocpp_mqtt_proxy.core.model import Amps, Version
+from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
+from ocpp_mqtt_proxy.core.model import Amps, Place, Target, Version
 from ocpp_mqtt_proxy.core.station import Plan
+from ocpp_mqtt_proxy.core.steering import SHOWN
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.adapters.raw import RawCharger, knocking
-from tests.fakes import FakeClock, FakeLedger, a_hub
+from tests.fakes import NOON, FakeClock, FakeLedger, a_hub
 from tests.running import QUICK, running
 
 AT_ONCE = Timing(boot_grace=60, boot_patience=60, calm=0, call=60, silence=3600)
@@ -220,11 +222,13 @@ async def test_an_order_does_not_wait_for_a_boot_for_ever() -> None:
 
 def _has_a_ceiling(c: Conversation) -> None:
     memory = c.hub.station("CP1").memory
-    memory.limit, memory.form = Amps(10), ProfileForm()
+    memory.limit, memory.form, memory.safe = Amps(10), ProfileForm(1), Amps(6)
+    memory.installed = Held(((NOON, Amps(10)),), NOON + SHOWN)
 
 
 def _was_limited(c: Conversation, times: int) -> bool:
-    return c.charger.asked.count(LIMIT) == times
+    """Whether both its profiles were put so often: the ceiling's, and what is safe below it."""
+    return c.charger.asked.count(LIMIT) == 2 * times
 
 
 @pytest.mark.parametrize("version", DIALECTS)
@@ -555,6 +559,38 @@ async def test_a_charger_on_a_real_socket_never_sees_two_calls_open(tmp_path: Pa
         asking = asyncio.gather(*(link.send(ClearCache()) for _ in range(20)))
         await _answer_slowly(charger, 20)
         assert all(outcome.ok for outcome in await asking)
+
+
+@pytest.mark.parametrize("version", DIALECTS)
+async def test_what_limits_a_transaction_goes_after_the_answer_to_its_start(tmp_path: Path, version: Version) -> None:
+    subprotocols = [DIALECTS[version].subprotocol]
+    async with running(tmp_path, None, QUICK) as service, knocking(service.app.port, "/CP1", subprotocols) as charger:
+        await charger.call("BootNotification", BOOT[version])
+        service.app.hub.ledger = slow = FakeLedger()
+        slow.open.clear()
+        charger.send([2, "start", STARTED[version], START[version]])
+        await _seen(charger, "before")
+        (session,) = service.app.hub.station("CP1").sessions()
+        limit = SetLimit(Target(1, Place(1, 1)), Amps(10), NOON, transaction_id=session.transaction_id)
+        limiting = asyncio.create_task(service.app.gate.present["CP1"].link.send(limit))
+        assert not {"start", LIMIT} & set(await _seen(charger, "meanwhile"))
+        slow.open.set()
+        seen = await _seen(charger, LIMIT)
+        assert seen.index("start") < seen.index(LIMIT)
+        assert (await limiting).ok
+
+
+async def _seen(charger: RawCharger, last: str) -> list[str]:
+    """The calls and answers that come until a call, or the answer to a call of the charger's that it makes now."""
+    if last != LIMIT:
+        charger.send([2, last, "Heartbeat", {}])
+    seen: list[str] = []
+    while last not in seen:
+        message = await charger.message()
+        seen.append(message[2] if message[0] == 2 else message[1])
+        if message[0] == 2:
+            charger.send([3, message[1], accepts(message[2], message[3])])
+    return seen
 
 
 async def _answer_slowly(charger: RawCharger, count: int) -> None:

@@ -52,10 +52,11 @@ class Active:
 
 
 @lru_cache(maxsize=256)
-def active(plate: Nameplate, switches: tuple[str, ...] = ()) -> Active:
-    """The quirks of a charger, by its nameplate and by what the configuration switches on and off (`no_…`)."""
+def active(plate: Nameplate, switches: tuple[str, ...] = (), learned: frozenset[str] = frozenset()) -> Active:
+    """The quirks of a charger: by its nameplate, as it turned out, and as the configuration has it (`no_…` for off)."""
     on = frozenset(switches)
-    return Active(tuple(q for q in QUIRKS if q.name in on or (q.of(plate) and OFF + q.name not in on)))
+    likely = (q for q in QUIRKS if q.of(plate) or q.name in learned or q.name in on)
+    return Active(tuple(q for q in likely if q.name in on or OFF + q.name not in on))
 
 
 def usual() -> Active:

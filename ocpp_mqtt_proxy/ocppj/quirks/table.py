@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm
 from ocpp_mqtt_proxy.core.model import CURRENT, CURRENT_OFFERED, ENERGY, POWER, POWER_OFFERED, SOC, VOLTAGE
-from ocpp_mqtt_proxy.core.traits import Traits
+from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL, Traits
 from ocpp_mqtt_proxy.ocppj.quirks import shapes, texts, values
 from ocpp_mqtt_proxy.ocppj.quirks.rows import Match, Quirk
 
@@ -214,7 +214,7 @@ QUIRKS: tuple[Quirk, ...] = (
         traits=Traits(repeats_limits=True),
     ),
     Quirk(
-        "stop_is_final",
+        STOP_IS_FINAL,
         wrong="after a stop it starts again only once the cable was out (Finishing)",
         remedy="switching off pauses at 0 A instead of stopping",
         source=("lbbrhzn/ocpp#2072",),

@@ -156,8 +156,12 @@ def _in_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def _check_config(given: argparse.Namespace) -> int:
+    from ocpp_mqtt_proxy.household import warnings_of
+
     config = _load(given)
     print(yaml.safe_dump(config.masked(), sort_keys=False, allow_unicode=True), end="")
+    for warning in warnings_of(config):
+        print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 

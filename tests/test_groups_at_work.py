@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.groups import Groups
+from ocpp_mqtt_proxy.arbitration.groups import WATCHED, Groups
 from ocpp_mqtt_proxy.arbitration.watch import review
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StartCharging, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.forms import forms
@@ -19,11 +19,11 @@ from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import Plan, Station, restore
+from ocpp_mqtt_proxy.core.station import SAFE_CURRENT, Plan, Station, restore
 from ocpp_mqtt_proxy.core.steering import CALM, RETRY
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.requests import Start
-from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration
+from tests.fakes import FakeClock, FakeLedger, FakeLink, a_charger, a_hub, an_arbitration
 
 NAMES = ("CP1", "CP2", "CP3")
 
@@ -102,8 +102,8 @@ class SlowLink(FakeLink):
         return outcome if self.waits is None else await self.waits
 
 
-def a_street(house: HouseLoad | None = None, link: type[FakeLink] = FakeLink) -> Street:
-    hub = a_hub(Plan(group="house"))
+def a_street(house: HouseLoad | None = None, link: type[FakeLink] = FakeLink, safe: Amps = SAFE_CURRENT) -> Street:
+    hub = a_hub(Plan(group="house", safe_current=safe))
     group = Group("house", NAMES, Amps(25), house)
     arbitration = an_arbitration(hub)
     groups = Groups(arbitration, [group], hub.plan_for)
@@ -127,9 +127,13 @@ async def test_a_charger_of_a_group_is_told_to_give_nothing_before_anything_else
 
 async def test_the_first_car_has_it_all_at_once_and_others_once_it_has_confirmed_less(street: Street) -> None:
     first = await street.car_comes("CP1")
-    assert (street.allowed(), first.held and first.held.first) == ([25, 0, 0], 25)
+    assert street.allowed() == [25, 0, 0]
+    assert first.held is not None
+    assert first.held.first == Amps(25)
     second = await street.car_comes("CP2")
-    assert (street.allowed(), second.held and second.held.first) == ([12.5, 12.5, 0], 12.5)
+    assert street.allowed() == [12.5, 12.5, 0]
+    assert second.held is not None
+    assert second.held.first == Amps(12.5)
     assert street.station("CP1").connectors[1].limited_by == "group:house"
 
 
@@ -223,7 +227,8 @@ async def test_a_lowering_goes_as_soon_as_the_wire_is_free_of_a_raise_that_is_un
     await street.goes_on()
     slow = street.links["CP1"]
     assert isinstance(slow, SlowLink)
-    slow.waits = raised = asyncio.Future()
+    raised: asyncio.Future[Outcome] = asyncio.Future()
+    slow.waits = raised
     await street.car_comes("CP1")
     await street.car_comes("CP2")
     assert (limits(slow)[-1], street.allowed()[1]) == (25, 0)
@@ -323,3 +328,71 @@ async def test_one_that_never_came_counts_with_its_safe_current() -> None:
     await street.goes_on()
     await street.car_comes("CP1")
     assert street.station("CP1").bound == Amps(11)
+
+
+async def test_a_raise_is_on_disk_before_it_is_put_and_none_goes_where_it_cannot_be(street: Street) -> None:
+    ledger = street.hub.ledger
+    assert isinstance(ledger, FakeLedger)
+    ledger.broken = True
+    first = await street.car_comes("CP1")
+    assert (limits(street.links["CP1"])[-1], first.held, street.has()) == (0, None, [0, 0, 0])
+    ledger.broken = False
+    await street.goes_on(RETRY.total_seconds())
+    assert first.held is not None
+    assert first.held.first == Amps(25)
+
+
+async def test_what_was_asked_before_a_crash_counts_after_it() -> None:
+    street = a_street(link=SlowLink)
+    await street.goes_on()
+    slow = street.links["CP1"]
+    assert isinstance(slow, SlowLink)
+    slow.waits = asyncio.Future()
+    await street.car_comes("CP1")
+    old = street.station("CP1")
+    again = a_street()
+    again.hub.disconnect("CP1", again.links["CP1"], "restart")
+    again.hub.stations["CP1"] = restore(old.memory, Plan(group="house"), old.connectors.values(), old.sessions())
+    await again.goes_on()
+    await again.car_comes("CP2")
+    assert set(old.memory.asked) == {"s-CP1"}
+    assert again.allowed() == [0, 0, 0]
+    again.hub.connect("CP1", again.links["CP1"], "127.0.0.1")
+    await again.goes_on()
+    assert again.allowed() == [12.5, 12.5, 0]
+    assert old.memory.asked == {}
+
+
+async def test_one_that_is_lost_while_it_is_idle_is_left_what_it_falls_back_to_and_no_more(street: Street) -> None:
+    await street.car_comes("CP2")
+    await street.car_goes("CP2")
+    await street.car_comes("CP1")
+    assert street.has() == [25, 0, 0]
+    street.hub.disconnect("CP2", street.links["CP2"], "gone")
+    await street.goes_on()
+    assert (street.allowed()[0], street.has()) == (19, [19, 0, 0])
+    await street.goes_on(3 * 3600)
+    assert street.has() == [19, 6, 0]
+
+
+async def test_one_that_keeps_its_limit_for_good_leaves_the_others_what_they_fall_back_to(street: Street) -> None:
+    for name in ("CP1", "CP2"):
+        street.station(name).memory.untimed = True
+    await street.car_comes("CP1")
+    assert street.has() == [13, 0, 0]
+    await street.car_comes("CP2")
+    assert sum(street.has()) <= 25 - 6
+
+
+@pytest.mark.parametrize(("safe", "overbooked"), [(8, False), (9, True)])
+async def test_a_fuse_that_does_not_bear_what_all_fall_back_to_is_warned_of(
+    caplog: pytest.LogCaptureFixture, safe: float, *, overbooked: bool
+) -> None:
+    street = a_street(safe=Amps(safe))
+    running = asyncio.create_task(street.groups.run(street.hub.bus.mailbox("groups", only=WATCHED)))
+    await street.settles()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    shown = street.groups.status()["house"]
+    assert isinstance(shown, dict)
+    assert (shown["overbooked"], "groups: house:" in caplog.text) == (overbooked, overbooked)

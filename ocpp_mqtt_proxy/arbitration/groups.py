@@ -34,7 +34,7 @@ from ocpp_mqtt_proxy.core.events import (
     SessionUpdated,
     StatusChanged,
 )
-from ocpp_mqtt_proxy.core.groups import Group, Member, overbooked, share_out, total
+from ocpp_mqtt_proxy.core.groups import Group, Member, overbooked, share_out, total, warning
 from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT
 from ocpp_mqtt_proxy.core.model import Amps, Status
 from ocpp_mqtt_proxy.core.station import Plan, Station
@@ -78,16 +78,10 @@ class Groups:
                 self.look(group)
 
     def _warn(self) -> None:
+        now = self._arbitration.hub.clock.now()
         for group in self.groups.values():
-            if self._overbooked(group):
-                log.warning(
-                    "group %s: the safe_current of its chargers together is above its max_current of %g A: those that "
-                    "are lost may draw more than it bears",
-                    *(group.id, group.max_current),
-                )
-
-    def _overbooked(self, group: Group) -> bool:
-        return overbooked(self.members(group, self._arbitration.hub.clock.now()), group.max_current)
+            if overbooked((one.safely for one in self.members(group, now)), group.max_current):
+                log.warning(warning(group.id, group.max_current))
 
     # The house
 
@@ -140,7 +134,7 @@ class Groups:
             held=max(reach, station.share.amps) if online and station.share else reach,
             safe=safe,
             online=online,
-            sure=not station.failed,
+            sure=not station.failed and not station.overdraws,
             connectors=max(1, len(station.connectors)),
             keeps=keeps(station) or (reach > 0 and station.left_with() > safe),
         )
@@ -205,7 +199,7 @@ class Groups:
         members = self.members(group, now)
         return {
             "max_current": group.max_current,
-            "overbooked": overbooked(members, group.max_current),
+            "overbooked": overbooked((one.safely for one in members), group.max_current),
             "house": house.load(now) if house else None,
             "house_fresh": house.fresh(now) if house else None,
             "available": group.room(now),

@@ -69,6 +69,11 @@ class Member:
         return self.connectors * max(self.held, self.safe)
 
     @property
+    def safely(self) -> float:
+        """What it draws at most in all once it has fallen back."""
+        return self.connectors * self.safe
+
+    @property
     def least(self) -> float:
         """What it needs at least to be of use."""
         return self.connectors * LEAST_CURRENT
@@ -119,9 +124,17 @@ def total(members: Iterable[Member]) -> float:
     return sum(member.draws for member in members)
 
 
-def overbooked(members: Iterable[Member], fuse: float) -> bool:
-    """Whether members may come to draw more than their fuse bears where none of them can be reached."""
-    return sum(member.connectors * member.safe for member in members) > fuse + _DUST
+def overbooked(safe: Iterable[float], fuse: float) -> bool:
+    """Whether what chargers fall back to is more than their fuse bears."""
+    return sum(safe) > fuse + _DUST
+
+
+def warning(group_id: str, fuse: float) -> str:
+    """What is said of a group that is overbooked."""
+    return (
+        f"groups: {group_id}: what its chargers fall back to without a connection (safe_current) is together above its "
+        f"max_current of {fuse:g} A: those that are lost may draw more than the fuse bears"
+    )
 
 
 def share_out(members: Iterable[Member], room: float, turns: Mapping[str, Turn], now: datetime) -> Shares:
@@ -148,7 +161,7 @@ def _beside_who_keeps(members: list[Member]) -> list[Member]:
 def _kept_free(online: list[Member], chosen: list[Member]) -> float:
     """What is to be left to those that are to have nothing now."""
     served = {one.id for one in chosen}
-    return sum(one.connectors * one.safe for one in online if one.keeps and one.id not in served)
+    return sum(one.safely for one in online if one.keeps and one.id not in served)
 
 
 def _aims(chosen: list[Member], left: float, certain: float) -> dict[str, Amps]:

@@ -102,6 +102,18 @@ def test_the_effective_configuration_is_printed(
     assert (shown["http"]["port"], shown["mqtt"]["host"], shown["mqtt"]["port"]) == (9001, "broker", 1883)
 
 
+@pytest.mark.parametrize(("safe", "warned"), [(6, False), (13, True)])
+def test_a_fuse_that_does_not_bear_what_its_chargers_fall_back_to_is_warned_of(
+    here: Path, capsys: pytest.CaptureFixture[str], safe: int, *, warned: bool
+) -> None:
+    chargers = [{"id": "CP1", "safe_current": safe}, {"id": "CP2", "safe_current": 13}]
+    groups = [{"id": "house", "chargers": ["CP1", "CP2"], "max_current": 25}]
+    assert main(["check-config", "--config", str(configure(here, chargers=chargers, groups=groups))]) == 0
+    captured = capsys.readouterr()
+    assert ("warning: groups: house" in captured.err) is warned
+    assert "warning" not in captured.out
+
+
 def test_no_secret_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", "--config", str(configure(here, **SECRETS))]) == 0
     captured = capsys.readouterr()

@@ -273,6 +273,7 @@ _GROUP = thing(
     house_fresh=maybe(flag("whether its feed tells what is so now; null without a feed")),
     available=number("for the chargers"),
     reserved=number("what the chargers may draw together"),
+    overbooked=flag("whether what they fall back to without a connection is together more than it bears"),
     chargers=by_key(ref("Share"), "by id"),
 )
 

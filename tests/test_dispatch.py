@@ -296,9 +296,10 @@ def test_the_form_that_was_taken_before_is_tried_first() -> None:
 
 
 async def begun(desk: Desk, **start: Any) -> Session:
-    """A session that was started remotely and has begun."""
+    """A session that was started remotely and has begun; what it is to have the charger was put."""
     await desk.ask(requests.Start(id_tag="A", **start))
     await desk.begin()
+    await desk.dispatcher.steering.follow(desk.station)
     session = desk.station.connector(1).session
     assert session is not None
     desk.link.asked.clear()

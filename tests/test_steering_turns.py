@@ -107,7 +107,7 @@ async def test_what_was_not_answered_is_put_as_it_was_before_once_the_charger_ha
     desk.pass_(seconds=10)
     await desk.dispatcher.steering.follow(desk.station)
     assert desk.put() == [(1, 12)]
-    assert desk.station.doubted == set()
+    assert desk.station.memory.asked == {}
 
 
 async def test_a_charger_that_left_is_put_nothing_and_its_ceiling_stays(desk: Two) -> None:

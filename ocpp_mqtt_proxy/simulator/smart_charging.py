@@ -40,6 +40,15 @@ def set_profile(box: Box, order: SetProfile, now: datetime) -> Outcome:
     return done()
 
 
+def in_words(profile: ChargingProfile) -> str:
+    """A profile as a line of a log tells it."""
+    schedule = profile.schedule
+    unit = "W" if schedule.in_watts else "A"
+    steps = ", then ".join(f"{period.limit:g} {unit} from {period.start:g} s on" for period in schedule.periods)
+    lasts = "" if schedule.duration is None else f", for {schedule.duration:g} s"
+    return f"a {profile.purpose} profile at level {profile.level}: {steps}{lasts}"
+
+
 def _of_what_runs(box: Box, order: SetProfile) -> ChargingProfile | Fault:
     """A transaction's profile is for the one that runs; in 1.6 it need not name it (§3.13.1, K01.FR.03)."""
     if order.profile.purpose is not Purpose.TRANSACTION:

@@ -41,6 +41,7 @@ from ocpp_mqtt_proxy.ocppj.dialect import CallRefused, Dialect
 from ocpp_mqtt_proxy.ocppj.rpc import BadFrame, Call, CallError, CallResult
 from ocpp_mqtt_proxy.simulator.box import HEARTBEAT_INTERVAL, Box
 from ocpp_mqtt_proxy.simulator.orders import obey
+from ocpp_mqtt_proxy.simulator.smart_charging import in_words
 
 log = logging.getLogger(__name__)
 
@@ -323,7 +324,8 @@ class Station:
             order = self._dialect.command(call.action, call.payload)
         except CallRefused as refusal:
             return rpc.encode_error(CallError(call.id, refusal.code, refusal.why), self._dialect.version)
-        log.info("%s: told to %s", self.charger_id, order)
+        told = f"keep {in_words(order.profile)}" if isinstance(order, SetProfile) else order
+        log.info("%s: told to %s", self.charger_id, told)
         if isinstance(order, Trigger):
             self._said = None  # what is asked for is told once more
         return rpc.encode_result(call.id, self._dialect.response(call.action, order, self._do(order)))

@@ -26,6 +26,7 @@ from ocpp_mqtt_proxy.simulator.box import Box, Welcome
 from ocpp_mqtt_proxy.simulator.car import Car
 from ocpp_mqtt_proxy.simulator.orders import obey
 from ocpp_mqtt_proxy.simulator.profiles import MOST_PROFILES
+from ocpp_mqtt_proxy.simulator.smart_charging import in_words
 from tests.fakes import NOON
 
 ELSEWHERE = Target(2, Place(2, 1))
@@ -269,3 +270,15 @@ def test_stopping_from_afar_ends_what_was_for_it_alone(box: Box) -> None:
     assert box.transaction is not None
     told(box, StopCharging(box.transaction.id))
     assert [one.purpose for one in box.profiles.profiles] == [Purpose.DEFAULT]
+
+
+# What is said of them
+
+
+def test_a_profile_is_told_in_a_line() -> None:
+    profile = a_profile(10, 16, level=7, duration=960.0)
+    assert in_words(profile) == "a tx_default profile at level 7: 10 A from 0 s on, then 16 A from 60 s on, for 960 s"
+
+
+def test_one_in_watts_is_told_in_watts() -> None:
+    assert in_words(a_profile(4140, in_watts=True)) == "a tx_default profile at level 0: 4140 W from 0 s on"

@@ -65,7 +65,7 @@ def stopped(hearing: Hearing, session: Session) -> None:
 
 def _explain(hearing: Hearing, connector: Connector, cause: Cause, more: dict[str, object]) -> None:
     station, effective = hearing.station, connector.effective_limit
-    amount = "" if effective is None else f"{effective:g} A: "
+    amount = "" if effective is None else f"{effective:g} A, "
     hearing.keep(
         Decided(
             at=hearing.now,

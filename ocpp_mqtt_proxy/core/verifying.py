@@ -23,6 +23,8 @@ SLACK = 0.05
 FOLLOWED = timedelta(seconds=10)
 """How long after a limit a reading tells that it is not kept to: a car takes its time, and so does a meter."""
 
+FLOW, OFFER, SCHEDULE = "flow", "offer", "schedule"
+
 TWICE = 2
 """Readings in a row that it takes to accuse a charger, or to believe it again."""
 
@@ -47,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What one instant says of a limit, and by what: `flow`, `offer` or `schedule`."""
+    """What one instant says of a limit, and by what: `FLOW`, `OFFER` or `SCHEDULE`."""
 
     kept: bool
     by: str
@@ -90,13 +92,13 @@ def evidence(amps: float, before: float, seen: Seen) -> Evidence | None:
     most, least = amps + slack(amps), amps - slack(amps)
     drawn, offered = seen.drawn, seen.offered
     if drawn is not None and drawn > most:
-        return Evidence(kept=False, by="flow")
+        return Evidence(kept=False, by=FLOW)
     if drawn is not None and (before > most or (amps > 0 and drawn >= least)):
-        return Evidence(kept=True, by="flow")
+        return Evidence(kept=True, by=FLOW)
     if offered is not None and (drawn is None or offered + slack(drawn) >= drawn):
-        return Evidence(offered <= most, "offer")
+        return Evidence(offered <= most, OFFER)
     if seen.offered_power is not None and seen.offered_power >= least:
-        return Evidence(seen.offered_power <= most, "offer")
+        return Evidence(seen.offered_power <= most, OFFER)
     return None
 
 
@@ -121,8 +123,8 @@ class Check:
 
     @property
     def closed(self) -> bool:
-        """Whether there is nothing left to see."""
-        return self.verified is True and not self.caught
+        """Whether there is nothing left to see: what a charger says of its schedule is less than what it does."""
+        return self.verified is True and not self.caught and self.by != SCHEDULE
 
     def tells(self, at: datetime) -> bool:
         """Whether readings of a time may tell anything."""
@@ -146,9 +148,9 @@ class Check:
 
     def scheduled(self, amps: float) -> bool:
         """What the charger's own composite schedule allows now; whether the verdict is another now."""
-        if self.verified is not None or amps > self.amps + slack(self.amps):
+        if self.verified is not None or self.contrary or amps > self.amps + slack(self.amps):
             return False
-        return self._settle(Evidence(kept=True, by="schedule"))
+        return self._settle(Evidence(kept=True, by=SCHEDULE))
 
     def _settle(self, says: Evidence) -> bool:
         self.verified, self.by, self.contrary = says.kept, says.by, 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ocpp_mqtt_proxy.core.commands import Outcome, Reason, TellSchedule, done, failed
 from ocpp_mqtt_proxy.ocppj.dialect import Payload, agreed
 from ocpp_mqtt_proxy.ocppj.fields import Object, child, children, integer, number, text, without_nothing
@@ -28,14 +30,13 @@ def told(field: str, start: str, order: TellSchedule, payload: Object) -> Outcom
         return failed(Reason.INVALID, "the charger's schedule tells nothing")
     first: Object = next(children(schedule, "chargingSchedulePeriod"), {})
     phases = integer(first, "numberPhases")
-    more = {"phases": phases} if phases in (1, 2, 3) else {}
-    return done(
+    outcome = done(
         start=text(schedule, start) or text(payload, start),
         duration=integer(schedule, "duration") or order.duration,
         in_watts=schedule.get("chargingRateUnit") == "W",
         periods=periods,
-        **more,
     )
+    return replace(outcome, result={**outcome.result, "phases": phases}) if phases in (1, 2, 3) else outcome
 
 
 def _pair(period: Object) -> tuple[int, float] | None:

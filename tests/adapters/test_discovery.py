@@ -106,6 +106,7 @@ ALWAYS = [
     "binary_sensor.cp1_plugged_in",
     "binary_sensor.cp1_charging",
     "binary_sensor.cp1_problem",
+    "binary_sensor.cp1_ignores_limits",
     "switch.cp1_charging",
     "switch.cp1_available",
     "number.cp1_current_limit",

@@ -17,8 +17,8 @@ from ocpp_mqtt_proxy.adapters.home_assistant.api import Endpoint
 from ocpp_mqtt_proxy.adapters.home_assistant.feed import CONCERNS, Feed, Patience
 from ocpp_mqtt_proxy.adapters.home_assistant.notices import LONGEST, MOST_WAITING, Notices, lasting, plain
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LoggedIn, SessionEnded
-from ocpp_mqtt_proxy.core.model import OWNER, Place, Status
+from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LimitsIgnored, LimitsObeyed, LoggedIn, SessionEnded
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, Place, Status
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import Rules, Terms
@@ -32,6 +32,9 @@ SESSION = "ocpp_mqtt_proxy_session_s1"
 
 LOGIN = LoggedIn(charger="", at=NOON, address="192.168.1.7")
 LOGGED_IN = "ocpp_mqtt_proxy_login_192.168.1.7"
+
+IGNORED = LimitsIgnored(charger="CP1", connector=1, at=NOON, effective=Amps(10), gives=31.6)
+IGNORES = "ocpp_mqtt_proxy_limits_CP1"
 
 
 def a_fault(code: str = "GroundFailure", info: str = "", *, cleared: bool = False) -> FaultChanged:
@@ -97,6 +100,13 @@ def test_a_fault_that_came_and_went_unseen_is_not_shown() -> None:
     assert noticed(a_fault(), a_fault(cleared=True)) == {FAULT: ("", "")}
 
 
+def test_a_charger_that_ignores_its_limit_is_said_to_until_it_obeys() -> None:
+    ((title, text),) = noticed(IGNORED).values()
+    assert title == "Garage: ignores its limit"
+    assert text.startswith("It confirmed a limit of 10 A and gives 31.6 A.")
+    assert noticed(IGNORED, LimitsObeyed(charger="CP1", connector=1, at=NOON)) == {IGNORES: ("", "")}
+
+
 def test_a_charger_with_several_connectors_tells_which() -> None:
     arbitration = an_arbiter()
     arbitration.hub.station("CP1").at(Place(2, 1))
@@ -114,10 +124,10 @@ def test_a_charger_that_is_forgotten_still_has_its_id() -> None:
 
 
 def test_each_kind_can_be_switched_off() -> None:
-    everything = a_fault(), ended(OWN), LOGIN
+    everything = a_fault(), ended(OWN), LOGIN, IGNORED
     assert noticed(*everything, faults=False).keys() == {SESSION, LOGGED_IN}
-    assert noticed(*everything, sessions=False).keys() == {FAULT, LOGGED_IN}
-    assert noticed(*everything, logins=False).keys() == {FAULT, SESSION}
+    assert noticed(*everything, sessions=False).keys() == {FAULT, LOGGED_IN, IGNORES}
+    assert noticed(*everything, logins=False).keys() == {FAULT, SESSION, IGNORES}
 
 
 def test_a_login_tells_from_where_and_the_next_from_there_takes_its_place() -> None:

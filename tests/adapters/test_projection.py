@@ -24,7 +24,7 @@ from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub, an_arbi
 
 OF_A_CHARGER = {
     "availability", "info", "current_limit", "available", "firmware", "last_heartbeat", "reconnects", "control", "owner",
-    "override", "mode", "last_refusal",
+    "override", "mode", "last_refusal", "ignores_limits",
 }  # fmt: skip
 OF_A_CONNECTOR = {
     "status", "error", "plugged_in", "power", "energy", "session_energy", "session_time", "session_cost",

@@ -12,10 +12,17 @@ from ocpp_mqtt_proxy.adapters.mqtt.states import GROUP, STEP, States
 from ocpp_mqtt_proxy.arbitration import Wish
 from ocpp_mqtt_proxy.core.arbiter import Intent
 from ocpp_mqtt_proxy.core.controlling import set_mode
-from ocpp_mqtt_proxy.core.events import AuthorizationAsked, MonthReported, PresenceChanged
-from ocpp_mqtt_proxy.core.model import POWER, Place, Reading, Sample, Status
+from ocpp_mqtt_proxy.core.events import (
+    AuthorizationAsked,
+    LimitsIgnored,
+    LimitsObeyed,
+    MonthReported,
+    PresenceChanged,
+)
+from ocpp_mqtt_proxy.core.model import POWER, Amps, Place, Reading, Sample, Status
 from ocpp_mqtt_proxy.core.reports import MeterReported, StatusReported
 from ocpp_mqtt_proxy.core.sharing import ControlClass, Presence, Rules
+from ocpp_mqtt_proxy.core.verifying import Ignored
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.topics import Topics
 from tests.fakes import NOON, FakeLink, FakePublisher, a_charger, a_hub, an_arbitration, providers
@@ -190,6 +197,21 @@ async def test_a_month_s_report_is_an_event_of_the_bridge_s_and_of_no_charger() 
         "sessions": 3,
     }
     assert told[1][1]["event"] == "monthly_report_corrected"
+
+
+async def test_a_charger_that_ignores_its_limits_is_an_event_of_the_bridge_s_and_a_state_of_its_own() -> None:
+    scene = Scene()
+    station = scene.hub.station("CP1")
+    for ignores, fact in [
+        (Ignored(NOON, 32), LimitsIgnored(charger="CP1", connector=1, at=NOON, effective=Amps(10), gives=32)),
+        (None, LimitsObeyed(charger="CP1", connector=1, at=NOON)),
+    ]:
+        station.ignores = ignores
+        scene.states.tell([fact])
+        assert scene.publisher.retained["ocpp/charger/CP1/ignores_limits"] == ("ON" if ignores else "OFF")
+    told = [json.loads(payload) for topic, payload in scene.publisher.sent if topic == "ocpp/bridge/event"]
+    assert [event["event"] for event in told[-2:]] == ["limits_ignored", "limits_obeyed"]
+    assert {event["charger"] for event in told[-2:]} == {"CP1"}
 
 
 # Who controls

@@ -11,7 +11,7 @@ import pytest
 
 from ocpp_mqtt_proxy.adapters.store import Store
 from ocpp_mqtt_proxy.adapters.store.controls import MOST
-from ocpp_mqtt_proxy.core.audit import REVOKE, Decided
+from ocpp_mqtt_proxy.core.audit import LIMIT, REVOKE, Decided
 from ocpp_mqtt_proxy.core.sharing import ControlClass
 
 pytestmark = pytest.mark.integration
@@ -66,11 +66,16 @@ async def test_no_more_than_so_many_are_kept_however_long_they_are(store: Store,
     assert await subjects(store) == ["second"]
 
 
+async def test_what_binds_can_be_read_by_itself(store: Store) -> None:
+    await store.record([decided("set_limit", granted=True), decided(LIMIT, granted=True, reason="lowered")])
+    assert [one.subject for _, one in await store.decisions(asked=LIMIT)] == [LIMIT]
+
+
 async def test_what_was_taken_away_is_no_refusal(store: Store) -> None:
     await store.record([decided("start"), decided(REVOKE, reason="override"), decided("stop", granted=True)])
     assert {provider: one.subject for provider, one in (await store.refusals()).items()} == {"fleet": "start"}
 
 
-def test_a_verdict_is_granted_refused_or_revoked() -> None:
-    every = [decided("start", granted=True), decided("start"), decided(REVOKE)]
-    assert [one.verdict for one in every] == ["granted", "refused", "revoked"]
+def test_a_verdict_is_granted_refused_or_revoked_and_of_a_limit_limited() -> None:
+    every = [decided("start", granted=True), decided("start"), decided(REVOKE), decided(LIMIT, granted=True)]
+    assert [one.verdict for one in every] == ["granted", "refused", "revoked", "limited"]

@@ -104,7 +104,7 @@ class House:
         return refused(Reason.INVALID, f"no service {service!r} for {charger!r}")
 
     async def decisions(
-        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100
+        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100, asked: str = ""
     ) -> list[tuple[int, Decided]]:
         """Nothing was decided."""
         return []

@@ -85,7 +85,7 @@ def test_a_charger_that_gives_more_is_said_to_ignore_limits_once(yard: Yard) -> 
     limit(yard, 10)
     read(yard, current(32), times=5)
     (fact,) = yard.told(LimitsIgnored)
-    assert (fact.effective, fact.gives, fact.connector) == (10, 32, 1)
+    assert (fact.effective, fact.gives, fact.connector) == (Amps(10), 32, 1)
     assert yard.connector.limit_verified is False
     assert yard.station.ignores is not None
     assert yard.station.ignores.gave == 32
@@ -94,11 +94,11 @@ def test_a_charger_that_gives_more_is_said_to_ignore_limits_once(yard: Yard) -> 
 def test_it_counts_at_what_flows_while_it_does(yard: Yard) -> None:
     limit(yard, 10)
     read(yard, current(30), times=2)
-    assert yard.station.reach(yard.now) == 30
+    assert yard.station.reach(yard.now) == Amps(30)
     read(yard, current(25))
-    assert yard.station.reach(yard.now) == 25
+    assert yard.station.reach(yard.now) == Amps(25)
     read(yard, current(10), times=2)
-    assert yard.station.reach(yard.now) == 10
+    assert yard.station.reach(yard.now) == Amps(10)
     assert not yard.station.overdraws
 
 
@@ -216,7 +216,7 @@ def test_each_limit_is_explained(yard: Yard) -> None:
     limit(yard, 10)
     (row,) = rows(yard)
     assert (row.subject, row.verdict, row.reason, row.provider) == (LIMIT, "limited", Cause.LOWERED, "owner")
-    assert row.message == "10 A: lowered at once"
+    assert row.message == "10 A, lowered at once"
     assert (row.inputs["connector"], row.inputs["from"], row.inputs["to"]) == (1, 32, 10)
 
 

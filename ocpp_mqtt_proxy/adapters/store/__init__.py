@@ -391,10 +391,10 @@ class Store:
         await self._scribe.write([(rows.PUT_META, (controls.DISABLED, " ".join(providers)))])
 
     async def decisions(
-        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100
+        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100, asked: str = ""
     ) -> list[tuple[int, Decided]]:
         """What the arbiter decided, by numbers, newest first; `before` the number of the oldest that is known."""
-        sql, values = controls.select_decisions(charger, provider, before, limit)
+        sql, values = controls.select_decisions(charger, provider, before, limit, asked)
         return await self._read(controls.numbered_decision, sql, *values)
 
     async def refusals(self) -> dict[str, Decided]:

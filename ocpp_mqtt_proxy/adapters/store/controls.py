@@ -146,9 +146,9 @@ def decision(row: Row) -> Decided:
     )
 
 
-def select_decisions(charger: str, provider: str, before: int, limit: int) -> tuple[str, list[object]]:
+def select_decisions(charger: str, provider: str, before: int, limit: int, asked: str = "") -> tuple[str, list[object]]:
     """A query for decisions, newest first, with its values."""
-    wanted = {"charger = ?": charger, "provider = ?": provider, "number < ?": before}
+    wanted = {"charger = ?": charger, "provider = ?": provider, "subject = ?": asked, "number < ?": before}
     conditions = [condition for condition, value in wanted.items() if value]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     values: list[object] = [value for value in wanted.values() if value]

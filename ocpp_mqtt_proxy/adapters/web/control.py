@@ -25,7 +25,7 @@ class Decisions(Protocol):
     """Where decisions are remembered."""
 
     async def decisions(
-        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100
+        self, charger: str = "", provider: str = "", before: int = 0, limit: int = 100, asked: str = ""
     ) -> Sequence[tuple[int, Decided]]:
         """Decisions with their numbers, newest first. Raises LedgerFailed."""
 
@@ -53,6 +53,7 @@ class DecisionsAsked(BaseModel):
 
     charger: str = Field(default="", description="a charger's id")
     provider: str = Field(default="", description="a provider's id")
+    asked: str = Field(default="", description="what it was about: `start`, `set_limit` …; `limit`: what binds")
     before: int = Field(default=0, ge=0, description="`next` of the page before")
     limit: int = Field(default=DECISIONS, ge=1, le=1000, description="how many")
 
@@ -81,7 +82,7 @@ class ControlApi:
         return json(answer)
 
     async def _decisions(self, asked: Annotated[DecisionsAsked, Query()]) -> Response:
-        found = await self.memory.decisions(asked.charger, asked.provider, asked.before, asked.limit)
+        found = await self.memory.decisions(asked.charger, asked.provider, asked.before, asked.limit, asked.asked)
         more = found[-1][0] if len(found) == asked.limit else None
         return json({"decisions": [_shown(number, decided) for number, decided in found], "next": more})
 

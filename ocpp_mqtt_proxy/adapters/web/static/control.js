@@ -116,9 +116,30 @@ function because(one) {
 /** A decision in plain words. */
 function decided(one) {
   const what = CLASS[one.class] || "control";
+  if (one.verdict === "limited") return `${one.place}: ${one.message}${one.kept ? ", and it keeps to it" : ""} (${one.name})`;
   if (one.verdict === "revoked") return `${one.name} lost ${what} of ${one.place}${because(one)}`;
   if (one.asked === "hand_over") return `You handed ${what} of ${one.place} to ${one.name}`;
   return `${one.name} wanted ${ASKED[one.asked] || words(one.asked).toLowerCase()} at ${one.place}. ${words(one.verdict)}${because(one)}`;
+}
+
+/**
+ * What is shown of all that was decided. Where a provider sets another limit every few seconds the last is enough; of
+ * what the owner holds nothing.
+ */
+function news(decisions) {
+  const [limited, kept] = [new Set(), new Set()];
+  return decisions.filter((one) => {
+    if (one.verdict !== "limited") return one.provider !== "owner";
+    const where = `${one.charger} ${one.inputs.connector}`;
+    if (limited.has(where)) return false;
+    if (one.reason === "verified") {
+      kept.add(where);
+      return false;
+    }
+    limited.add(where);
+    one.kept = kept.has(where);
+    return true;
+  });
 }
 
 function decisionItem(one) {
@@ -133,14 +154,14 @@ async function showControl(status) {
   const there = places.length > 0 && (Object.keys(providers).length > 0 || places.some(([, { mode }]) => mode !== "auto"));
   $("control").hidden = !there;
   if (!there) return;
-  const list = await ask("api/decisions?limit=20").catch(() => ({ decisions: [] })); // the rest is live all the same
+  const list = await ask("api/decisions?limit=60").catch(() => ({ decisions: [] })); // the rest is live all the same
   const place = (id) => chargers[id]?.name || id;
   const names = Object.fromEntries(Object.entries(providers).map(([id, { name }]) => [id, { name }]));
   const focused = document.activeElement?.dataset.key;
   show("controls", places.map(([id, one]) => ({ id, name: place(id), providers: names, control: one })), controlItem);
   if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus(); // what was shown anew lost it
   show("providers", Object.entries(providers), providerItem);
-  const told = list.decisions.filter(({ provider }) => provider !== "owner").slice(0, DECISIONS);
+  const told = news(list.decisions).slice(0, DECISIONS);
   show("decisions", told.map((one) => ({ ...one, name: called(one.provider, providers), place: place(one.charger),
     leader: called(one.inputs.mode, providers) })), decisionItem);
   $("nothing-decided").hidden = told.length > 0;

@@ -22,9 +22,20 @@ from ocpp_mqtt_proxy.ports import Mirror
 from ocpp_mqtt_proxy.requests import Limit
 from ocpp_mqtt_proxy.services import constraining, mirroring, wording
 from ocpp_mqtt_proxy.services.outstation import Outstation
-from tests.services.test_profiles_of_services import a_service, charging as begin, in_2x, set_profile
+from tests.services.fakes import an_outstation, charger_of
+from tests.services.test_profiles_of_services import (
+    a_service,
+    charging as begin,
+    in_2x,
+    passes,
+    puts,
+    set_profile,
+    stubborn,
+)
 
 LIMITED, RELEASED = "NotifyChargingLimit", "ClearedChargingLimit"
+CALM = 10
+"""Seconds after which a charger may give more (contract §8)."""
 
 
 @dataclass
@@ -123,6 +134,8 @@ async def test_a_transaction_is_told_to_be_charged_at_another_rate(version: Vers
     await limit(out, 10)
     assert (len(told(out, LIMITED)), mirror.rates) == (1, 1)
     await lift(out)
+    assert (len(told(out, RELEASED)), mirror.rates) == (1, 1)
+    await passes(out, CALM)
     assert (len(told(out, RELEASED)), mirror.rates) == (1, 2)
 
 
@@ -173,7 +186,41 @@ async def test_it_is_told_too_when_its_own_limit_binds_again(version: Version) -
     await set_profile(out, limit=16)
     await limit(out, 10)
     await lift(out)
+    await passes(out, CALM)
     assert (out.station.connectors[1].limited_by, mirror.rates) == (out.id, 2)
+
+
+@in_2x
+async def test_that_the_charger_is_put_the_same_again_is_nothing_to_tell(version: Version) -> None:
+    out, mirror = followed(version)
+    await charging(out)
+    await limit(out, 10)
+    before = len(puts(out))
+    for _ in range(60):
+        await passes(out, 60)
+    assert len(puts(out)) > before
+    assert (len(told(out, LIMITED)), told(out, RELEASED), mirror.rates) == (1, [], 1)
+
+
+@in_2x
+async def test_that_the_charger_has_something_to_fall_back_to_is_nothing_to_tell(version: Version) -> None:
+    out, mirror = followed(version)
+    await charging(out)
+    assert (await out.arbitration.dispatcher.submit("CP1", Limit(amps=13))).ok
+    assert any(order.base and order.limit < Amps(13) for order in puts(out))
+    assert ([amps_of(one) for one in told(out, LIMITED)], mirror.rates) == ([[13]], 1)
+
+
+@in_2x
+async def test_a_profile_of_another_that_the_charger_refuses_is_nothing_to_tell(version: Version) -> None:
+    out, mirror = followed(version)
+    rival = an_outstation(version, arbitration=out.arbitration, id="rival")
+    await charging(out)
+    await set_profile(out, limit=16)
+    charger_of(out).answer = stubborn
+    assert (await set_profile(rival, limit=8))["status"] == "Rejected"
+    await passes(out, 60)
+    assert (told(out, LIMITED), told(out, RELEASED), mirror.rates) == ([], [], 0)
 
 
 @in_2x

@@ -13,7 +13,7 @@ import pytest
 from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.arbitration.watch import review
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, refused
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Purpose, Schedule
 from ocpp_mqtt_proxy.core.limits.rules import MAX_PROFILES
@@ -87,9 +87,22 @@ async def schedule(out: Outstation, connector: int = 1, seconds: int = 3600, uni
     return [(period["startPeriod"], period["limit"]) for period in plan["chargingSchedulePeriod"]]
 
 
+def puts(out: Outstation) -> list[SetLimit]:
+    """The profiles of ours that the charger was given."""
+    return [order for order in charger_of(out).asked if isinstance(order, SetLimit)]
+
+
 def limits(out: Outstation) -> list[float]:
-    """What the charger was given."""
-    return [order.limit for order in charger_of(out).asked if isinstance(order, SetLimit)]
+    """What they allow at once; not those of what it falls back to."""
+    return [order.limit for order in puts(out) if not order.base]
+
+
+async def passes(out: Outstation, seconds: float) -> None:
+    """So much later, and looked at again."""
+    clock = out.hub.clock
+    assert isinstance(clock, FakeClock)
+    clock.pass_(seconds=seconds)
+    await review(out.arbitration, out.station)
 
 
 def ids(out: Outstation) -> list[int]:
@@ -104,7 +117,7 @@ in_2x = pytest.mark.parametrize("version", [V201, V21])
 async def test_a_profile_joins_the_limits_and_the_charger_gets_ours(version: Version) -> None:
     out = a_service(version)
     assert (await set_profile(out, limit=10))["status"] == "Accepted"
-    assert limits(out) == [10]
+    assert set(limits(out)) == {10}
     assert await schedule(out) == [(0, 10)]
 
 
@@ -130,12 +143,20 @@ async def clear(out: Outstation, given: dict[str, Any]) -> object:
 @each_version
 async def test_steps_are_followed_in_time(version: Version) -> None:
     out = a_service(version)
-    clock = out.hub.clock
-    assert isinstance(clock, FakeClock)
     await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
-    clock.pass_(seconds=600)
-    await review(out.arbitration, out.station)
-    assert limits(out) == [16, 8]
+    assert set(limits(out)) == {16}
+    await passes(out, 600)
+    assert limits(out)[-1] == 8
+
+
+@each_version
+async def test_a_charger_whose_clock_is_right_has_the_steps_to_come(version: Version) -> None:
+    out = a_service(version)
+    out.station.behind = timedelta(0)
+    await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
+    assert [(order.limit, order.later) for order in puts(out)][-1] == (16, ((600, 8),))
+    await passes(out, 600)
+    assert set(limits(out)) == {16}, "it goes down by itself"
 
 
 @each_version
@@ -143,7 +164,7 @@ async def test_power_is_current_on_all_phases_and_too_little_for_a_car_is_none(v
     out = a_service(version)
     periods = [{"startPeriod": 0, "limit": 11040.0}, {"startPeriod": 60, "limit": 4000.0}]
     await set_profile(out, periods=periods, unit="W")
-    assert limits(out) == [16]
+    assert set(limits(out)) == {16}
     assert await schedule(out) == [(0, 16), (60, 0)]
     assert await schedule(out, unit="W") == [(0, 11040), (60, 0)]
 
@@ -482,46 +503,143 @@ async def test_profiles_outlast_the_absence_of_their_service() -> None:
     assert (ids(out), out.station.bound) == ([5], Amps(10))
 
 
+# Where the charger refuses
+
+
+def stubborn(order: Order) -> Outcome:
+    """A charger that gives no less than 16 A."""
+    return refused(Reason.CHARGER_REJECTED) if isinstance(order, SetLimit) and order.limit < 16 else done()
+
+
+def deaf(order: Order) -> Outcome:
+    """One that has no answer to it."""
+    return refused(Reason.TIMEOUT) if isinstance(order, SetLimit) and order.limit < 16 else done()
+
+
+each_no = pytest.mark.parametrize("answer", [stubborn, deaf])
+
+
+def forced(out: Outstation) -> list[Order]:
+    """What a charger is told that refuses less: to give nothing, and to stop."""
+    nothing = [order for order in puts(out) if order.limit == 0]
+    return [*nothing, *(order for order in charger_of(out).asked if isinstance(order, StopCharging))]
+
+
+@each_no
 @each_version
-async def test_a_profile_that_the_charger_refuses_is_not_there(version: Version) -> None:
+async def test_a_profile_that_the_charger_refuses_is_not_there(
+    version: Version, answer: Callable[[Order], Outcome]
+) -> None:
     out = a_service(version)
     await set_profile(out, limit=16)
-
-    def only_sixteen(order: object) -> Outcome:
-        return refused(Reason.TIMEOUT) if isinstance(order, SetLimit) and order.limit != Amps(16) else done()
-
-    charger_of(out).answer = only_sixteen
-    assert (await set_profile(out, limit=8, stackLevel=1, number=6))["status"] == "Rejected"
+    charger_of(out).answer = answer
+    for _ in range(2):
+        assert (await set_profile(out, limit=8, stackLevel=1, number=6))["status"] == "Rejected"
     assert (ids(out), out.station.bound) == ([5], Amps(16))
+
+
+@each_version
+async def test_one_that_took_the_place_of_another_gives_it_back(version: Version) -> None:
+    out = a_service(version)
+    await set_profile(out, limit=16)
+    charger_of(out).answer = stubborn
+    assert (await set_profile(out, limit=8))["status"] == "Rejected"
+    (kept,) = profiles.own(out)
+    assert (kept.id, kept.schedule.periods) == (5, (Period(0, 16),))
+
+
+@each_no
+@each_version
+async def test_what_was_never_promised_is_not_forced_upon_a_charger(
+    version: Version, answer: Callable[[Order], Outcome]
+) -> None:
+    out = a_service(version)
+    await charging(out)
+    charger_of(out).answer = answer
+    assert (await set_profile(out, limit=8))["status"] == "Rejected"
+    await passes(out, 60)
+    assert (ids(out), out.station.bound, forced(out)) == ([], Amps(32), [])
+
+
+@each_version
+async def test_what_was_promised_is_forced_upon_a_charger_that_refuses_it_later(version: Version) -> None:
+    out = a_service(version)
+    await charging(out)
+    out.station.max_periods = 1
+    await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
+    charger_of(out).answer = stubborn
+    await passes(out, 600)
+    assert [type(order) for order in forced(out)][-1] is StopCharging
+    assert any(isinstance(order, SetLimit) for order in forced(out))
+    assert ids(out) == [5]
+
+
+@each_version
+async def test_a_limit_of_another_stays_and_is_forced_while_a_profile_is_refused(version: Version) -> None:
+    out = a_service(version)
+    await charging(out)
+    charger_of(out).answer = stubborn
+    assert (await set_profile(out, limit=10))["status"] == "Rejected"
+    assert forced(out) == []
+    await wishes.set_limit(out.arbitration, "rival", out.charger_id, Amps(8))
+    assert [type(order) for order in forced(out)][-1] is StopCharging
+    assert (ids(out), out.station.bound) == ([], Amps(8))
+
+
+@each_version
+async def test_a_profile_that_is_only_tried_is_not_forced_by_who_is_at_it(version: Version) -> None:
+    out = a_service(version)
+    slow = Thinking(version, over=12)
+    await charging(out)
+    out.hub.links[out.charger_id] = slow
+    limit = asyncio.create_task(wishes.set_limit(out.arbitration, "rival", out.charger_id, Amps(12)))
+    await slow.thinks.wait()
+    tried = asyncio.create_task(set_profile(out, limit=8))
+    await rest()
+    slow.answer = lambda order: stubborn(order) if limits(out)[-1] < 12 else done()
+    slow.decides.set()
+    assert (await limit).ok
+    assert (await tried)["status"] == "Rejected"
+    await passes(out, 60)
+    assert (ids(out), out.station.bound, forced(out)) == ([], Amps(12), [])
+
+
+@each_version
+async def test_a_profile_is_cleared_though_the_charger_refuses_what_follows(version: Version) -> None:
+    out = a_service(version)
+    await set_profile(out, limit=20)
+    charger_of(out).answer = lambda _: refused(Reason.CHARGER_REJECTED)
+    assert await clear(out, {}) == "Accepted"
+    assert ids(out) == []
 
 
 @each_version
 async def test_a_profile_that_is_refused_takes_none_with_it_that_came_meanwhile(version: Version) -> None:
     out = a_service(version)
-    slow = Thinking(version)
+    slow = Thinking(version, over=8, answer=lambda order: deaf(order) if limits(out)[-1] == 8 else done())
     out.hub.links[out.charger_id] = slow
     first = asyncio.create_task(set_profile(out, limit=8, number=6))
-    await slow.asked_for_8.wait()
+    await slow.thinks.wait()
     second = asyncio.create_task(set_profile(out, limit=10, number=7, stackLevel=1))
     await rest()
-    slow.refuses.set()
+    slow.decides.set()
     assert [(await one)["status"] for one in (first, second)] == ["Rejected", "Accepted"]
     assert (ids(out), out.station.bound) == ([7], Amps(10))
 
 
 @dataclass
 class Thinking(FakeLink):
-    """A charger that thinks about 8 A, and refuses them."""
+    """A charger that thinks `over` a limit before it answers."""
 
-    asked_for_8: asyncio.Event = field(default_factory=asyncio.Event)
-    refuses: asyncio.Event = field(default_factory=asyncio.Event)
+    over: float = 0
+    thinks: asyncio.Event = field(default_factory=asyncio.Event)
+    decides: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
-        if not isinstance(order, SetLimit) or order.limit != Amps(8):
-            return await super().send(order)
-        self.asked_for_8.set()
-        await self.refuses.wait()
-        return refused(Reason.TIMEOUT)
+        if isinstance(order, SetLimit) and order.limit == self.over:
+            self.thinks.set()
+            await self.decides.wait()
+        return await super().send(order, still)
 
 
 async def test_the_rules_hold_for_services_as_for_anybody() -> None:

@@ -71,12 +71,15 @@ async def _install(out: Outstation, profile: ChargingProfile) -> Outcome:
     """Have one more, where it can stand beside the others and the rules let it through."""
     before = own(out)
     fault = None if _loose(out) else rules.conflict(before, profile)
-    after = rules.installed(before, profile, loose=_loose(out))
-    if len(after) > MAX_PROFILES:
+    if len(_with(out, profile)) > MAX_PROFILES:
         fault = Fault(Because.MANY, f"at most {MAX_PROFILES} profiles")
     if fault:
         return _no(fault)
-    return await wishes.keep_profiles(out.arbitration, out.id, out.charger_id, after, profile)
+    return await wishes.add_profile(out.arbitration, out.id, out.charger_id, profile, lambda: _with(out, profile))
+
+
+def _with(out: Outstation, profile: ChargingProfile) -> Profiles:
+    return rules.installed(own(out), profile, loose=_loose(out))
 
 
 def _no(fault: Fault) -> Outcome:

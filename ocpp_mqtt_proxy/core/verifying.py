@@ -139,7 +139,7 @@ class Check:
         if not says.kept and seen.drawn is not None:
             self.before = max(self.before, seen.drawn)
         if says.kept is self.verified:
-            self.contrary = 0
+            self.by, self.contrary = says.by, 0
             return False
         self.contrary += 1
         if self.contrary < TWICE and not (says.kept and self.verified is None):

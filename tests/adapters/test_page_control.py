@@ -11,6 +11,7 @@ import pytest
 from ocpp_mqtt_proxy.arbitration import owner, wishes
 from ocpp_mqtt_proxy.core.commands import Reason
 from ocpp_mqtt_proxy.core.control import Ending
+from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.sharing import Presence
 from ocpp_mqtt_proxy.requests import Start
 from tests.adapters.browser import CHROMIUM, Browser
@@ -77,6 +78,17 @@ async def test_why_a_provider_was_refused_is_told_in_plain_words(
     told = "Cheap Night wanted to start charging at Garage. Refused: you are in charge"
     await browser.until(f"document.getElementById('decisions').innerText.includes({told!r})")
     assert "You alone control it" in await browser.text("#controls")
+
+
+async def test_what_binds_last_is_told_and_why(service: Running, browser: Browser, charger: Any) -> None:
+    for amps in (16, 12, 10):
+        assert (await wishes.set_limit(service.app.arbitration, "night", "CP1", Amps(amps))).ok
+    await service.app.store.flush()
+    await browser.visit(service.http)
+    await browser.until("document.getElementById('decisions').innerText.includes('Garage: 10 A')")
+    shown = await browser.text("#decisions")
+    assert "Garage: 10 A, lowered at once (Cheap Night)" in shown
+    assert shown.count("Garage:") == 1
 
 
 async def test_providers_and_presence_are_seen_as_they_are(service: Running, browser: Browser, charger: Any) -> None:

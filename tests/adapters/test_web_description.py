@@ -18,7 +18,7 @@ from ocpp_mqtt_proxy.adapters.web.api import api_of
 from ocpp_mqtt_proxy.adapters.web.description import OPERATIONS, document
 from ocpp_mqtt_proxy.arbitration import wishes
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.requests import Start
+from ocpp_mqtt_proxy.requests import Limit, Start
 from tests.adapters.browser import CHROMIUM, chromium, page_of
 from tests.adapters.test_web import session
 from tests.adapters.test_web_access import House
@@ -166,9 +166,10 @@ async def test_decisions_and_what_became_of_an_override_fit_their_schemas(
         for mode in ({"backend_id": "fleet"}, {"mode": "owner"}):
             assert proper(await api.post("/override", json=mode))["success"]
         await wishes.start(service.app.arbitration, "night", "CP1", Start(connector=1))
+        assert (await service.app.dispatcher.submit("CP1", Limit(amps=10))).ok
         await service.app.store.flush()
         verdicts = {one["verdict"] for one in proper(await api.get("/api/decisions"))["decisions"]}
-    assert verdicts == {"granted", "refused", "revoked"}
+    assert verdicts == {"granted", "refused", "revoked", "limited"}
 
 
 @pytest.mark.integration

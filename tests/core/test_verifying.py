@@ -171,6 +171,20 @@ def test_its_own_schedule_speaks_for_a_charger_never_against_it(told: float, ver
     assert one.verified is verified
 
 
+def test_its_schedule_is_less_than_what_flows() -> None:
+    one = check()
+    one.scheduled(Amps(10))
+    assert not one.closed
+    assert judged(one, (Seen(drawn=16), LATE), (Seen(drawn=16), LATER)) is False
+
+
+def test_what_flows_then_settles_it() -> None:
+    one = check()
+    one.scheduled(Amps(10))
+    judged(one, (Seen(drawn=10), LATE))
+    assert one.closed
+
+
 def test_its_schedule_does_not_clear_a_charger_that_gives_more() -> None:
     one = check()
     judged(one, (Seen(drawn=16), LATE), (Seen(drawn=16), LATER))

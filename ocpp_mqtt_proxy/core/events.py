@@ -135,12 +135,13 @@ class FaultChanged(Fact):
 
 @dataclass(slots=True, kw_only=True)
 class LimitChanged(Fact):
-    """Another current limit is in force; told again, `verified`, once the charger is seen to keep to it."""
+    """Another current limit is in force; or, not `changed`, the one that is was `verified`: the charger keeps to it."""
 
     KIND = "limit"
     effective: Amps
     by: str
     verified: bool = False
+    changed: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -213,6 +214,11 @@ class AvailabilityChanged(Fact):
 @dataclass(slots=True, kw_only=True)
 class MeasurandsSeen(Fact):
     """Something was read for the first time ever."""
+
+
+@dataclass(slots=True, kw_only=True)
+class QuirksChanged(Fact):
+    """The charger turned out to have a quirk, or not to have it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import value
 from ocpp_mqtt_proxy.core.model import Amps, Sample
 from ocpp_mqtt_proxy.core.station import SOON
-from ocpp_mqtt_proxy.core.verifying import Check, Ignored, Seen, drawn_of, seen_in, slack
+from ocpp_mqtt_proxy.core.verifying import Check, Ignored, Seen, drawn_of, evidence, seen_in, slack
 
 FRESH = timedelta(minutes=2)
 """How old a reading may be that tells what flowed before a limit."""
@@ -48,9 +48,11 @@ def watch(hearing: Hearing, connector: Connector, sample: Sample) -> None:
         begin(hearing, connector, effective)
         return
     at = min(hearing.now, (sample.at or hearing.now) + (hearing.station.behind or timedelta(0)))
-    if not check.tells(at) or not _is_held(hearing, connector, check, sample):
+    if not check.tells(at):
         return
-    seen = seen_in(sample.readings, connector.metrics.get("voltage"), hearing.station.plan.phases)
+    seen = seen_in(sample.readings, lambda: connector.metrics.get("voltage"), hearing.station.plan.phases)
+    if evidence(check.amps, check.before, seen) is None or not _is_held(hearing, connector, check, sample):
+        return
     if check.take(seen, at):
         _judged(hearing, connector, check, seen)
     elif check.verified is False:
@@ -73,7 +75,7 @@ def scheduled(hearing: Hearing, connector: Connector, check: Check, amps: float)
 def _judged(hearing: Hearing, connector: Connector, check: Check, seen: Seen) -> None:
     if check.verified:
         connector.overdraws = None
-        _tell(hearing, connector, verified=True)
+        _tell(hearing, connector)
         explaining.seen(hearing, connector, Cause.VERIFIED, check.by)
         _acquit(hearing, connector, check)
     else:
@@ -82,13 +84,14 @@ def _judged(hearing: Hearing, connector: Connector, check: Check, seen: Seen) ->
         _accuse(hearing, connector, check, _given(seen))
 
 
-def _tell(hearing: Hearing, connector: Connector, *, verified: bool) -> None:
+def _tell(hearing: Hearing, connector: Connector) -> None:
     hearing.tell(
         LimitChanged,
         connector,
         effective=connector.effective_limit,
         by=connector.limited_by,
-        verified=verified,
+        verified=True,
+        changed=False,
     )
 
 

@@ -8,7 +8,7 @@ A car that takes less than it may, and never took more, tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -55,10 +55,10 @@ class Evidence(NamedTuple):
     by: str
 
 
-def seen_in(readings: Iterable[Reading], volts: float | None, phases: int) -> Seen:
-    """What readings tell of a charger with so many phases; `volts` as they were read last."""
+def seen_in(readings: Iterable[Reading], volts_before: Callable[[], float | None], phases: int) -> Seen:
+    """What readings tell of a charger with so many phases; the volts that were read last, where they tell none."""
     metrics = metrics_of(pick(readings))
-    volts = metrics.get("voltage", volts)
+    volts = metrics["voltage"] if "voltage" in metrics else volts_before()
     if volts is not None and volts >= NO_PHASE:
         return Seen()
     per_amp = phases * (volts if volts is not None and volts >= LEAST_VOLTS else MOST_VOLTS)

@@ -38,7 +38,7 @@ def follow(out: Outstation, facts: Iterable[Fact]) -> None:
 
 def _is_old(fact: Fact) -> bool:
     """Whether it only tells that a limit is kept to."""
-    return isinstance(fact, LimitChanged) and fact.verified
+    return isinstance(fact, LimitChanged) and not fact.changed
 
 
 def tell_all(out: Outstation) -> None:

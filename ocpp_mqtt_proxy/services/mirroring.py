@@ -118,7 +118,7 @@ def _slowed(out: Outstation, fact: LimitChanged) -> Session | None:
 
     1.6 has no such message; that a limit is kept to is no news.
     """
-    if fact.verified:
+    if not fact.changed:
         return None
     (before, by), now = out.bound.get(fact.connector, (fact.effective, out.id)), (fact.effective, fact.by)
     out.bound[fact.connector] = now

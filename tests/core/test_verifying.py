@@ -58,19 +58,19 @@ def judged(one: Check, *readings: tuple[Seen, datetime]) -> bool | None:
     ids=["the fullest phase", "what is told", "no sum of phases", "power", "power at most volts", "nothing"],
 )
 def test_what_flows_is_told_by_current_or_power(readings: list[Reading], drawn: float | None) -> None:
-    assert seen_in(readings, None, 3).drawn == pytest.approx(drawn)
+    assert seen_in(readings, lambda: None, 3).drawn == pytest.approx(drawn)
 
 
 def test_volts_that_were_read_before_count() -> None:
-    assert seen_in([power(6900)], 230, 3).drawn == pytest.approx(10)
+    assert seen_in([power(6900)], lambda: 230.0, 3).drawn == pytest.approx(10)
 
 
 def test_direct_current_is_no_current_on_a_phase() -> None:
-    assert seen_in([current(100), offered(125), volts(400)], None, 3) == Seen()
+    assert seen_in([current(100), offered(125), volts(400)], lambda: None, 3) == Seen()
 
 
 def test_what_is_offered_is_told_as_current_or_power() -> None:
-    seen = seen_in([offered(16), offered_power(11_040), volts(230)], None, 3)
+    seen = seen_in([offered(16), offered_power(11_040), volts(230)], lambda: None, 3)
     assert [seen.offered, seen.offered_power] == pytest.approx([16, 16])
 
 

@@ -11,7 +11,7 @@ from ocpp_mqtt_proxy.core.audit import Cause
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
 from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
-from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
+from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged, QuirksChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
@@ -102,6 +102,7 @@ def starts_again(hearing: Hearing, *, after_a_stop: bool) -> None:
     if after_a_stop == (STOP_IS_FINAL in memory.learned):
         memory.learned ^= {STOP_IS_FINAL}
         hearing.keep(memory)
+        hearing.tell(QuirksChanged)
 
 
 def cleared(hearing: Hearing, order: ClearLimit) -> None:

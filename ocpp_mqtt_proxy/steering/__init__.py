@@ -236,8 +236,6 @@ class Steering:
             station.failed.pop(want.key, None)
             station.doubted.discard(want.key)
             return
-        if outcome.reason in UNANSWERED:
-            station.doubted.add(want.key)
         before = station.failed.get(want.key)
         station.failed[want.key] = Failure(1 if before is None else before.times + 1, now, want.lowers)
         if want.layer is Layer.BASE and outcome.reason in REFUSALS and station.memory.safe is None:

@@ -41,7 +41,7 @@ def helds(draw: st.DrawFn) -> Held:
 
 def test_what_was_put_is_known_with_when_and_with_what_it_began() -> None:
     held = Held(line((0, 16), (5, 6)), at(10))
-    assert (held.since, held.first) == (at(0), 16)
+    assert (held.since, held.first) == (at(0), Amps(16))
 
 
 def test_what_is_held_counts_up_to_its_end_and_not_at_it() -> None:

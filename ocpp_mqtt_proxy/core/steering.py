@@ -12,7 +12,7 @@ lowers goes at once. What raises waits for 10 s of calm, and until the charger's
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -186,9 +186,11 @@ def _of_session(
     lowers = _too_much(has, own, wanted, now) or _asked_too_much(station, session.session_id, wanted, now)
     more = _more(has, wanted, now)
     rises = more and (eager or calm(own, now)) and station.wear.passing.bears(now)
-    worn = own is not None and _worn(own, now, timed=until is not None)
+    steps = wanted if rises or not more else lesser(wanted, value(has, now))
+    until = _until_less(station, steps, until, lambda at: station.defaults(at, at + SOON)[0][1])
+    worn = own is not None and _worn(own, now, until)
+    rises = rises and _gains(own, has, steps, now, until)
     if lowers or rises or worn or _in_doubt(station, session.session_id):
-        steps = wanted if rises or not more else lesser(wanted, value(has, now))
         yield Want(Layer.SESSION, _told(station, steps, until), until, session, lowers, lowers or rises)
 
 
@@ -214,16 +216,19 @@ def _default(station: Station, now: datetime, *, eager: bool) -> Iterator[Want]:
     more = _more(has, wanted, now) and _worth_it(station, value(has, now), value(wanted, now))
     rises = more and (eager or calm(own, now)) and station.wear.lasting.bears(now)
     doubted = Layer.DEFAULT in station.memory.asked or (Layer.DEFAULT in station.doubted and own is not None)
-    if lowers or rises or doubted or _default_worn(station, own, value(wanted, now), now):
-        steps = wanted if rises or not _more(has, wanted, now) else lesser(wanted, value(has, now))
-        yield replace(_default_want(station, steps, now), lowers=lowers, needed=lowers or rises)
+    steps = wanted if rises or not _more(has, wanted, now) else lesser(wanted, value(has, now))
+    want = _default_want(station, steps, now)
+    rises = rises and _gains(own, has, steps, now, want.until)
+    want = replace(want, lowers=lowers, needed=lowers or rises)
+    if lowers or rises or doubted or _default_worn(station, own, want, value(wanted, now), now):
+        yield want
 
 
 def _default_want(station: Station, steps: Steps, now: datetime) -> Want:
     base, first = station.memory.safe, steps[0][1]
     lasts = STANDING_IN if _in_session(station) else SHOWN
     if base is not None and takes_base(station):
-        until = now + (SHUT if first < base else lasts)
+        until = _until_less(station, steps, now + (SHUT if first < base else lasts), lambda _: base)
         return Want(Layer.DEFAULT, _told(station, steps, until), until)
     steps = ((now, first),)
     if first > safe(station) and goes_down(station):
@@ -243,7 +248,7 @@ def _worth_it(station: Station, has: Amps, wanted: Amps) -> bool:
     return not any(station.sessions()) and (installed is None or installed.first != wanted)
 
 
-def _default_worn(station: Station, own: Held | None, wanted: Amps, now: datetime) -> bool:
+def _default_worn(station: Station, own: Held | None, want: Want, wanted: Amps, now: datetime) -> bool:
     """Whether the default is to be put again before it is over."""
     base = station.memory.safe
     if own is None:
@@ -255,13 +260,15 @@ def _default_worn(station: Station, own: Held | None, wanted: Amps, now: datetim
     needed = _in_session(station) or (base is not None and wanted < base)
     if len(own.steps) > 1 and own.until is None:
         return needed and now >= own.since + (own.steps[-1][0] - own.since) / 2
-    return needed and _worn(own, now, timed=False)
+    return needed and own.until is not None and _worn(own, now, want.until)
 
 
-def _worn(held: Held, now: datetime, *, timed: bool) -> bool:
-    """Whether half of its time is over; or it has none, and could have."""
+def _worn(held: Held, now: datetime, until: datetime | None) -> bool:
+    """Whether half of its time is over, and it could last longer; or it has no end, and could have one."""
     half = held.halfway()
-    return timed if half is None else now >= half
+    if held.until is None or half is None:
+        return until is not None
+    return now >= half and (until is None or until > held.until)
 
 
 def _too_much(has: Steps, own: Held | None, wanted: Steps, now: datetime) -> bool:
@@ -288,6 +295,12 @@ def _in_doubt(station: Station, key: str) -> bool:
 def _more(has: Steps, wanted: Steps, now: datetime) -> bool:
     """Whether less may flow than is allowed, now or soon."""
     return any(value(has, at) < min(value(wanted, now), value(wanted, at)) for at in (now, has[-1][0]))
+
+
+def _gains(own: Held | None, has: Steps, steps: Steps, now: datetime, until: datetime | None) -> bool:
+    """Whether more flows where it is put now: at once, or for longer than by what is held."""
+    over = own.until if own is not None else None
+    return over is None or until is None or until > over or steps[0][1] > value(has, now)
 
 
 def calm(held: Held | None, now: datetime) -> bool:
@@ -339,6 +352,16 @@ def falls_back(station: Station, at: datetime) -> bool:
     below = station.defaults(at, at + SOON)[0][1]
     known = memory.safe is not None or alive(memory.installed, at) is not None
     return known and below <= station.plan.safe_current
+
+
+def _until_less(
+    station: Station, steps: Steps, until: datetime | None, below: Callable[[datetime], Amps]
+) -> datetime | None:
+    """When what is put is over. Where the charger cannot go on to less by itself, but falls back as low, by then."""
+    if until is None or takes_steps(station) > 1:
+        return until
+    less = (at for at, amps in steps if amps < steps[0][1] and below(at) <= amps)
+    return min(until, next(less, until))
 
 
 def _told(station: Station, steps: Steps, until: datetime | None) -> Steps:

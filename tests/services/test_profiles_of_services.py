@@ -154,9 +154,26 @@ async def test_a_charger_whose_clock_is_right_has_the_steps_to_come(version: Ver
     out = a_service(version)
     out.station.behind = timedelta(0)
     await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
-    assert [(order.limit, order.later) for order in puts(out)][-1] == (16, ((600, 8),))
+    assert (puts(out)[-1].limit, puts(out)[-1].later) == (16, ((600, 8),))
     await passes(out, 600)
     assert set(limits(out)) == {16}, "it goes down by itself"
+
+
+@each_version
+@pytest.mark.parametrize("charges", [True, False])
+async def test_a_charger_that_takes_one_period_has_it_until_less_is_allowed(version: Version, charges: bool) -> None:
+    out = a_service(version)
+    if charges:
+        await charging(out)
+    out.station.max_periods = 1
+    await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
+    assert (puts(out)[-1].limit, puts(out)[-1].seconds, out.station.memory.safe) == (16, 600, 6)
+    before = len(puts(out))
+    for _ in range(119):
+        await passes(out, 5)
+    assert len(puts(out)) == before, "it cannot last longer"
+    await passes(out, 5)
+    assert set(limits(out)[before - 1 :]) == {8}
 
 
 @each_version
@@ -521,7 +538,7 @@ each_no = pytest.mark.parametrize("answer", [stubborn, deaf])
 
 def forced(out: Outstation) -> list[Order]:
     """What a charger is told that refuses less: to give nothing, and to stop."""
-    nothing = [order for order in puts(out) if order.limit == 0]
+    nothing = [order for order in puts(out) if not order.limit]
     return [*nothing, *(order for order in charger_of(out).asked if isinstance(order, StopCharging))]
 
 
@@ -565,7 +582,7 @@ async def test_what_was_never_promised_is_not_forced_upon_a_charger(
 async def test_what_was_promised_is_forced_upon_a_charger_that_refuses_it_later(version: Version) -> None:
     out = a_service(version)
     await charging(out)
-    out.station.max_periods = 1
+    out.station.max_periods, out.station.memory.untimed = 1, True
     await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
     charger_of(out).answer = stubborn
     await passes(out, 600)

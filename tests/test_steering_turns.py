@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -195,6 +196,24 @@ async def test_the_owner_s_lower_ceiling_goes_before_what_others_allow_and_that_
     assert (await following).ok
     assert (await lower).ok
     assert desk.put() == [(1, 8), (2, 8)]
+
+
+async def test_what_a_provider_tries_goes_before_what_may_go_up(desk: Two) -> None:
+    link, following = await raising(desk)
+
+    def mean() -> Callable[[], None]:
+        allows(desk, {1: 20, 2: 8})
+        return lambda: allows(desk, {1: 20, 2: 32})
+
+    trying = asyncio.create_task(desk.dispatcher.steering.attempt(desk.station, mean))
+    await asyncio.sleep(0)
+    link.free.set()
+    assert (await following).ok
+    assert (await trying).ok
+    assert desk.put() == [(2, 8)]
+    desk.pass_(seconds=10)
+    await desk.dispatcher.steering.follow(desk.station)
+    assert desk.put() == [(2, 8), (1, 20)]
 
 
 async def test_what_is_to_go_down_elsewhere_goes_before_what_may_go_up(desk: Two) -> None:

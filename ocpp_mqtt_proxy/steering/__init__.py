@@ -48,6 +48,9 @@ UNANSWERED = (Reason.CHARGER_OFFLINE, Reason.TIMEOUT)
 CEILING = "ceiling"
 """What the owner's word is on, where it is not on one session."""
 
+TRIED = "tried"
+"""What a provider's is on, as long as it is only tried."""
+
 MOST_PUTS = 3
 """How often one profile is put in one go: as it is learned, then with its time, once more where it was overtaken."""
 
@@ -73,7 +76,7 @@ class Steering:
     _waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     async def follow(self, station: Station, *, eager: bool = False, anew: bool = False) -> Outcome:
-        """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does what was refused and lowers."""
+        """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does a lowering that was refused."""
         async with self._turns[station.id]:
             if anew:
                 _forget_refusals(station)
@@ -84,7 +87,7 @@ class Steering:
 
         `mean` returns how. In a turn of its own: what is only tried forces nothing in others' turns.
         """
-        async with self._turns[station.id]:
+        async with self._turn(station, TRIED):
             failed, outcome = dict(station.failed), absent(station)
             _forget_refusals(station)
             take_back = mean()
@@ -155,7 +158,7 @@ class Steering:
         What raises lets go first what lowers. It is over where that was a later word on the same.
         """
         while True:
-            async with self._turn(station, word):
+            async with self._turn(station, word.on if word.lowers else None):
                 if station.id not in self.hub.links:
                     return absent(station)
                 mean()
@@ -171,22 +174,23 @@ class Steering:
                     return outcome
 
     @asynccontextmanager
-    async def _turn(self, station: Station, word: Word) -> AsyncIterator[None]:
+    async def _turn(self, station: Station, lowers: str | None) -> AsyncIterator[None]:
+        """A turn with a charger. While one waits that may lower something, what raises and has not gone gives way."""
         waiting, turn = self._waiting[station.id], self._turns[station.id]
-        if word.lowers:
-            waiting.append(word.on)
+        if lowers is not None:
+            waiting.append(lowers)
         try:
             await turn.acquire()
         finally:
-            if word.lowers:
-                waiting.remove(word.on)
+            if lowers is not None:
+                waiting.remove(lowers)
         try:
             yield
         finally:
             turn.release()
 
     async def _follow(self, station: Station, *, eager: bool, forces: bool) -> Outcome:
-        """Put what is wanted. WITHDRAWN where the rest of the owner's word is left until another of his lowered."""
+        """Put what is wanted. WITHDRAWN where the rest is left until somebody else lowered something."""
         worst, puts, given_up = done(), Counter[str](), set[str]()
         while (want := self._next(station, puts, given_up, eager=eager)) is not None:
             puts[want.key] += 1
@@ -295,7 +299,7 @@ class Steering:
         return self._is_allowed(station, want)
 
     def _gives_way(self, station: Station, want: Want) -> bool:
-        """Whether the owner waits to lower something."""
+        """Whether somebody waits who may lower something."""
         return not want.lowers and bool(self._waiting[station.id])
 
     def _lowers_elsewhere(self, station: Station, want: Want) -> bool:
@@ -345,7 +349,7 @@ class Steering:
 
 
 def _or_later(outcome: Outcome) -> Outcome:
-    """What more is allowed may come later: what lets the owner's word go first follows with it."""
+    """What more is allowed may come later: what let another go first follows with that."""
     return done() if outcome is WITHDRAWN else outcome
 
 

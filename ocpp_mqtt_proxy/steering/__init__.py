@@ -76,7 +76,7 @@ class Steering:
     _waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     async def follow(self, station: Station, *, eager: bool = False, anew: bool = False) -> Outcome:
-        """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does a lowering that was refused."""
+        """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does what was refused."""
         async with self._turns[station.id]:
             if anew:
                 _forget_refusals(station)

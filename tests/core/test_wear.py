@@ -75,8 +75,9 @@ def test_flash_is_written_53_000_times_in_a_year_at_most() -> None:
     assert YEAR / Wear().lasting.every + Wear().lasting.most < 53_000
 
 
-def test_a_setpoint_each_five_seconds_is_put_to_a_transaction_as_it_comes() -> None:
-    assert writes_all_it_can(Wear().passing, timedelta(hours=1), timedelta(seconds=5)) == 720
+def test_a_setpoint_each_five_seconds_is_put_to_a_transaction_as_it_comes_and_later_each_half_minute() -> None:
+    assert writes_all_it_can(Wear().passing, timedelta(minutes=20), timedelta(seconds=5)) == 240
+    assert writes_all_it_can(Wear().passing, DAY, timedelta(seconds=5)) == 240 + 2 * 60 * 24 - 1
 
 
 actions = st.lists(st.tuples(st.integers(0, 3600), st.booleans()), max_size=60)

@@ -18,12 +18,13 @@ from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Target
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import shown
+from ocpp_mqtt_proxy.core.steering import Layer, Want, shown
 from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:
-    """The charger took a limit."""
+    """The charger took a limit. What it did by its own clock until now is told first."""
+    settle(hearing)
     memory, held = hearing.station.memory, order.held(hearing.now)
     if order.base:
         memory.safe = order.limit
@@ -90,6 +91,21 @@ def learns_anew(hearing: Hearing) -> None:
         hearing.keep(memory)
 
 
+def lost(hearing: Hearing, want: Want) -> None:
+    """The charger may have lost a profile, and does not take it again: what it held does not count any more."""
+    memory = hearing.station.memory
+    hearing.station.doubted.discard(want.key)
+    if want.session is not None:
+        want.session.held = None
+        hearing.keep(want.session)
+    elif want.layer is Layer.BASE:
+        memory.safe = None
+    else:
+        memory.installed = None
+    hearing.keep(memory)
+    settle(hearing)
+
+
 def takes_no_base(hearing: Hearing) -> None:
     """The charger takes no second default below the first."""
     hearing.station.memory.flat = True
@@ -123,7 +139,7 @@ def promised(hearing: Hearing, order: StartCharging) -> None:
         until = hearing.now + ACCEPTANCE_KEPT
         own = order.limit if order.wanted is None else order.wanted
         tag, number = order.id_tag.lower(), order.remote_start_id
-        connector.promised = Promise(tag, until, order.provider, own, number)
+        connector.promised = Promise(tag, until, order.provider, own, number, order.limit)
         hearing.station.remember(order.id_tag, _good_for(hearing, order), hearing.now)
         hearing.keep(hearing.station.control)
         begun(hearing, connector)
@@ -162,7 +178,16 @@ def begun(hearing: Hearing, connector: Connector) -> None:
         hearing.keep(session)
     if its and promise.limit is not None:
         session.limit, session.paused = promise.limit or None, not promise.limit
+        _may_have(hearing, session, promise.installed)
         settle(hearing, cause=Cause.BEGAN)
+
+
+def _may_have(hearing: Hearing, session: Session, installed: Amps | None) -> None:
+    """With the start the charger got a profile; that it took the start does not say that it took that too."""
+    if installed is not None:
+        hearing.station.memory.asked[session.session_id] = Held(((hearing.now, installed),))
+        hearing.station.doubted.add(session.session_id)
+        hearing.keep(hearing.station.memory)
 
 
 def ended(hearing: Hearing, connector: Connector) -> None:

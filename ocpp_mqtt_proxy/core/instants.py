@@ -11,9 +11,6 @@ from datetime import UTC, datetime, timedelta
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 """No charger that speaks to us recorded anything before."""
 
-TOLERANCE = timedelta(minutes=2)
-"""How far a charger's clock may be off without being wrong."""
-
 _QUARTER = timedelta(minutes=15)
 _WIDEST = timedelta(hours=14)
 
@@ -29,10 +26,10 @@ def settle(at: datetime | None, now: datetime) -> datetime:
 
 
 def ahead(at: datetime | None, now: datetime) -> timedelta:
-    """By how much a charger's clock is ahead, where that is more than a clock may be off: often by its time zone."""
-    if at is None or at.tzinfo is None or at - now < TOLERANCE:
+    """By how much a charger's clock is ahead, as far as that shows: often by its time zone."""
+    if at is None or at.tzinfo is None:
         return timedelta(0)
-    return at - now
+    return max(timedelta(0), at - now)
 
 
 def tells(at: datetime | None) -> bool:

@@ -391,6 +391,7 @@ class Station:
 def restore(memory: ChargerMemory, plan: Plan, connectors: Iterable[Connector], sessions: Iterable[Session]) -> Station:
     """A station as it was when the program stopped: sessions that ran then run on."""
     station = Station(memory, plan, {connector.number: connector for connector in connectors})
+    station.doubted |= memory.asked.keys()
     for session in sorted(sessions, key=lambda session: session.started_at):
         station.book.add(session)
         place = Place(session.connector, 1)

@@ -228,12 +228,14 @@ def _default_want(station: Station, steps: Steps, now: datetime) -> Want:
     base, first = station.memory.safe, steps[0][1]
     lasts = STANDING_IN if _in_session(station) else SHOWN
     if base is not None and takes_base(station):
-        until = _until_less(station, steps, now + (SHUT if first < base else lasts), lambda _: base)
+        if first < base:  # it lasts for long: it never goes above the base by itself
+            steps, lasts = lesser(steps, base), SHUT
+        until = _until_less(station, steps, now + lasts, lambda _: base)
         return Want(Layer.DEFAULT, _told(station, steps, until), until)
-    steps = ((now, first),)
-    if first > safe(station) and goes_down(station):
-        steps = (*steps, (now + lasts, safe(station)))
-    return Want(Layer.DEFAULT, steps)
+    if first <= safe(station) or not goes_down(station):
+        return Want(Layer.DEFAULT, ((now, first),))
+    down = lesser(onward(steps, now + lasts), safe(station))
+    return Want(Layer.DEFAULT, ((now, first), *_as_many(down, takes_steps(station) - 1)))
 
 
 def _in_session(station: Station) -> bool:
@@ -259,7 +261,7 @@ def _default_worn(station: Station, own: Held | None, want: Want, wanted: Amps, 
         return True
     needed = _in_session(station) or (base is not None and wanted < base)
     if len(own.steps) > 1 and own.until is None:
-        return needed and now >= own.since + (own.steps[-1][0] - own.since) / 2
+        return needed and now >= own.since + (own.steps[1][0] - own.since) / 2
     return needed and own.until is not None and _worn(own, now, want.until)
 
 
@@ -365,13 +367,17 @@ def _until_less(
 
 
 def _told(station: Station, steps: Steps, until: datetime | None) -> Steps:
-    """As many steps as the charger takes; where that is too few, the last is the least of those that would follow."""
-    most = takes_steps(station) if until is not None else 1
+    """As many steps as the charger takes."""
     within = tuple(step for step in steps if until is None or step[0] < until)
-    if most == 1 or len(within) <= most:
-        return within[:most]
-    *kept, (at, _) = within[:most]
-    return (*kept, (at, min(amps for _, amps in within[most - 1 :])))
+    return _as_many(within, takes_steps(station) if until is not None else 1)
+
+
+def _as_many(steps: Steps, most: int) -> Steps:
+    """So many steps; where that is too few, the last is the least of those that would follow: one is put anew in time."""
+    if most == 1 or len(steps) <= most:
+        return steps[:most]
+    *kept, (at, _) = steps[:most]
+    return (*kept, (at, min(amps for _, amps in steps[most - 1 :])))
 
 
 # When to look again
@@ -397,9 +403,19 @@ def shown(station: Station, connector: Connector, now: datetime) -> Amps | None:
     """
     memory, session = station.memory, connector.session
     confirmed = (memory.installed, memory.safe, session.held if session is not None else None)
-    if all(one is None for one in confirmed):
+    if connector.effective_limit is None and all(one is None for one in confirmed):
         return None
-    has = value(station.applies(session, now, now + SOON), now)
+    has = max([value(station.applies(session, now, now + SOON), now), *_maybe(station, session, now)])
     if session is not None and not session.awaits_card:
         return min(has, station.plan.max_current)
     return max(min(has, station.plan.max_current), value(goal(station, connector, now), now))
+
+
+def _maybe(station: Station, session: Session | None, now: datetime) -> Iterator[Amps]:
+    """What it was put and will not answer any more: it may have taken that."""
+    own = alive(session.held, now) if session is not None else None
+    keys = [*([Layer.DEFAULT] if own is None else []), *([session.session_id] if session is not None else [])]
+    for key in keys:
+        asked = alive(station.memory.asked.get(key), now) if key in station.doubted else None
+        if asked is not None:
+            yield value(asked.steps, now)

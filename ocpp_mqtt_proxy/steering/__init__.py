@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core import binding, explaining
@@ -138,11 +139,13 @@ class Steering:
 
     async def restate(self, station: Station, *, booted: bool) -> Outcome:
         """Put all of it again: after a boot the charger may have lost it, after a reconnect its transactions'."""
-        held = {session.session_id for session in station.sessions() if session.held is not None}
+        held = {session.session_id: session.held for session in station.sessions() if session.held is not None}
         if booted:
             station.failed.clear()
-            held |= {layer for layer, has in self._lasting(station) if has is not None}
-        station.doubted |= held
+            self.hub.apply(station, binding.learns_anew)
+            station.doubted |= held.keys() | {layer for layer, has in self._lasting(station) if has is not None}
+        else:
+            station.memory.asked = held | station.memory.asked
         return await self.follow(station)
 
     @staticmethod
@@ -239,11 +242,16 @@ class Steering:
         if outcome.ok:
             station.failed.pop(want.key, None)
             station.doubted.discard(want.key)
+            if want.layer is Layer.DEFAULT:
+                station.failed.pop(Layer.BASE, None)  # which goes in the same form
             return
         before = station.failed.get(want.key)
         station.failed[want.key] = Failure(1 if before is None else before.times + 1, now, want.lowers)
-        if want.layer is Layer.BASE and outcome.reason in REFUSALS and station.memory.safe is None:
+        knows_form = station.memory.installed is not None and Layer.DEFAULT not in station.doubted
+        if want.layer is Layer.BASE and outcome.reason in REFUSALS and station.memory.safe is None and knows_form:
             self.hub.apply(station, binding.takes_no_base)
+        if outcome.reason in REFUSALS and want.key in station.doubted and want.key not in station.memory.asked:
+            self.hub.apply(station, partial(binding.lost, want=want))
 
     def _show(self, station: Station) -> None:
         now = self.hub.clock.now()
@@ -257,11 +265,14 @@ class Steering:
         outcome: Outcome = refused(Reason.INVALID, "no form to try")
         for rank, form in enumerate(self._forms(station, want)):
             order: SetLimit | None = order_for(station, want, form, self.hub.clock.now())
+            refused_ = None
             while order is not None:
                 outcome = await self._send(station, want, order)
+                if outcome.ok and refused_ is not None:
+                    self.hub.apply(station, partial(binding.takes_less, refused=refused_))
                 if outcome is WITHDRAWN or outcome.reason is not Reason.CHARGER_REJECTED:
                     return outcome
-                order = plainer(order) if rank == 0 else None
+                refused_, order = order, plainer(order, self.hub.clock.now()) if rank == 0 else None
         return outcome
 
     @staticmethod

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Target
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import Layer, Want
+from ocpp_mqtt_proxy.core.steering import Layer, Want, takes_base
 
 
 def order_for(station: Station, want: Want, form: ProfileForm, now: datetime) -> SetLimit:
@@ -37,19 +37,23 @@ def _at_its_connector(station: Station, order: SetLimit, want: Want) -> SetLimit
     assert want.session is not None
     connector = station.connector(want.session.connector)
     ours = order.stands_for_a_transaction and station.sole() is connector
-    return replace(order, at=Target() if ours else Target(connector.number, connector.place))
+    if not ours:
+        return replace(order, at=Target(connector.number, connector.place))
+    # Where nothing lies below that place it must not run out; it is put once more as what goes down by itself.
+    lasting = station.memory.safe is None or not takes_base(station)
+    return replace(order, at=Target(), later=(), seconds=None) if lasting else replace(order, at=Target())
 
 
-def plainer(order: SetLimit) -> SetLimit | None:
+def plainer(order: SetLimit, now: datetime | None = None) -> SetLimit | None:
     """The same with less that a charger may not take: first without steps, then without an end; None where it is plain.
 
-    Without its steps it must not last until one of them that lowers: what is below it is safe.
+    Without its steps it must not last until one of them that lowers: what is below it is safe. It is put `now`.
     """
     if order.later and order.seconds is not None:
         lower = (after for after, amps in order.later if amps < order.limit)
-        return replace(order, later=(), seconds=min([order.seconds, *lower]))
+        return replace(order, later=(), seconds=min([order.seconds, *lower]), since=now or order.since)
     if order.later or order.seconds is not None:
-        return replace(order, later=(), seconds=None)
+        return replace(order, later=(), seconds=None, since=now or order.since)
     return None
 
 

@@ -75,6 +75,7 @@ class Steering:
     reckon: Callable[[Station], None] = lambda _: None
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _waiting: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _unlimited: set[str] = field(default_factory=set)
 
     async def follow(self, station: Station, *, eager: bool = False, anew: bool = False) -> Outcome:
         """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does what was refused."""
@@ -142,6 +143,7 @@ class Steering:
         held = {session.session_id: session.held for session in station.sessions() if session.held is not None}
         if booted:
             station.failed.clear()
+            self._unlimited.discard(station.id)
             self.hub.apply(station, binding.learns_anew)
             station.doubted |= held.keys() | {layer for layer, has in self._lasting(station) if has is not None}
         else:
@@ -334,7 +336,8 @@ class Steering:
         """What others limit is enforced; what only the charger bears or its owner allows is said not to be kept to."""
         if above_others(station, want.session, self.hub.clock.now()):
             return await self._force_down(station, want)
-        if station.failed[want.key].times == 1 and not station.failed.keys() - {want.key, Layer.BASE}:
+        if station.id not in self._unlimited:
+            self._unlimited.add(station.id)
             log.warning("%s: takes no limit: only its own settings can keep it to %g A", station.id, want.amps)
         return outcome
 

@@ -239,33 +239,17 @@ FRESH, FIRST, TRANSACTION = object(), object(), object()
 """Stand for ids of a service's own: a new one, its first, and that of the last transaction that it heard of."""
 
 
-def _profile_16(amps: float) -> dict[str, Any]:
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": amps}]}
-    return {
-        "chargingProfileId": FRESH,
-        "stackLevel": 0,
-        "chargingProfilePurpose": "ChargePointMaxProfile",
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": {**schedule, "startSchedule": NOW},
-    }
-
-
-def _profile_2x(amps: float) -> dict[str, Any]:
-    schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": amps}]}
-    return {
-        "id": FRESH,
-        "stackLevel": 0,
-        "chargingProfilePurpose": "ChargingStationMaxProfile",
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": [{**schedule, "startSchedule": NOW}],
-    }
-
-
-def limit(amps: float) -> tuple[Wish, Wish]:
-    """A profile for the whole charger: in 2.x, and in 1.6."""
+def limit(*amps: float, seconds: int = 600, purpose: str = "ChargingStationMaxProfile") -> tuple[Wish, Wish]:
+    """A profile for the whole charger, of periods that are so long: in 2.x, and in 1.6. It replaces the former one."""
+    periods = [{"startPeriod": number * seconds, "limit": limit} for number, limit in enumerate(amps)]
+    schedule = {"chargingRateUnit": "A", "startSchedule": NOW, "chargingSchedulePeriod": periods}
+    profile = {"stackLevel": 0, "chargingProfileKind": "Absolute"}
+    of_2x = profile | {"id": FIRST, "chargingProfilePurpose": purpose, "chargingSchedule": [{"id": 1, **schedule}]}
+    word = purpose.replace("ChargingStation", "ChargePoint")
+    of_16 = profile | {"chargingProfileId": FIRST, "chargingProfilePurpose": word, "chargingSchedule": schedule}
     return (
-        ("SetChargingProfile", {"evseId": 0, "chargingProfile": _profile_2x(amps)}),
-        ("SetChargingProfile", {"connectorId": 0, "csChargingProfiles": _profile_16(amps)}),
+        ("SetChargingProfile", {"evseId": 0, "chargingProfile": of_2x}),
+        ("SetChargingProfile", {"connectorId": 0, "csChargingProfiles": of_16}),
     )
 
 

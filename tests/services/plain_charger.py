@@ -1,4 +1,7 @@
-"""A charger of each version at the end of a wire in memory: one call at a time, and every answer is timed (I1, I6)."""
+"""A charger of each version at the end of a wire in memory: one call at a time, and every answer is timed (I1, I6).
+
+It holds profiles as the specification says, and knows by them what it may give (I5).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import orjson
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.ocppj.fields import zulu
 from ocpp_mqtt_proxy.ports import Clock
+from tests.obedient import Make, Obedient
 from tests.services.bad_company import ids_in
 from tests.services.wires import CALL, ERROR, RESULT, Wire
 
@@ -34,7 +38,8 @@ OTHER_WORDS = {"UnlockConnector": "Unlocked", "ClearCache": "Accepted", "Trigger
 class Charger:
     """A charger with one connector. `waited` is the longest that it waited for an answer, in seconds, by its action.
 
-    It answers after a `delay` in seconds; where it is `managed` somebody has the right to. `afar` is the card of a start that it agreed to, with the start's id.
+    It answers after a `delay` in seconds; where it is `managed` somebody has the right to. `afar` is the card of a
+    start that it agreed to, with the start's id. `profiles` is what it makes of those that it is given.
     """
 
     version: Version
@@ -48,7 +53,7 @@ class Charger:
     transactions: list[str] = field(default_factory=list)
     running: bool = False
     waited: dict[str, float] = field(default_factory=dict)
-    limits: list[float | None] = field(default_factory=list)
+    profiles: Obedient = field(init=False)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     delay: float = 0.0
@@ -56,6 +61,9 @@ class Charger:
     afar: tuple[str, int | None] | None = None
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _answers: dict[str, asyncio.Future[list[Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.profiles = Obedient(Make(self.version), self.clock.now)
 
     @property
     def of_16(self) -> bool:
@@ -124,10 +132,11 @@ class Charger:
             return
         (card, remote), self.afar = self.afar or (card, None), None
         self.number, self.seq, self.running = self.number + 1, 0, True
+        self.profiles.begins(1, f"the charger's own {self.number}")
         if self.of_16:
             payload = {"connectorId": 1, "idTag": card, "meterStart": round(self.wh), "timestamp": self.at}
             answer = await self.call("StartTransaction", payload)
-            self.transaction = str(answer.get("transactionId", -1))
+            self.transaction = self.profiles.transactions[1].id = str(answer.get("transactionId", -1))
         else:
             self.transaction = f"the charger's own {self.number}"
             trigger = "Authorized" if remote is None else "RemoteStart"
@@ -151,6 +160,7 @@ class Charger:
             return
         self.wh += wh
         self.running = False
+        self.profiles.ends(1)
         if self.of_16:
             payload = {"transactionId": int(self.transaction), "meterStop": round(self.wh), "timestamp": self.at}
             await self.call("StopTransaction", {**payload, "reason": "Local"})
@@ -204,16 +214,6 @@ class Charger:
                 self.afar = (payload["idTag"], None)
             case "RequestStartTransaction":
                 self.afar = (payload["idToken"]["idToken"], payload["remoteStartId"])
-            case "SetChargingProfile":
-                self.limits.append(_limit_of(payload))
-            case "ClearChargingProfile":
-                self.limits.append(None)
+            case "SetChargingProfile" | "ClearChargingProfile":
+                return self.profiles.answer(action, payload)
         return {"status": OTHER_WORDS.get(action, "Accepted")}
-
-
-def _limit_of(payload: dict[str, Any]) -> float:
-    """What a profile allows at first, in A."""
-    profile = payload.get("csChargingProfiles") or payload["chargingProfile"]
-    schedule = profile["chargingSchedule"]
-    periods = (schedule[0] if isinstance(schedule, list) else schedule)["chargingSchedulePeriod"]
-    return float(periods[0]["limit"])

@@ -85,7 +85,10 @@ class Verifying:
 
     async def ask(self, station: Station, connector: Connector, check: Check) -> None:
         """Ask a charger what limits a connector; not where another limit came before the question could go."""
-        outcome = await self._hub.links[station.id].send(
+        link = self._hub.links.get(station.id)
+        if link is None:
+            return
+        outcome = await link.send(
             _question(station, connector), lambda: connector.check is check and check.verified is None
         )
         amps = _told(station, outcome)

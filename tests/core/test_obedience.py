@@ -91,6 +91,15 @@ def test_a_charger_that_gives_more_is_said_to_ignore_limits_once(yard: Yard) -> 
     assert yard.station.ignores.gave == 32
 
 
+def test_another_limit_that_is_ignored_too_is_no_news(yard: Yard) -> None:
+    for amps, flows in [(16, 20), (10, 25)]:
+        limit(yard, amps)
+        read(yard, current(flows), times=2)
+    assert len(yard.told(LimitsIgnored)) == 1
+    assert yard.station.ignores is not None
+    assert yard.station.ignores.gave == 25
+
+
 def test_it_counts_at_what_flows_while_it_does(yard: Yard) -> None:
     limit(yard, 10)
     read(yard, current(30), times=2)

@@ -156,15 +156,13 @@ class Groups:
     # What chargers are told
 
     def _allow(self, member: Member, amps: Amps) -> None:
-        """Allow a charger so much. One that is away comes back to no more than it is counted with."""
+        """Allow a charger so much. One that is away comes back to what it has, which it is counted with."""
         station = self._arbitration.hub.stations.get(member.id)
         if station is None or station.share is None or station.share.amps == amps:
             return
+        station.share = station.share._replace(amps=amps)
         if member.online:
-            station.share = station.share._replace(amps=amps)
             self._put(station)
-        elif amps < station.share.amps:
-            station.share = station.share._replace(amps=amps)
 
     def _put(self, station: Station) -> None:
         """Have a charger keep to its share; where it is just being told, it is told again after that."""

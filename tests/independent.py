@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -22,10 +21,6 @@ from websockets.typing import Subprotocol
 
 from tests.independent_meter import Meter
 from tests.independent_profiles import Profile, Profiles
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Charger16(ChargePoint16):
@@ -55,7 +50,9 @@ class Charger16(ChargePoint16):
     async def tell_status(self, status: str, error_code: str = "NoError", connector_id: int = 1) -> None:
         self.status = status
         await self.call(
-            call16.StatusNotification(connector_id=connector_id, error_code=error_code, status=status, timestamp=now())
+            call16.StatusNotification(
+                connector_id=connector_id, error_code=error_code, status=status, timestamp=self.meter.stamp
+            )
         )
 
     async def show(self, tag: str) -> str:
@@ -69,7 +66,9 @@ class Charger16(ChargePoint16):
 
     async def begin(self, tag: str = "04A1B2C3") -> int:
         answer = await self.call(
-            call16.StartTransaction(connector_id=1, id_tag=tag, meter_start=round(self.meter.register), timestamp=now())
+            call16.StartTransaction(
+                connector_id=1, id_tag=tag, meter_start=round(self.meter.register), timestamp=self.meter.stamp
+            )
         )
         self._hear(answer.id_tag_info)
         self.transaction = answer.transaction_id
@@ -80,7 +79,10 @@ class Charger16(ChargePoint16):
     async def end(self, reason: str = "Local") -> None:
         self.meter.end()
         request = call16.StopTransaction(
-            meter_stop=round(self.meter.register), timestamp=now(), transaction_id=self.transaction, reason=reason
+            meter_stop=round(self.meter.register),
+            timestamp=self.meter.stamp,
+            transaction_id=self.transaction,
+            reason=reason,
         )
         self.transaction = None
         await self.call(request)
@@ -100,7 +102,7 @@ class Charger16(ChargePoint16):
         await self.call(
             call16.MeterValues(
                 connector_id=1,
-                meter_value=[{"timestamp": now(), "sampledValue": samples}],
+                meter_value=[{"timestamp": self.meter.stamp, "sampledValue": samples}],
                 transaction_id=self.transaction,
             )
         )
@@ -143,7 +145,7 @@ class Charger16(ChargePoint16):
 
     @on("GetCompositeSchedule")
     async def _on_schedule(self, connector_id: int, duration: int, charging_rate_unit: str = "A") -> Any:
-        start, schedule = now(), self.meter.schedule(duration, charging_rate_unit)
+        start, schedule = self.meter.stamp, self.meter.schedule(duration, charging_rate_unit)
         return result16.GetCompositeSchedule("Accepted", connector_id, start, {"startSchedule": start} | schedule)
 
     @on("GetConfiguration")
@@ -260,14 +262,14 @@ class Charger201(ChargePoint201):
     async def tell_status(self, status: str) -> None:
         self.plugged = status == "Occupied"
         await self.call(
-            self.asks.StatusNotification(timestamp=now(), connector_status=status, evse_id=1, connector_id=1)
+            self.asks.StatusNotification(timestamp=self.meter.stamp, connector_status=status, evse_id=1, connector_id=1)
         )
 
     async def event(self, kind: str, trigger: str, **more: Any) -> Any:
         info: dict[str, Any] = {"transactionId": self.transaction, **more.pop("info", {})}
         request = self.asks.TransactionEvent(
             event_type=kind,
-            timestamp=now(),
+            timestamp=self.meter.stamp,
             trigger_reason=trigger,
             seq_no=self.sequence,
             transaction_info=info,
@@ -288,7 +290,7 @@ class Charger201(ChargePoint201):
             }
             for measurand, phase, unit, value in self.meter.readings(asked)
         ]
-        return [{"timestamp": now(), "sampledValue": values}]
+        return [{"timestamp": self.meter.stamp, "sampledValue": values}]
 
     async def show(self, tag: str) -> str:
         """Show a card; the verdict."""
@@ -381,7 +383,9 @@ class Charger201(ChargePoint201):
 
     @on("GetCompositeSchedule")
     async def _on_schedule(self, duration: int, evse_id: int, charging_rate_unit: str = "A") -> Any:
-        schedule = {"evseId": evse_id, "scheduleStart": now()} | self.meter.schedule(duration, charging_rate_unit)
+        schedule = {"evseId": evse_id, "scheduleStart": self.meter.stamp} | self.meter.schedule(
+            duration, charging_rate_unit
+        )
         return self.answers.GetCompositeSchedule("Accepted", schedule=schedule)
 
     @on("GetVariables")
@@ -428,7 +432,11 @@ class Charger201(ChargePoint201):
         for number, part in enumerate(([connector], rows)):
             await self.call(
                 self.asks.NotifyReport(
-                    request_id=request_id, generated_at=now(), seq_no=number, report_data=part, tbc=number == 0
+                    request_id=request_id,
+                    generated_at=self.meter.stamp,
+                    seq_no=number,
+                    report_data=part,
+                    tbc=number == 0,
                 )
             )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.independent_profiles import DEFAULT, TX, Profile, Profiles
@@ -29,15 +30,15 @@ MOST = 32.0
 class Meter:
     """What flows: three phases at 230 V, a register in Wh. Its profiles are followed by its own clock.
 
-    `factory` is what it offers where no profile limits it, `ahead` by how much its clock is. `offers` is what was
-    offered after each profile that came.
+    `factory` is what it offers where no profile limits it, `now` its clock. `offers` is what was offered after each
+    profile that came.
     """
 
     register: float = 250_000.0
     factory: float = 16.0
     flowing: bool = False
     began: datetime | None = None
-    ahead: timedelta = timedelta(0)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     profiles: Profiles = field(default_factory=Profiles)
     offers: list[float] = field(default_factory=list)
     configuration: dict[str, str] = field(
@@ -54,7 +55,11 @@ class Meter:
 
     @property
     def clock(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return self.now()
+
+    @property
+    def stamp(self) -> str:
+        return self.clock.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     @property
     def own(self) -> float | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.lines import in_force, in_use, lines, spot_of, standing
+from ocpp_mqtt_proxy.arbitration.lines import in_all, in_use, lines, spot_of, standing
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Steps
 from ocpp_mqtt_proxy.core.limits import composite
-from ocpp_mqtt_proxy.core.limits.composite import Now, Spot
+from ocpp_mqtt_proxy.core.limits.composite import Now
 from ocpp_mqtt_proxy.core.limits.line import Line, added, changed, constant, least as least_of
-from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.station import Provided, Station
 
@@ -124,20 +123,7 @@ def merged(
         return _merged(arbitration, station, connector, now, seconds)
     station.sole()
     total = added(_merged(arbitration, station, one, now, seconds) for one in station.ordered())
-    whole = Spot(0, phases=station.plan.phases)
-    limits = [
-        composite.composite(profiles, whole, now, seconds) for profiles in _everybody_s(arbitration, station, now)
-    ]
-    return least_of([total, *limits])
-
-
-def _everybody_s(arbitration: Arbitration, station: Station, now: datetime) -> Iterator[Profiles]:
-    """The profiles of each who has some in force."""
-    every: Iterable[Profiles] = [
-        *(standing(station, provider, now) for provider in in_force(arbitration, station, now)),
-        tuple(station.external.values()),
-    ]
-    return (profiles for profiles in every if profiles)
+    return least_of([total, *in_all(arbitration, station, now, seconds)])
 
 
 def beside(

@@ -91,12 +91,15 @@ def imposed(station: Station) -> Profiles:
     return tuple(station.external.values())
 
 
-def in_force(arbitration: Arbitration, station: Station, now: datetime) -> Iterator[str]:
-    """The providers whose limits and profiles count."""
-    world, control = world_of(station, arbitration.house), station.control
-    for provider in sorted(control.limiting):
-        if limit_stands(control, provider, world, arbitration.rules, now):
-            yield provider
+def in_all(arbitration: Arbitration, station: Station, now: datetime, seconds: float) -> Iterator[Line]:
+    """What each allows all connectors together, that says so of the charger as a whole."""
+    if station.in_all is not None:
+        yield constant(station.in_all)
+    whole = [Spot(0, phases=station.plan.phases)]
+    for provider in sorted(station.control.limiting):
+        yield of_provider(arbitration, station, provider, whole, now, seconds)
+    if profiles := imposed(station):
+        yield _composed(profiles, whole, now, seconds)
 
 
 def allowed(arbitration: Arbitration, station: Station, spots: Spots) -> Iterator[Provided]:

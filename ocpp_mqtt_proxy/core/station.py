@@ -241,16 +241,18 @@ class Station:
         """The owner's ceiling in A, the one that is asked for just now where there is one."""
         return self.limit if self.wish is None else min(self.plan.max_current, self.wish)
 
+    @property
+    def in_all(self) -> Amps | None:
+        """What the charger bears in all. None where neither configuration nor owner says: then each connector does."""
+        return self.ceiling if self.plan.enforced or self.ceiling < self.plan.max_current else None
+
     def ceiling_of(self, connector: int) -> Amps:
         """The same for a connector, which may bear less; what the charger bears in all is shared by what runs there."""
         return min(self._part_of(connector), self.plan.max_currents.get(connector, self.ceiling))
 
     def _part_of(self, connector: int) -> Amps:
-        """Even parts for the transactions that run; where that is too little for a car, those that began last wait.
-
-        Where neither the configuration nor the owner says what it bears, that is for each connector.
-        """
-        if not self.plan.enforced and self.ceiling >= self.plan.max_current:
+        """Even parts for the transactions that run; where that is too little for a car, those that began last wait."""
+        if self.in_all is None:
             return self.ceiling
         running = sorted((s for s in self.sessions() if not s.paused), key=lambda session: session.started_at)
         served = [session.connector for session in running][: max(1, int(self.ceiling / LEAST_CURRENT))]

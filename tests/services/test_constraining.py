@@ -25,6 +25,7 @@ from ocpp_mqtt_proxy.services.outstation import Outstation
 from tests.services.fakes import an_outstation, charger_of
 from tests.services.test_profiles_of_services import (
     a_service,
+    begin_at,
     charging as begin,
     in_2x,
     passes,
@@ -85,8 +86,8 @@ async def charging(out: Outstation) -> None:
     session.claim(out.id, out.hub.clock.now(), out.station.plan.prices)
 
 
-async def limit(out: Outstation, amps: float) -> None:
-    assert (await wishes.set_limit(out.arbitration, "rival", "CP1", Amps(amps))).ok
+async def limit(out: Outstation, amps: float, connector: int | None = None) -> None:
+    assert (await wishes.set_limit(out.arbitration, "rival", "CP1", Amps(amps), connector)).ok
 
 
 async def lift(out: Outstation) -> None:
@@ -232,3 +233,23 @@ async def test_the_transaction_s_event_says_why(version: Version) -> None:
     ((action, payload),) = wording.calls(out, last)
     assert schema.check(version, action, payload) is None
     assert (payload["eventType"], payload["triggerReason"]) == ("Started", "ChargingRateChanged")
+
+
+@in_2x
+async def test_a_limit_on_one_connector_is_told_of_its_evse(version: Version) -> None:
+    out, _ = followed(version)
+    out.hub.hear("CP1", StatusReported(Place(2, 1), Status.AVAILABLE))
+    await limit(out, 10, connector=2)
+    assert [(one["evseId"], amps_of(one)) for one in told(out, LIMITED)] == [(2, [10])]
+    await lift(out)
+    assert [one["evseId"] for one in told(out, RELEASED)] == [2]
+
+
+@in_2x
+async def test_what_is_shared_is_told_as_the_share(version: Version) -> None:
+    out, _ = followed(version)
+    out.hub.hear("CP1", StatusReported(Place(2, 1), Status.AVAILABLE))
+    await limit(out, 20)
+    await begin_at(out, 1)
+    await begin_at(out, 2)
+    assert [(one["evseId"], amps_of(one)) for one in told(out, LIMITED)] == [(1, [20]), (2, [20]), (1, [10]), (2, [10])]

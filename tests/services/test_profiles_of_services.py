@@ -154,7 +154,7 @@ async def test_a_charger_whose_clock_is_right_has_the_steps_to_come(version: Ver
     out = a_service(version)
     out.station.behind = timedelta(0)
     await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
-    assert (puts(out)[-1].limit, puts(out)[-1].later) == (16, ((600, 8),))
+    assert (puts(out)[-1].limit, puts(out)[-1].later) == (Amps(16), ((600.0, Amps(8)),))
     await passes(out, 600)
     assert set(limits(out)) == {16}, "it goes down by itself"
 
@@ -167,7 +167,7 @@ async def test_a_charger_that_takes_one_period_has_it_until_less_is_allowed(vers
         await charging(out)
     out.station.max_periods = 1
     await set_profile(out, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
-    assert (puts(out)[-1].limit, puts(out)[-1].seconds, out.station.memory.safe) == (16, 600, 6)
+    assert (puts(out)[-1].limit, puts(out)[-1].seconds, out.station.memory.safe) == (Amps(16), 600.0, Amps(6))
     before = len(puts(out))
     for _ in range(119):
         await passes(out, 5)
@@ -705,6 +705,35 @@ async def test_a_profile_of_a_connector_counts_while_that_charges_or_none_does(v
     assert [await schedule(out, connector=number) for number in (0, 1, 2)] == [[(0, 40)], [(0, 32)], [(0, 8)]]
     await begin_at(out, 2)
     assert out.station.bound == Amps(8)
+
+
+@each_version
+async def test_a_limit_on_one_connector_binds_what_charges_there_alone(version: Version) -> None:
+    out = two_connectors(version)
+    await wishes.set_limit(out.arbitration, "rival", out.charger_id, Amps(8), connector=2)
+    assert [await schedule(out, connector=number) for number in (0, 1, 2)] == [[(0, 40)], [(0, 32)], [(0, 8)]]
+    await begin_at(out, 1)
+    await begin_at(out, 2)
+    await passes(out, 60)
+    holds = [connector.effective_limit for connector in out.station.ordered()]
+    assert holds == [Amps(32), Amps(8)]
+    assert {order.at.connector for order in puts(out) if order.limit > 8} == {1}
+
+
+@each_version
+async def test_a_limit_for_the_whole_charger_is_no_more_in_all_where_nobody_charges(version: Version) -> None:
+    out = two_connectors(version)
+    await wishes.set_limit(out.arbitration, "rival", out.charger_id, Amps(10), duration=timedelta(minutes=1))
+    assert [await schedule(out, connector=number) for number in (0, 1)] == [[(0, 10), (60, 64)], [(0, 10), (60, 32)]]
+    out.station.memory.limit = Amps(13)
+    assert await schedule(out, connector=0) == [(0, 10), (60, 13)]
+
+
+@each_version
+async def test_what_too_little_is_for_a_car_is_nothing_for_the_whole_charger(version: Version) -> None:
+    out = two_connectors(version)
+    await set_profile(out, limit=5, chargingProfilePurpose="ChargingStationMaxProfile")
+    assert [await schedule(out, connector=number) for number in (0, 1)] == [[(0, 0)], [(0, 0)]]
 
 
 # Among others

@@ -315,7 +315,7 @@ class Scene:
     async def begins_as_told(self, payload: Object) -> None:
         """A start from afar is followed."""
         await asyncio.sleep(0.3)
-        connector = int(payload.get("connectorId", payload.get("evseId", 1)))
+        connector = int(payload.get("connectorId") or payload.get("evseId") or 1)
         tag = payload["idTag"] if "idTag" in payload else payload["idToken"]["idToken"]
         await self.begins(connector, tag, payload)
 

@@ -81,7 +81,7 @@ class Obedient:
         """A SetChargingProfile as its profile in the words of 2.1."""
         if "csChargingProfiles" not in payload:
             given = payload["chargingProfile"]
-            return given | {"evseId": payload["evseId"], "receivedAt": self.now().isoformat()}
+            return {**given, "evseId": payload["evseId"], "receivedAt": self.now().isoformat()}
         return self._from_16(payload["csChargingProfiles"], payload["connectorId"])
 
     def _from_16(self, given: Object, connector: int) -> Object:

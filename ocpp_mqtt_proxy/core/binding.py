@@ -92,16 +92,17 @@ def learns_anew(hearing: Hearing) -> None:
 
 
 def lost(hearing: Hearing, want: Want) -> None:
-    """The charger may have lost a profile, and does not take it again: what it held does not count any more."""
-    memory = hearing.station.memory
-    hearing.station.doubted.discard(want.key)
-    if want.session is not None:
-        want.session.held = None
-        hearing.keep(want.session)
+    """The charger may have lost a profile and does not take it again: it has it, or what lies below that counts."""
+    memory, session = hearing.station.memory, want.session
+    if session is not None:
+        held, session.held = session.held, None
+        hearing.keep(session)
     elif want.layer is Layer.BASE:
-        memory.safe = None
+        held, memory.safe = None if memory.safe is None else Held(((hearing.now, memory.safe),)), None
     else:
-        memory.installed = None
+        held, memory.installed = memory.installed, None
+    if held is not None:
+        memory.asked[want.key] = held
     hearing.keep(memory)
     settle(hearing)
 

@@ -373,7 +373,7 @@ def _told(station: Station, steps: Steps, until: datetime | None) -> Steps:
 
 
 def _as_many(steps: Steps, most: int) -> Steps:
-    """So many steps; where that is too few, the last is the least of those that would follow: one is put anew in time."""
+    """So many steps; where that is too few, the last is the least of what would follow: it is put anew in time."""
     if most == 1 or len(steps) <= most:
         return steps[:most]
     *kept, (at, _) = steps[:most]
@@ -414,7 +414,8 @@ def shown(station: Station, connector: Connector, now: datetime) -> Amps | None:
 def _maybe(station: Station, session: Session | None, now: datetime) -> Iterator[Amps]:
     """What it was put and will not answer any more: it may have taken that."""
     own = alive(session.held, now) if session is not None else None
-    keys = [*([Layer.DEFAULT] if own is None else []), *([session.session_id] if session is not None else [])]
+    keys = [session.session_id] if session is not None else []
+    keys += [Layer.DEFAULT, Layer.BASE] if own is None else []
     for key in keys:
         asked = alive(station.memory.asked.get(key), now) if key in station.doubted else None
         if asked is not None:

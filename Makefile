@@ -20,7 +20,7 @@ endif
 
 .PHONY: help install run demo test test-unit test-integration test-e2e test-quick test-coverage coverage-waiting \
 	coverage-working test-home-assistant \
-	lint format bench profile crash fuzz composites clean addon docker-build docker-run broker test-broker fallback-broker
+	lint format bench profile crash fuzz composites limits clean addon docker-build docker-run broker test-broker fallback-broker
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -105,6 +105,9 @@ bench: broker ## speed, against a bare relay in the same run
 
 composites: install ## composite schedules of 10,000 random sets of charging profiles against the reference
 	COMPOSITE_SETS=10000 $(PYTEST) -q tests/core/test_limits_by_the_book.py
+
+limits: install ## 2,000 evenings of limits, refusals and restarts: what a charger holds is never more than is allowed
+	LIMIT_EVENINGS=2000 $(PYTEST) -q tests/test_any_limits.py
 
 crash: test-broker ## kill the service 2,000 times at random and see that nothing is lost (CRASH="--kills 500 --seed 1")
 	$(BIN)/python -m tests.crash $(CRASH)

@@ -192,6 +192,18 @@ async def test_it_is_told_too_when_its_own_limit_binds_again(version: Version) -
 
 
 @in_2x
+async def test_a_step_of_another_s_profile_is_told_ahead_and_when_it_comes(version: Version) -> None:
+    out, mirror = followed(version)
+    rival = an_outstation(version, arbitration=out.arbitration, id="rival")
+    await charging(out)
+    await set_profile(rival, periods=[{"startPeriod": 0, "limit": 16}, {"startPeriod": 600, "limit": 8}])
+    assert ([amps_of(one) for one in told(out, LIMITED)], mirror.rates) == ([[16, 8]], 1)
+    for _ in range(60):
+        await passes(out, 20)
+    assert ([amps_of(one) for one in told(out, LIMITED)], mirror.rates) == ([[16, 8], [8]], 2)
+
+
+@in_2x
 async def test_that_the_charger_is_put_the_same_again_is_nothing_to_tell(version: Version) -> None:
     out, mirror = followed(version)
     await charging(out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -523,10 +524,13 @@ PLUGGED = {version: "Preparing" if version == "1.6" else "Occupied" for version 
 
 
 @contextlib.asynccontextmanager
-async def independent_charger(url: str, version: str, charger_id: str, *, boot: bool = True) -> AsyncIterator[Any]:
-    """An independent charger, connected; booted and available where wanted."""
+async def independent_charger(
+    url: str, version: str, charger_id: str, *, boot: bool = True, clock: Callable[[], datetime] | None = None
+) -> AsyncIterator[Any]:
+    """An independent charger, connected; booted and available where wanted. Without a `clock` it has the machine's."""
     async with connect(f"{url}/{charger_id}", subprotocols=[Subprotocol(f"ocpp{version}")]) as socket:
         charger = CHARGERS[version](charger_id, socket)
+        charger.meter.now = clock or charger.meter.now
         reader = asyncio.create_task(charger.start())
         try:
             if boot:

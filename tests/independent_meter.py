@@ -30,7 +30,7 @@ MOST = 32.0
 class Meter:
     """What flows: three phases at 230 V, a register in Wh. Its profiles are followed by its own clock.
 
-    `factory` is what it offers where no profile limits it, `now` its clock. `offers` is what was offered after each
+    `factory` is what it offers where no profile limits it, `now` its clock, told as exactly as `timespec`. `offers` is what was offered after each
     profile that came.
     """
 
@@ -39,6 +39,7 @@ class Meter:
     flowing: bool = False
     began: datetime | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    timespec: str = "seconds"
     profiles: Profiles = field(default_factory=Profiles)
     offers: list[float] = field(default_factory=list)
     configuration: dict[str, str] = field(
@@ -59,7 +60,7 @@ class Meter:
 
     @property
     def stamp(self) -> str:
-        return self.clock.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return self.clock.isoformat(timespec=self.timespec).replace("+00:00", "Z")
 
     @property
     def own(self) -> float | None:

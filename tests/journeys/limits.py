@@ -139,10 +139,7 @@ async def _simulated(url: str, version: str, clock: Shifted, charger_id: str) ->
 
 @contextlib.asynccontextmanager
 async def _independent(url: str, version: str, clock: Shifted, charger_id: str) -> AsyncIterator[Charger]:
-    async with independent_charger(url, version, charger_id, boot=False) as point:
-        point.meter.now = clock.now
-        await point.boot()
-        await point.tell_status("Available")
+    async with independent_charger(url, version, charger_id, clock=clock.now) as point:
         yield Independent(point)
 
 

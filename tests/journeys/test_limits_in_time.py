@@ -17,7 +17,7 @@ from tests.backends import backend, provider
 from tests.brokers import Broker
 from tests.independent_csms import csms_of
 from tests.journeys.billing import ASKS, greeted, service
-from tests.journeys.limits import KINDS, House, Shifted, house
+from tests.journeys.limits import KINDS, House, Shifted, Step, house
 
 pytestmark = pytest.mark.parametrize(("kind", "version"), KINDS)
 
@@ -115,15 +115,15 @@ async def test_it_follows_a_provider_through_the_night(tmp_path: Path, broker: B
         await home.follows(0, "night")
         home.passes(minutes=5)
         await home.follows(16, "night")
-        until_then = ((0.0, "night", "lowered"), (16.0, "night", "step"))
-        await home.explains(*until_then)
+        evening: list[Step] = [(0, "night", "lowered"), (16, "night", "step")]
+        await home.explains(*evening)
         home.passes(hours=7, minutes=55)
-        until_then = (*until_then, (6.0, "owner", "fell_back"), (16.0, "night", "raised"))
-        await home.explains(*until_then)
+        morning: list[Step] = [(6, "owner", "fell_back"), (16, "night", "raised")]
+        await home.explains(*evening, *morning)
         await home.follows(16, "night")
         home.passes(minutes=5)
         await home.follows(0, "night")
-        await home.explains(*until_then, (0.0, "night", "step"))
+        await home.explains(*evening, *morning, (0, "night", "step"))
 
 
 async def test_it_follows_the_hours_of_a_provider(tmp_path: Path, broker: Broker, kind: str, version: str) -> None:

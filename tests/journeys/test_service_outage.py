@@ -13,7 +13,6 @@ import pytest
 
 from ocpp_mqtt_proxy.adapters.store.outbox import Bounds
 from ocpp_mqtt_proxy.services import redial
-from tests import independent
 from tests.fakes import FakeClock
 from tests.independent import CHARGERS, PLUGGED, independent_charger
 from tests.independent_csms import Csms
@@ -54,7 +53,9 @@ class Hour:
         services = [service(csms) for csms in self.csmss]
         async with (
             running(self.folder, None, clock=self.clock, ocpp_services=services) as proxy,
-            independent_charger(proxy.chargers, self.version, "CP1", boot=before is None) as charger,
+            independent_charger(
+                proxy.chargers, self.version, "CP1", boot=before is None, clock=self.clock.now
+            ) as charger,
         ):
             if before is not None:
                 take_over(charger, before)
@@ -78,11 +79,9 @@ class Hour:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+def clock() -> FakeClock:
     """The clock of the house and of the charger."""
-    clock = FakeClock()
-    monkeypatch.setattr(independent, "now", lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return clock
+    return FakeClock()
 
 
 @pytest.fixture(autouse=True)

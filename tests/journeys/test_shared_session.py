@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import httpx
 import pytest
 
 from ocpp_mqtt_proxy.arbitration import owner
-from tests import independent
 from tests.independent import CHARGERS, independent_charger
 from tests.running import Running, running
 
@@ -25,9 +23,8 @@ async def asked(service: Running, path: str, **query: str) -> Any:
 
 @pytest.mark.parametrize("version", CHARGERS)
 async def test_each_provider_pays_for_what_flowed_in_its_time_also_after_a_restart(
-    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, version: str
 ) -> None:
-    monkeypatch.setattr(independent, "now", lambda: datetime.now(UTC).isoformat().replace("+00:00", "Z"))
     given: dict[str, Any] = {
         "providers": [FLEET, NIGHT],
         "tariff": {"price_per_kwh": 0.3},
@@ -37,6 +34,7 @@ async def test_each_provider_pays_for_what_flowed_in_its_time_also_after_a_resta
         running(tmp_path, None, **given) as service,
         independent_charger(service.chargers, version, "CP1") as charger,
     ):
+        charger.meter.timespec = "microseconds"
         await charger.begin()
         await hand_over(service, "fleet")
         charger.meter.register += 1000
@@ -47,6 +45,7 @@ async def test_each_provider_pays_for_what_flowed_in_its_time_also_after_a_resta
         running(tmp_path, None, **given) as service,
         independent_charger(service.chargers, version, "CP1") as charger,
     ):
+        charger.meter.timespec = "microseconds"
         charger.transaction, charger.meter.register = transaction, register + 2000
         await charger.end()
         (session,) = (await asked(service, "/sessions"))["sessions"]

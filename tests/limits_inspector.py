@@ -139,7 +139,7 @@ class Inspector:
         """What flows, now and, where it is too much, in a moment; how long that took (s)."""
         took = 0.0
         over = [one for one in self._running() if self.flows(one) > self.bound(one)]
-        if over and self.scene.sound and not self.stubborn:
+        if (over or self._all_take_too_much()) and self.scene.sound and not self.stubborn:
             took = IN_TIME
             self._falls_in_time(over)
         if self.scene.wire is not None:
@@ -168,12 +168,20 @@ class Inspector:
 
     def _falls_in_time(self, over: list[Connector]) -> None:
         """What was too much is not, 2 s later."""
-        bounds = [(one, one.session, self.bound(one)) for one in over]
+        bounds, running = [(one, one.session, self.bound(one)) for one in over], len(self._running())
         self.scene.goes_on(IN_TIME)
         for connector, session, bound in bounds:
             if connector.session is session and self.scene.sound:
                 flows = self.flows(connector)
                 assert flows <= bound, f"{float(flows)} A flow where {float(bound)} A are allowed"
+        if self.scene.sound and len(self._running()) == running:
+            assert not self._all_take_too_much(), "more flows in all than the charger bears"
+
+    def _all_take_too_much(self) -> bool:
+        """Whether what runs takes more in all than the owner allows, or the configuration says that it bears."""
+        ceiling, plan = self.oracle.ceiling(), self.scene.plan
+        said = plan.enforced or ceiling < plan.max_current
+        return said and sum(self.flows(one) for one in self._running()) > ceiling
 
     def _rises_in_time(self, connector: Connector) -> None:
         """What may flow does, after some calm; not where several share, whose parts are the program's to make."""

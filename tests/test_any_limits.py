@@ -34,6 +34,7 @@ EVENINGS = int(os.environ.get("LIMIT_EVENINGS", "40"))
 NAMES = ("grid", "fleet", "night")
 AMPS = st.sampled_from([0, 3, 6, 8, 10.3, 13, 16, 20, 32])
 PROVIDERS = st.sampled_from(NAMES)
+REFUSED = st.sampled_from(["all", "lowerings", "some_lowerings", "raises"])
 SINGLE = [ALL, ALL, ALL, frozenset({"TxDefaultProfile"}), frozenset({"ChargingStationMaxProfile"})]
 RULES = Rules(
     rate_limit=timedelta(0),
@@ -71,7 +72,7 @@ def makes(draw: st.DrawFn) -> Make:
 def periods(draw: st.DrawFn, phases: int) -> Object:
     """A schedule without a start."""
     unit = draw(st.sampled_from("AAW"))
-    starts = [0, *draw(st.lists(st.integers(1, 25), max_size=3, unique=True).map(sorted))]
+    starts = [0, *draw(st.lists(st.integers(1, 15), max_size=4, unique=True).map(sorted))]
     per = VOLTS * phases if unit == "W" else 1
     told = [{"startPeriod": start * 60, "limit": round(draw(AMPS) * per, 1)} for start in starts]
     duration = {"duration": draw(st.integers(1, 40)) * 60} if draw(st.booleans()) else {}
@@ -81,8 +82,8 @@ def periods(draw: st.DrawFn, phases: int) -> Object:
 class AnyLimits(RuleBasedStateMachine):
     """A charger, its owner, three providers, and time."""
 
-    @initialize(make=makes(), safe=st.sampled_from([6, 6, 0, 8]), limits=st.booleans())
-    def an_evening(self, make: Make, safe: int, limits: bool) -> None:
+    @initialize(make=makes(), safe=st.sampled_from([6, 6, 0, 8]), limits=st.booleans(), car=st.booleans())
+    def an_evening(self, make: Make, safe: int, limits: bool, car: bool) -> None:
         plan = Plan(
             phases=make.phases,
             enforced=limits or make.hardware > 32,
@@ -98,6 +99,8 @@ class AnyLimits(RuleBasedStateMachine):
         self.scene.does(self.scene.ready(booted=True), 4)
         for name in NAMES:
             self.scene.arbitration.arrived(name)
+        if car:
+            self.play(self.scene.begins(1))
 
     def teardown(self) -> None:
         if hasattr(self, "scene"):
@@ -143,6 +146,22 @@ class AnyLimits(RuleBasedStateMachine):
         duration = timedelta(seconds=lasts) if lasts else None
         self.play(wishes.set_limit(self.scene.arbitration, provider, "CP1", limit, connector, duration))
 
+    @rule(provider=PROVIDERS, amps=AMPS)
+    def a_provider_thinks_again(self, provider: str, amps: float) -> None:
+        self.a_provider_limits(provider, amps, False, 0, None)
+        self.passes(2)
+        self.a_provider_withdraws(provider, False)
+        self.passes(14)
+
+    @precondition(lambda self: self.scene.charger.transactions and self.scene.wire is not None)
+    @rule(provider=PROVIDERS, amps=AMPS, what=REFUSED)
+    def a_provider_limits_what_is_refused(self, provider: str, amps: float, what: str) -> None:
+        self.the_charger_refuses(what)
+        self.a_provider_limits(provider, amps, False, 0, None)
+        self.passes(12)
+        self.the_charger_agrees_again()
+        self.a_provider_withdraws(provider, False)
+
     @rule(provider=PROVIDERS, plan=st.booleans())
     def a_provider_withdraws(self, provider: str, plan: bool) -> None:
         withdraw = wishes.clear_profile if plan else wishes.clear_limit
@@ -187,7 +206,7 @@ class AnyLimits(RuleBasedStateMachine):
         evse = 0 if purpose == "ChargingStationMaxProfile" else data.draw(st.integers(0, scene.make.connectors))
         schedule = data.draw(periods(scene.plan.phases))
         if kind != "Relative":
-            minutes = scene.now.replace(second=0, microsecond=0) + timedelta(minutes=data.draw(st.integers(-20, 10)))
+            minutes = scene.now.replace(second=0, microsecond=0) + timedelta(minutes=data.draw(st.integers(-10, 5)))
             schedule["startSchedule"] = minutes.isoformat()
         told = {
             "id": self.number,
@@ -288,7 +307,7 @@ class AnyLimits(RuleBasedStateMachine):
         self.scene.troubles(15)
         self.passes(1)
 
-    @rule(what=st.sampled_from(["all", "lowerings", "some_lowerings", "raises"]))
+    @rule(what=REFUSED)
     def the_charger_refuses(self, what: str) -> None:
         self.eye.stubborn = True
         refuses = {

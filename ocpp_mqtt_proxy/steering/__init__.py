@@ -141,8 +141,8 @@ class Steering:
     async def restate(self, station: Station, *, booted: bool) -> Outcome:
         """Put all of it again: after a boot the charger may have lost it, after a reconnect its transactions'."""
         held = {session.session_id: session.held for session in station.sessions() if session.held is not None}
+        station.failed.clear()
         if booted:
-            station.failed.clear()
             self._unlimited.discard(station.id)
             self.hub.apply(station, binding.learns_anew)
             station.doubted |= held.keys() | {layer for layer, has in self._lasting(station) if has is not None}

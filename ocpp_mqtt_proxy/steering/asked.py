@@ -28,11 +28,14 @@ class Question:
 
     def answered(self, outcome: Outcome) -> None:
         """It is known what the charger has, or is as unknown as before, or more so."""
-        asked = self.station.memory.asked
+        asked, doubted = self.station.memory.asked, self.station.doubted
         if outcome.ok:
             asked.pop(self.key, None)
+            doubted.discard(self.key)
         elif outcome is WITHDRAWN or outcome.reason in REFUSALS:
             self.take_back()
+        else:
+            doubted.add(self.key)
 
     def take_back(self) -> None:
         """It was not put, or not taken."""

@@ -14,7 +14,7 @@ import pytest
 from ocpp.exceptions import FormationViolationError
 
 from ocpp_mqtt_proxy.arbitration import groups
-from ocpp_mqtt_proxy.core import house_load
+from ocpp_mqtt_proxy.core import house_load, steering
 from tests.brokers import Broker
 from tests.independent import CHARGERS, PLUGGED, independent_charger
 from tests.independent_meter import Meter
@@ -125,7 +125,7 @@ async def street(folder: Path, broker: Broker, version: str, **more: Any) -> Asy
 @pytest.fixture(autouse=True)
 def _little_calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raises wait for a moment of calm, and not for ten seconds."""
-    for module in (groups, house_load):
+    for module in (steering, house_load):
         monkeypatch.setattr(module, "CALM", timedelta(seconds=0.2))
     monkeypatch.setattr(groups, "LOOK_SECONDS", 0.1)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ocpp_mqtt_proxy.core.groups import REST, TURN, Member, Shares, Turn, share_out, total
+from ocpp_mqtt_proxy.core.groups import REST, TURN, Member, Shares, Turn, overbooked, share_out, total
 from ocpp_mqtt_proxy.core.house_load import CALM, LATELY, STALE, HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps
 from tests.core.yard import NOON
@@ -145,6 +145,19 @@ def test_who_does_not_do_as_it_is_asked_gets_nothing_more() -> None:
 def test_others_give_way_to_who_cannot_be_lowered() -> None:
     obeying, stubborn = those(32, 32)
     assert amps([replace(obeying, held=Amps(8)), replace(stubborn, sure=False, held=Amps(16))], 20) == [0, 10]
+
+
+def test_beside_one_that_keeps_what_it_has_for_good_all_count_with_what_they_fall_back_to() -> None:
+    keeper, idle, joining = those(32, 0, 32)
+    keeper = replace(keeper, keeps=True)
+    assert amps([keeper, idle], 25) == [19, 0]
+    assert amps([keeper, idle, joining], 25) == [9.5, 0, 9.5]
+    assert amps([replace(keeper, held=Amps(25)), idle], 25) == [19, 0]
+
+
+@pytest.mark.parametrize(("safe", "fuse", "more"), [((6, 6, 13), 25, False), ((6, 6, 13.1), 25, True), ((), 0, False)])
+def test_a_fuse_may_bear_less_than_its_chargers_fall_back_to(safe: tuple[float, ...], fuse: float, more: bool) -> None:
+    assert overbooked(safe, fuse) is more
 
 
 # Never exceeded

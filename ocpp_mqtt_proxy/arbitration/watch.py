@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 
 from ocpp_mqtt_proxy import requests
@@ -53,9 +54,10 @@ STOPS = frozenset({Ending.FAULTED, Ending.PRESENCE, Ending.PRESENCE_UNKNOWN, End
 
 
 class Watch:
-    """Looks again at who may keep what: at once where something happened, else now and then.
+    """Looks again at who may keep what: at once where something happened, else when it is due, or now and then.
 
-    Each charger by itself: one that does not answer holds up no other.
+    Each charger by itself: one that does not answer holds up no other. `_due` is when what binds there, or what it
+    holds, goes on by itself.
     """
 
     def __init__(self, arbitration: Arbitration, mailbox: Mailbox) -> None:
@@ -63,6 +65,7 @@ class Watch:
         self._mailbox = mailbox
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._due: dict[str, datetime] = {}
         self._looked_at = 0.0
 
     async def run(self) -> None:
@@ -72,32 +75,55 @@ class Watch:
                 self._look(station)
 
     async def _next(self) -> list[Station]:
-        """The chargers to look at: those of which something was heard, or after a while all."""
-        stations = self._arbitration.hub.stations
+        """The chargers to look at: those of which something was heard, those that are due, or after a while all."""
         try:
             async with asyncio.timeout_at(self._next_look()):
                 facts = await self._mailbox.take()
         except TimeoutError:
-            self._looked_at = asyncio.get_running_loop().time()
-            return self._concerned()
+            return self._on_time()
+        stations = self._arbitration.hub.stations
+        heard = {fact.charger for fact in facts}
+        self._plan(stations[one] for one in heard if one in stations)
         changed = {fact.charger for fact in facts if isinstance(fact, _REASONS)}
         return self._concerned() if "" in changed else [stations[one] for one in changed if one in stations]
 
+    def _on_time(self) -> list[Station]:
+        stations, now = self._arbitration.hub.stations, self._arbitration.hub.clock.now()
+        over = [one for one, at in self._due.items() if at <= now]
+        for one in over:
+            del self._due[one]
+        due = [stations[one] for one in over if one in stations]
+        if (loop_now := asyncio.get_running_loop().time()) < self._looked_at + LOOK_SECONDS:
+            return due
+        self._looked_at = loop_now
+        self._plan(stations.values())
+        return list({station.id: station for station in (*due, *self._concerned())}.values())
+
     def _concerned(self) -> list[Station]:
-        """The chargers of which anybody but the owner holds anything, or that are limited."""
-        stations = self._arbitration.hub.stations.values()
-        return [one for one in stations if _is_held(one) or one.control.limiting or one.external or one.limited]
+        """The chargers of which anybody but the owner holds anything, or whose limits want care: mostly few."""
+        now = self._arbitration.hub.clock.now()
+        return [one for one in self._arbitration.hub.stations.values() if _is_held(one) or _wants_care(one, now)]
 
     def _next_look(self) -> float:
         """When something next changes by itself, by the loop's clock: looked at in time, whatever else happens."""
-        hub = self._arbitration.hub
-        now = hub.clock.now()
-        looks = [look(one, now) for one in hub.stations.values() for look in (next_change, next_look)]
-        nearest = min((at for at in looks if at is not None), default=None)
-        at_latest = max(self._looked_at + LOOK_SECONDS, loop_now := asyncio.get_running_loop().time())
-        return at_latest if nearest is None else min(at_latest, loop_now + (nearest - now).total_seconds())
+        loop_now = asyncio.get_running_loop().time()
+        at_latest = max(self._looked_at + LOOK_SECONDS, loop_now)
+        if not self._due:
+            return at_latest
+        nearest = min(self._due.values()) - self._arbitration.hub.clock.now()
+        return min(at_latest, loop_now + nearest.total_seconds())
+
+    def _plan(self, stations: Iterable[Station]) -> None:
+        """Note when chargers are due; those that are just being looked at are noted after that."""
+        now = self._arbitration.hub.clock.now()
+        for station in stations:
+            self._due.pop(station.id, None)
+            times = [at for at in (next_change(station, now), next_look(station, now)) if at is not None]
+            if times and station.id not in self._looking:
+                self._due[station.id] = min(times)
 
     def _look(self, station: Station) -> None:
+        self._due.pop(station.id, None)
         if station.id in self._looking:
             self._again.add(station.id)
             return
@@ -112,6 +138,19 @@ class Watch:
         elif station.id in self._again:
             self._again.discard(station.id)
             self._look(station)
+            return
+        if self._arbitration.hub.stations.get(station.id) is station:
+            self._plan([station])
+
+
+def _wants_care(station: Station, now: datetime) -> bool:
+    """Whether what a charger may give changes with who is there and what time it is, or waits for something."""
+    if station.control.limiting or station.external or station.provided is not None:
+        return True
+    if not station.limited:
+        return False
+    waits = station.failed or station.doubted or not station.wear.lasting.bears(now)
+    return bool(waits) or any(True for _ in station.sessions())
 
 
 async def review(arbitration: Arbitration, station: Station) -> None:

@@ -30,8 +30,7 @@ MOST = 32.0
 class Meter:
     """What flows: three phases at 230 V, a register in Wh. Its profiles are followed by its own clock.
 
-    `factory` is what it offers where no profile limits it, `now` its clock, told as exactly as `timespec`. `offers` is what was offered after each
-    profile that came.
+    `factory` is what it offers where no profile limits it, `now` its clock, told as exactly as `timespec`.
     """
 
     register: float = 250_000.0
@@ -41,7 +40,6 @@ class Meter:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     timespec: str = "seconds"
     profiles: Profiles = field(default_factory=Profiles)
-    offers: list[float] = field(default_factory=list)
     configuration: dict[str, str] = field(
         default_factory=lambda: {
             "MeterValueSampleInterval": "60",
@@ -88,7 +86,6 @@ class Meter:
 
     def note(self) -> None:
         """Something may be otherwise now."""
-        self.offers.append(self.offered)
         self._news.set()
 
     async def gives(self, amps: float) -> None:

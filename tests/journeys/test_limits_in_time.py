@@ -70,9 +70,8 @@ async def test_it_gives_all_there_is_under_the_override_and_a_provider_s_limit_a
         await home.follows(MOST, "owner")
         assert (await evcc_sets(home, 10))["reason"] == "override"
         await home.owner.set("charger/CP1/override", "OFF")
-        assert (await evcc_sets(home, 10))["status"] == "ok"
-        await home.follows(10, "evcc")
-        await home.explains((8, "evcc", "lowered"), (MOST, "owner", "raised"), (10, "evcc", "raised"))
+        await home.follows(8, "evcc")
+        await home.explains((8, "evcc", "lowered"), (MOST, "owner", "raised"), (8, "evcc", "lowered"))
 
 
 async def test_the_limit_of_a_provider_that_is_lost_goes_with_it(

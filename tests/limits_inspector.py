@@ -18,8 +18,8 @@ IN_TIME = 2.05
 """Seconds in which a charger that obeys gives less (contract §8)."""
 CALM, RAISED = 10.0, 12.5
 """Seconds of calm before more is given, and until it is."""
-ESCALATED = 10.5
-"""Seconds after which a transaction is stopped where the charger refuses to give less."""
+ESCALATED = 12.5
+"""Seconds after which a transaction is stopped where the charger refuses to give less: 0 A comes within 10."""
 DEAD, STANDING, IDLE = timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=2)
 """How long a charger whose proxy died may go on with what it holds: in a transaction, with a default for one, idle."""
 BASE = 7299
@@ -100,7 +100,9 @@ class Inspector:
         if profile["evseId"]:
             (connector,) = (one for one in connectors if one.number == profile["evseId"])
             return self.oracle.bound(connector, at)
-        alone = len(connectors) == 1 and "TxProfile" not in self.scene.make.purposes
+        # As far as it is known: the charger has yet to take something for a transaction.
+        known = self.scene.station.memory.session_form is not None
+        alone = known and len(connectors) == 1 and "TxProfile" not in self.scene.make.purposes
         return min(self.oracle.bound(one, at, own=alone) for one in connectors)
 
     def _rises_calmly(self, profile: Object) -> None:

@@ -169,7 +169,9 @@ def begun(hearing: Hearing, connector: Connector) -> None:
     With nothing it is paused until it is switched on.
     A 1.6 charger does not say which start from afar it followed. One that began with the cable shows by its card.
     """
-    session = connector.session
+    session, station = connector.session, hearing.station
+    # What was refused while no car charged is asked again at once.
+    station.failed = {key: failure for key, failure in station.failed.items() if not failure.lowers}
     if session is None or connector.promised is None or session.awaits_card:
         return
     promise, connector.promised = connector.promised, None

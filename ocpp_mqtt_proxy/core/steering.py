@@ -259,6 +259,8 @@ def _default_worn(station: Station, own: Held | None, want: Want, wanted: Amps, 
         return own.first != base
     if len(own.steps) == 1 and own.first > safe(station) and goes_down(station):
         return True
+    if base is not None and wanted < min(base, safe(station)) and own.until is not None:
+        return own.until - now <= SHUT / 2  # soon, where there was nothing to shut off below it when it was put
     needed = _in_session(station) or (base is not None and wanted < base)
     if len(own.steps) > 1 and own.until is None:
         return needed and now >= own.since + (own.steps[1][0] - own.since) / 2
@@ -388,7 +390,7 @@ def next_look(station: Station, now: datetime) -> datetime | None:
     if not station.limited:
         return None
     held = [station.memory.installed, *(session.held for session in station.sessions())]
-    times: list[datetime | None] = [again_at(failure, lowers=False) for failure in station.failed.values()]
+    times: list[datetime | None] = [again_at(failure, lowers=failure.lowers) for failure in station.failed.values()]
     for one in held:
         if one is not None:
             over = None if one.until is None else one.until - SOON

@@ -237,7 +237,8 @@ class Steering:
     def _next(self, station: Station, puts: Counter[str], given_up: set[str], *, eager: bool) -> Want | None:
         self.reckon(station)
         every = wants(station, self.hub.clock.now(), eager=eager)
-        return next((one for one in every if one.key not in given_up and puts[one.key] < MOST_PUTS), None)
+        passed_over = given_up & station.failed.keys()
+        return next((one for one in every if one.key not in passed_over and puts[one.key] < MOST_PUTS), None)
 
     def _note(self, station: Station, want: Want, outcome: Outcome) -> None:
         now = self.hub.clock.now()

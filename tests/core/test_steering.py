@@ -156,6 +156,16 @@ TABLE: dict[str, tuple[Case, list[tuple[str, list[tuple[float, float]], float | 
         Case(held(16, lasts=SHOWN), charging={1: held(32)}, provided=16, ahead=SOON_LESS),
         [("S1", [(0, 16), (10, 8)], 15, True)],
     ),
+    "the last of those that it takes is the least of what follows": (
+        Case(
+            held(16, lasts=SHOWN),
+            charging={1: held(32)},
+            provided=16,
+            ahead=((NOON, Amps(16)), (NOON + 5 * MINUTE, Amps(10)), (NOON + 8 * MINUTE, Amps(6))),
+            change=lambda station: setattr(station, "max_periods", 2),
+        ),
+        [("S1", [(0, 16), (5, 6)], 15, True)],
+    ),
     "a session's own is put again at half time": (
         Case(charging={1: held(32, HALF_OVER)}),
         [("S1", [(0, 32)], 15, False)],

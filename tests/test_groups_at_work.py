@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.groups import WATCHED, Groups
+from ocpp_mqtt_proxy.arbitration.groups import LONGEST, WATCHED, Groups
 from ocpp_mqtt_proxy.arbitration.watch import review
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StartCharging, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.forms import forms
@@ -373,6 +373,13 @@ async def test_one_that_is_lost_while_it_is_idle_is_left_what_it_falls_back_to_a
     assert (street.allowed()[0], street.has()) == (19, [19, 0, 0])
     await street.goes_on(3 * 3600)
     assert street.has() == [19, 6, 0]
+
+
+async def test_after_its_first_car_one_is_shut_off_for_long_and_leaves_it_all_to_the_others(street: Street) -> None:
+    await street.car_comes("CP1")
+    await street.car_goes("CP1")
+    assert street.station("CP1").memory.safe == Amps(6)
+    assert street.station("CP1").reach(street.clock.now(), LONGEST) == Amps(0)
 
 
 async def test_one_that_keeps_its_limit_for_good_leaves_the_others_what_they_fall_back_to(street: Street) -> None:

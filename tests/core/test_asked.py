@@ -45,12 +45,12 @@ def a_station(**asked: Held) -> Station:
 
 def test_what_may_have_been_taken_counts_until_it_would_be_over() -> None:
     station = a_station(default=Held(((NOON, Amps(20)),), NOON + CHARGING))
-    assert [station.reach(minutes(at)) for at in (0, 14, 15)] == [20, 20, 10]
+    assert [float(station.reach(minutes(at))) for at in (0, 14, 15)] == [20, 20, 10]
 
 
 def test_what_may_have_been_taken_for_good_is_what_the_charger_is_left_with() -> None:
-    assert a_station().left_with() == 10
-    assert a_station(default=Held(((NOON, Amps(20)),))).left_with() == 20
+    assert a_station().left_with() == Amps(10)
+    assert a_station(default=Held(((NOON, Amps(20)),))).left_with() == Amps(20)
 
 
 def test_what_may_have_been_taken_and_is_too_much_is_lowered_at_once_though_it_was_never_confirmed() -> None:

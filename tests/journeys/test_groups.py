@@ -171,13 +171,9 @@ async def test_one_that_refuses_to_give_less_leaves_nothing_to_others_and_is_sto
         await home.plug_in(1)
         await home.owner.document("charger/CP1/event/transaction_ended")
         assert home.fuse.worst <= FUSE
-        assert (await home.group())["chargers"]["CP1"] == {
-            "share": 0,
-            "wants": False,
-            "reserved": 25,
-            "online": True,
-            "confirmed": False,
-        }
+        shown = (await home.group())["chargers"]["CP1"]
+        assert (shown["share"], shown["wants"], shown["online"]) == (0, False, True)
+        assert shown["reserved"] <= 6  # what it was given went with its transaction
 
 
 @pytest.mark.parametrize("version", CHARGERS)

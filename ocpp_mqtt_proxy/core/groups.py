@@ -224,7 +224,7 @@ def _raises(members: Iterable[Member], aims: Mapping[str, Amps], free: float) ->
     """Who may have more at once, as far as there is room for it now: who has least first."""
     found: dict[str, Amps] = {}
     for one in sorted(members, key=lambda one: one.held):
-        room = rounded((max(0.0, free) + one.draws) / one.connectors)
+        room = rounded(max(0.0, free + one.draws) / one.connectors)
         part = min(aims.get(one.id, _NOTHING), room)
         if one.sure and part > one.held and part >= LEAST_CURRENT:
             found[one.id] = part

@@ -315,9 +315,9 @@ class Station:
         return (held for key, held in self.memory.asked.items() if key not in over)
 
     def left_with(self) -> Amps:
-        """What each connector may draw in A in the end, where the charger is put nothing any more."""
+        """What each connector may draw in A in the end, where the charger is put nothing any more, as it confirmed."""
         memory = self.memory
-        every = [memory.installed, *(session.held for session in self.sessions()), *self._unanswered()]
+        every = [memory.installed, *(session.held for session in self.sessions())]
         lasting = [held.steps[-1][1] for held in every if held is not None and held.until is None]
         if memory.installed is None or memory.installed.until is not None:
             lasting.append(self.unlimited if memory.safe is None else memory.safe)

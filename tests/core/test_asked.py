@@ -48,9 +48,11 @@ def test_what_may_have_been_taken_counts_until_it_would_be_over() -> None:
     assert [float(station.reach(minutes(at))) for at in (0, 14, 15)] == [20, 20, 10]
 
 
-def test_what_may_have_been_taken_for_good_is_what_the_charger_is_left_with() -> None:
-    assert a_station().left_with() == Amps(10)
-    assert a_station(default=Held(((NOON, Amps(20)),))).left_with() == Amps(20)
+def test_a_charger_is_left_with_what_has_no_end_or_else_with_what_lies_below_that() -> None:
+    station = a_station()
+    assert station.left_with() == Amps(10)
+    station.memory.installed = Held(((NOON, Amps(10)),), NOON + CHARGING)
+    assert station.left_with() == Amps(6)
 
 
 def test_what_may_have_been_taken_and_is_too_much_is_lowered_at_once_though_it_was_never_confirmed() -> None:

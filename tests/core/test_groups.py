@@ -155,6 +155,11 @@ def test_beside_one_that_keeps_what_it_has_for_good_all_count_with_what_they_fal
     assert amps([replace(keeper, held=Amps(25)), idle], 25) == [19, 0]
 
 
+def test_nobody_is_given_even_what_it_falls_back_to_while_others_have_it_all() -> None:
+    keeper, joining = those(32, 32)
+    assert amps([replace(keeper, keeps=True, held=Amps(25)), joining], 25) == [12.5, 0]
+
+
 @pytest.mark.parametrize(("safe", "fuse", "more"), [((6, 6, 13), 25, False), ((6, 6, 13.1), 25, True), ((), 0, False)])
 def test_a_fuse_may_bear_less_than_its_chargers_fall_back_to(safe: tuple[float, ...], fuse: float, more: bool) -> None:
     assert overbooked(safe, fuse) is more

@@ -11,7 +11,7 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.session import Session
 from tests.core import composite_reference as book
 from tests.limits_oracle import VOLTS, Oracle, exact
-from tests.limits_scene import Asked, Scene, seconds
+from tests.limits_scene import GIVEN_UP, Asked, Scene, seconds
 from tests.obedient import Object
 
 IN_TIME = 2.05
@@ -128,7 +128,9 @@ class Inspector:
         nothing = [
             one
             for one in self.scene.asked
-            if one.action == "SetChargingProfile" and one.at >= asked.at - ESCALATED and self._is_nothing(one)
+            if one.action == "SetChargingProfile"
+            and one.at >= asked.at - ESCALATED - GIVEN_UP
+            and self._is_nothing(one)
         ]
         assert nothing, "it was not told to give nothing before"
 
@@ -212,7 +214,7 @@ class Inspector:
     def _is_shown(self, connector: Connector, session: Session) -> None:
         """What is told to bind is no less than what may flow."""
         shown = connector.effective_limit
-        if self.scene.open is None and self.scene.sound and shown is not None and session.running:
+        if self.scene.quiet and not self.scene.preparing and shown is not None and session.running:
             flows = min(self.flows(connector), exact(self.scene.plan.max_current))
             assert exact(shown) >= flows, f"{shown} A are shown, {float(flows)} A may flow"
 

@@ -277,6 +277,11 @@ class Scene:
         there = self.wire is not None and not self.preparing and not self.late and not self.held
         return there and self.loop.time() >= self.trouble_until
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody waits for an answer of the charger."""
+        return self.open is None or self.loop.time() - self.open.at > GIVEN_UP
+
     async def begins(self, connector: int, tag: str = "CARD", remote: Object | None = None) -> Session | None:
         """A transaction begins, known by whose it is."""
         if connector in self.charger.transactions or self.wire is None:

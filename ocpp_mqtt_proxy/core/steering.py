@@ -130,12 +130,6 @@ def above_others(station: Station, session: Session | None, now: datetime) -> bo
     return any(amps < min(most, station.plan.max_current) for amps in others)
 
 
-def too_high(station: Station, session: Session, now: datetime) -> bool:
-    """Whether a transaction may draw more than it is allowed."""
-    allowed = goal(station, station.connectors[session.connector], now)
-    return value(station.applies(session, now, now + SOON), now) > value(allowed, now)
-
-
 # What the charger has to be put
 
 

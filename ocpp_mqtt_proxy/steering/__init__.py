@@ -33,7 +33,6 @@ from ocpp_mqtt_proxy.core.steering import (
     goal,
     goal_of_all,
     shown,
-    too_high,
     wants,
 )
 from ocpp_mqtt_proxy.hub import Hub
@@ -353,7 +352,7 @@ class Steering:
             return done("the charger refused that, and gives nothing")
         log.warning("%s: refuses that too: its transactions are stopped", station.id)
         for session in [want.session] if want.session is not None else list(station.sessions()):
-            if too_high(station, session, now):
+            if above_others(station, session, self.hub.clock.now()):
                 await self._stop(station, session)
         return outcome
 

@@ -122,9 +122,10 @@ class Inspector:
         number = str(asked.payload["transactionId"])
         (connector,) = (one for one, t in self.scene.charger.transactions.items() if t.id == number)
         there = self.scene.station.connectors[connector]
-        shown = exact(there.effective_limit or 0)  # what may flow, as far as the program can know
-        most = max(shown, self.scene.charger.allows(connector, self.scene.now))
-        assert most > self.oracle.others_alone(there), "nobody had to be stopped"
+        shown = there.effective_limit  # what may flow, as far as the program can know
+        believed = exact(self.scene.plan.max_current if shown is None else shown)
+        most = max(believed, self.scene.charger.allows(connector, self.scene.now))
+        assert most > self.oracle.others_alone(there), f"nobody had to be stopped: {float(most)} A may flow"
         nothing = [
             one
             for one in self.scene.asked
@@ -214,7 +215,7 @@ class Inspector:
     def _is_shown(self, connector: Connector, session: Session) -> None:
         """What is told to bind is no less than what may flow."""
         shown = connector.effective_limit
-        if self.scene.quiet and not self.scene.preparing and shown is not None and session.running:
+        if self.scene.quiet and self.scene.sound and shown is not None and session.running:
             flows = min(self.flows(connector), exact(self.scene.plan.max_current))
             assert exact(shown) >= flows, f"{shown} A are shown, {float(flows)} A may flow"
 

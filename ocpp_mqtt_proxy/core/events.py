@@ -222,11 +222,6 @@ class QuirksChanged(Fact):
 
 
 @dataclass(slots=True, kw_only=True)
-class QuirksChanged(Fact):
-    """The charger turned out to have a quirk, or not to have it."""
-
-
-@dataclass(slots=True, kw_only=True)
 class InventoryRead(Fact):
     """A 2.x device model was read whole; `connectors` may now be known."""
 

@@ -54,8 +54,6 @@ WATCHED = (
 )
 """What may change who wants how much, or what may flow."""
 
-_NOTHING = Amps(0)
-
 
 class Groups:
     """All fuses, and the chargers on them."""

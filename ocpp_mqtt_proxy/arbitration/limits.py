@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.lines import in_all, in_use, lines, spot_of, standing
+from ocpp_mqtt_proxy.arbitration.lines import in_all, lines, spot_of, spots_in_use, standing
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Steps
@@ -18,9 +18,6 @@ from ocpp_mqtt_proxy.core.limits.line import Line, added, changed, constant, lea
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.station import Provided, Station
 
-SOON = 60.0
-"""Seconds that are looked ahead for a profile's next step: who waits for it looks again sooner."""
-
 AHEAD = 1860.0
 """Seconds that are reckoned ahead for what is put to a charger: as long as any profile in use lasts, and a little."""
 
@@ -29,7 +26,7 @@ _NOW = 1e-6
 
 def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided | None:
     """The smallest limit of a provider that is in force; below what a car takes it is 0."""
-    return _smallest(lines(arbitration, station, in_use(station), now, _NOW))
+    return _smallest(lines(arbitration, station, spots_in_use(station), now, _NOW))
 
 
 def _smallest(of_all: Mapping[str, Line]) -> Provided | None:
@@ -47,14 +44,14 @@ def said(station: Station, now: datetime) -> dict[str, Amps]:
 def own(station: Station, provider: str, now: datetime) -> Amps | None:
     """What a provider's own limit and profiles allow now: the smaller of them; None where neither binds."""
     limit, planned = station.control.limits.get(provider), plan_now(station, provider, now).amps
-    fixed = limit.amps if limit is not None and (limit.until is None or limit.until > now) else None
+    fixed = limit.amps if limit is not None and limit.lasts(now) else None
     return min((amps for amps in (fixed, planned) if amps is not None), default=None)
 
 
 def plan_now(station: Station, provider: str, now: datetime, ahead: float = 0.0) -> Now:
     """What a provider's profiles allow now on the connectors in use, and when that changes within so many seconds."""
     profiles = standing(station, provider, now)
-    found = [composite.now(profiles, spot, now, ahead) for spot in in_use(station)] if profiles else []
+    found = [composite.now(profiles, spot, now, ahead) for spot in spots_in_use(station)] if profiles else []
     amps = min((one.amps for one in found if one.amps is not None), default=None)
     return Now(amps, min((one.until for one in found if one.until is not None), default=None))
 
@@ -84,8 +81,7 @@ def reckon(arbitration: Arbitration, station: Station) -> None:
         station.provided, station.ahead, station.allowed = None, {}, {}
         return
     every = {one.number: lines(arbitration, station, [spot_of(station, one)], now, AHEAD) for one in station.ordered()}
-    used = [one.number for one in station.ordered() if one.session is not None] or list(every)
-    found = (_smallest(every[number]) for number in used)
+    found = (_smallest(every[one.number]) for one in station.in_use())
     station.provided = min((one for one in found if one is not None), default=None)
     station.ahead = {number: _steps(station, of_all, now) for number, of_all in every.items()}
     station.allowed = {number: _at_once(of_all) for number, of_all in every.items()}

@@ -70,7 +70,7 @@ def _composed(profiles: Profiles, spots: Spots, now: datetime, seconds: float) -
 def fixed(station: Station, provider: str, spot: Spot, now: datetime) -> Line:
     """A provider's limit at a spot, until it runs out; what is for the whole charger is shared by what runs there."""
     limit = station.control.limits.get(provider)
-    if limit is None or (limit.until is not None and limit.until <= now):
+    if limit is None or not limit.lasts(now):
         return FREE
     if limit.connector and spot.connector != _evse_number(station, limit.connector):
         return FREE
@@ -140,11 +140,10 @@ def _standing(station: Station, provider: str, profile: ChargingProfile, now: da
     return profile if waiting else None
 
 
-def in_use(station: Station) -> list[Spot]:
-    """The connectors on which it counts what is allowed: those that charge, else all."""
+def spots_in_use(station: Station) -> list[Spot]:
+    """The places of the connectors in use."""
     station.sole()
-    charging = [one for one in station.ordered() if one.session is not None]
-    return [spot_of(station, one) for one in charging or station.ordered()]
+    return [spot_of(station, one) for one in station.in_use()]
 
 
 def spot_of(station: Station, connector: Connector) -> Spot:

@@ -202,7 +202,7 @@ def _is_lost(arbitration: Arbitration, provider: str, now: datetime) -> bool:
 
 
 def _is_over(limit: Limit | None, now: datetime) -> bool:
-    return limit is not None and limit.until is not None and limit.until <= now
+    return limit is not None and not limit.lasts(now)
 
 
 def _stays(station: Station, provider: str) -> bool:

@@ -198,8 +198,7 @@ async def set_limit(
 def _bound(arbitration: Arbitration, station: Station, **result: object) -> Outcome:
     """What binds on the connectors in use, as the charger confirmed; more than that has yet to come."""
     now = arbitration.hub.clock.now()
-    used = [one for one in station.ordered() if one.session is not None] or station.ordered()
-    known = [(one.effective_limit, one) for one in used if one.effective_limit is not None]
+    known = [(one.effective_limit, one) for one in station.in_use() if one.effective_limit is not None]
     rises = any(amps < value(goal(station, one, now), now) for amps, one in known)
     message = f"more flows once the last change is {CALM.total_seconds():g} s ago" if rises else ""
     return done(message, effective=min((amps for amps, _ in known), default=station.bound), **result)

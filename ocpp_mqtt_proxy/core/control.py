@@ -65,6 +65,10 @@ class Limit:
     until: datetime | None = None
     eased: bool = False
 
+    def lasts(self, at: datetime) -> bool:
+        """Whether it still counts then."""
+        return self.until is None or at < self.until
+
 
 @dataclass(slots=True)
 class Plan:

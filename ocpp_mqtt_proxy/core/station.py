@@ -332,6 +332,10 @@ class Station:
         """The connectors by number."""
         return [self.connectors[number] for number in sorted(self.connectors)]
 
+    def in_use(self) -> list[Connector]:
+        """The connectors on which it counts what is allowed: those that charge, else all."""
+        return [one for one in self.ordered() if one.session is not None] or self.ordered()
+
     def sessions(self) -> Iterator[Session]:
         """The sessions that run."""
         return (c.session for c in self.connectors.values() if c.session is not None)

@@ -137,11 +137,6 @@ def _ruling(stack: list[ChargingProfile], spot: Spot, window: Window) -> Line:
     return _line(found, window)
 
 
-def line_of(profile: ChargingProfile, spot: Spot, window: Window) -> Line:
-    """What one profile allows over time; free where it has no period."""
-    return _ruling([profile], spot, window)
-
-
 def _filled(gaps: list[_Gap], pieces: list[_Piece], found: list[_Piece]) -> list[_Gap]:
     """The gaps that pieces leave; what fell into them is `found`. Both in order."""
     left: list[_Gap] = []

@@ -27,7 +27,7 @@ max_queued_messages 100000
 log_type error
 {more}
 """
-"""It drops little for who reads slowly, where else it would from the 1,000th message on. (0, without end, kills 2.0.11.)"""
+"""Else it drops messages for who reads slowly, from the 1,000th on. (0, without end, kills Mosquitto 2.0.11.)"""
 
 _AMQTT = """\
 import asyncio, logging

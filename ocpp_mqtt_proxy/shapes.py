@@ -371,6 +371,10 @@ def _controlled(fact: Controlled, _: Mask) -> Json:
     }
 
 
+def _verified(fact: events.LimitVerified, _: Mask) -> Json:
+    return {"effective": fact.effective, "by": fact.by, "verified": True}
+
+
 def _asked(fact: events.AuthorizationAsked, mask: Mask) -> Json:
     """Told to the provider that is asked alone, with the card shown."""
     return {"request_id": fact.request_id, "id_tag": mask(fact.id_tag), "until": time(fact.until)}
@@ -394,6 +398,7 @@ _FIELDS: Mapping[type[Fact], Callable[[Any, Mask], Json]] = {
     events.SessionEnded: _ended,
     events.FaultChanged: _same("status", "error_code", "info", "cleared"),
     events.LimitChanged: _same("effective", "by", "verified"),
+    events.LimitVerified: _verified,
     events.ReservationEnded: _same("reservation_id", "status"),
     events.FirmwareChanged: _same("status", "request_id"),
     events.DiagnosticsChanged: _same("status", "request_id"),

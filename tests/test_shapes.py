@@ -84,6 +84,7 @@ FACTS: list[Fact] = [
     told(events.SessionEnded, session=an_ended_session()),
     told(events.FaultChanged, status=Status.FAULTED, error_code="GroundFailure", info="", cleared=False),
     told(events.LimitChanged, effective=Amps(10), by="owner"),
+    told(events.LimitVerified, effective=Amps(10), by="owner"),
     told(events.ReservationEnded, reservation_id=3, status="expired"),
     told(events.FirmwareChanged, status="installed", request_id=None),
     told(events.DiagnosticsChanged, status="uploaded", request_id=4),

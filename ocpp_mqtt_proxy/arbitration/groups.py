@@ -28,6 +28,7 @@ from ocpp_mqtt_proxy.core.events import (
     LimitsChanged,
     LimitsIgnored,
     LimitsObeyed,
+    LimitVerified,
     ModeChanged,
     SessionEnded,
     SessionStarted,
@@ -50,7 +51,8 @@ LONGEST = STANDING_IN
 
 WATCHED = (
     *(ChargerBooted, ChargerConnected, ChargerDisconnected, InventoryRead, SessionEnded, SessionStarted),
-    *(SessionUpdated, StatusChanged, LimitChanged, LimitsChanged, ModeChanged, LimitsIgnored, LimitsObeyed),
+    *(SessionUpdated, StatusChanged, LimitChanged, LimitsChanged, LimitVerified, ModeChanged),
+    *(LimitsIgnored, LimitsObeyed),
 )
 """What may change who wants how much, or what may flow."""
 

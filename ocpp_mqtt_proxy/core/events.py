@@ -135,13 +135,21 @@ class FaultChanged(Fact):
 
 @dataclass(slots=True, kw_only=True)
 class LimitChanged(Fact):
-    """Another current limit is in force; or, not `changed`, the one that is was `verified`: the charger keeps to it."""
+    """Another current limit is in force, in A per phase. `verified` where the charger was seen to keep to it before."""
 
     KIND = "limit"
     effective: Amps
     by: str
     verified: bool = False
-    changed: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class LimitVerified(Fact):
+    """The charger is seen to keep to the limit that is in force."""
+
+    KIND = "limit"
+    effective: Amps
+    by: str
 
 
 @dataclass(slots=True, kw_only=True)

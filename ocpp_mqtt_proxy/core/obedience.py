@@ -10,7 +10,7 @@ from datetime import timedelta
 from ocpp_mqtt_proxy.core import explaining
 from ocpp_mqtt_proxy.core.audit import Cause
 from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsIgnored, LimitsObeyed
+from ocpp_mqtt_proxy.core.events import LimitsIgnored, LimitsObeyed, LimitVerified
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import value
 from ocpp_mqtt_proxy.core.model import Amps, Sample
@@ -75,24 +75,13 @@ def scheduled(hearing: Hearing, connector: Connector, check: Check, amps: float)
 def _judged(hearing: Hearing, connector: Connector, check: Check, seen: Seen) -> None:
     if check.verified:
         connector.overdraws = None
-        _tell(hearing, connector)
+        hearing.tell(LimitVerified, connector, effective=check.amps, by=connector.limited_by)
         explaining.seen(hearing, connector, Cause.VERIFIED, check.by)
         _acquit(hearing, connector, check)
     else:
         _count(connector, seen)
         explaining.seen(hearing, connector, Cause.IGNORED, check.by, _given(seen))
         _accuse(hearing, connector, check, _given(seen))
-
-
-def _tell(hearing: Hearing, connector: Connector) -> None:
-    hearing.tell(
-        LimitChanged,
-        connector,
-        effective=connector.effective_limit,
-        by=connector.limited_by,
-        verified=True,
-        changed=False,
-    )
 
 
 def _count(connector: Connector, seen: Seen) -> None:

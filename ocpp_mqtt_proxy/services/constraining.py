@@ -32,13 +32,8 @@ _MATTER = (ChargerLimited, LimitChanged, LimitsChanged, ModeChanged, SessionEnde
 
 def follow(out: Outstation, facts: Iterable[Fact]) -> None:
     """Tell what of this changed what others allow."""
-    if any(isinstance(fact, _MATTER) and not _is_old(fact) for fact in facts):
+    if any(isinstance(fact, _MATTER) for fact in facts):
         tell(out)
-
-
-def _is_old(fact: Fact) -> bool:
-    """Whether it only tells that a limit is kept to."""
-    return isinstance(fact, LimitChanged) and not fact.changed
 
 
 def tell_all(out: Outstation) -> None:

@@ -116,10 +116,8 @@ def _session_of(out: Outstation, fact: Fact) -> Session | None:
 def _slowed(out: Outstation, fact: LimitChanged) -> Session | None:
     """The session that may draw more or less than before because of somebody else than the service (K11.FR.04).
 
-    1.6 has no such message; that a limit is kept to is no news.
+    1.6 has no such message.
     """
-    if not fact.changed:
-        return None
     (before, by), now = out.bound.get(fact.connector, (fact.effective, out.id)), (fact.effective, fact.by)
     out.bound[fact.connector] = now
     released = by != out.id and fact.effective > before

@@ -8,7 +8,7 @@ import pytest
 
 from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.audit import LIMIT, Cause, Decided
-from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsIgnored, LimitsObeyed
+from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsIgnored, LimitsObeyed, LimitVerified
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import CURRENT, CURRENT_OFFERED, Amps, IdToken, Reading, Status, Target, Version
 from ocpp_mqtt_proxy.core.reports import Phase
@@ -41,7 +41,9 @@ def read(yard: Yard, *readings: Reading, times: int = 1) -> None:
 
 
 def verified(yard: Yard) -> list[tuple[float, bool]]:
-    return [(fact.effective, fact.verified) for fact in yard.told(LimitChanged)]
+    """The limits that were told, and that they are kept to, in order."""
+    told = [fact for fact in yard.facts if isinstance(fact, LimitChanged | LimitVerified)]
+    return [(fact.effective, isinstance(fact, LimitVerified) or fact.verified) for fact in told]
 
 
 def explained(yard: Yard) -> list[str]:

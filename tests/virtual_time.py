@@ -1,37 +1,49 @@
-"""An event loop on which time passes at once: where nothing is to be done, the clock jumps to the next thing that is."""
+"""An event loop whose time is its own: it stands while there is something to do, and leaps to what is due next.
+
+Minutes pass in milliseconds, and the same happens in the same order each time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from ocpp_mqtt_proxy.ports import Clock
 from tests.fakes import NOON
 
+T = TypeVar("T")
 
-class _Jumping(selectors.SelectSelector):
-    """A selector that does not wait: it puts the loop's time on by as much."""
 
-    passed = 0.0
+class Stuck(AssertionError):
+    """Everybody waits, and nothing will ever come."""
+
+
+class _Leaping(selectors.SelectSelector):
+    """Where a loop would sleep, its time goes on."""
+
+    elapsed = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "everybody waits for nothing"
-        self.passed += max(0.0, timeout)
-        return super().select(0)
+        if timeout is None:
+            raise Stuck
+        self.elapsed += max(0.0, timeout)
+        return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop with time of its own; what waits on it waits for no real time."""
+    """Nothing of the outside reaches it: for what is all in memory."""
 
     def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
+        self._leaping = _Leaping()
+        super().__init__(self._leaping)
 
     def time(self) -> float:
-        return self._jumping.passed
+        """Seconds since it began."""
+        return self._leaping.elapsed
 
     def finish(self) -> None:
         """End whatever still runs, and close."""
@@ -48,9 +60,15 @@ async def _gathered(*tasks: asyncio.Task[Any]) -> None:
 
 @dataclass
 class LoopClock(Clock):
-    """The clock on the wall of a virtual loop: noon when it began."""
+    """The clock on the wall goes as the loop's time does: it is noon when that begins."""
 
-    loop: VirtualLoop
+    loop: asyncio.AbstractEventLoop
 
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.loop.time())
+
+
+def in_no_time(work: Coroutine[Any, Any, T]) -> T:
+    """Run something on a loop with a time of its own."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)

@@ -33,8 +33,8 @@ from tests.fakes import an_arbitration, providers
 from tests.services.bad_company import FIRST_ID, FIRST_OF_OURS, SHARE, BadService
 from tests.services.fakes import a_plan, a_served_hub, outbox_of
 from tests.services.plain_charger import Charger
-from tests.services.virtual_time import LoopClock
 from tests.services.wires import Notary, Wire
+from tests.virtual_time import LoopClock
 
 SERVICE_SECONDS, CHARGER_SECONDS = 30.0, 60.0
 """How long a call of ours may be open."""

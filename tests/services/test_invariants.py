@@ -26,8 +26,8 @@ from tests.obedient import Make, Obedient
 from tests.services.bad_company import MOODS, NOISE, WISHES, BadService, Wish, limit
 from tests.services.home import Home, at_home
 from tests.services.plain_charger import Charger
-from tests.services.virtual_time import in_no_time
 from tests.services.wires import CALL, RESULT
+from tests.virtual_time import in_no_time
 
 PAIRS = [pytest.param(charger, service, id=f"{charger}-to-{service}") for charger in Version for service in Version]
 OTHERS = {

@@ -213,7 +213,7 @@ def settle(hearing: Hearing, order: SetLimit | None = None, cause: Cause | None 
 
 
 def _bind(hearing: Hearing, connector: Connector, effective: Amps, order: SetLimit | None, cause: Cause | None) -> None:
-    by, before = _whose(hearing.station, effective), connector.effective_limit
+    by, before = _whose(hearing.station, connector, effective), connector.effective_limit
     if (effective, by) == (before, connector.limited_by):
         return
     why = cause or explaining.cause_of(hearing, connector, effective, order)
@@ -224,7 +224,12 @@ def _bind(hearing: Hearing, connector: Connector, effective: Amps, order: SetLim
     explaining.change(hearing, connector, before, why)
 
 
-def _whose(station: Station, effective: Amps) -> str:
-    """Whose limit it is that binds; the owner's own, where two are the same."""
-    provided = station.provided
-    return provided.by if provided and provided.amps <= effective and provided.amps < station.limit else OWNER
+def _whose(station: Station, connector: Connector, effective: Amps) -> str:
+    """Whose limit it is that binds; the owner's own, where two are the same.
+
+    Where it is neither what others allow now, nor the owner's, it is still whose it was when it was put.
+    """
+    provided, session = station.provided, connector.session
+    if provided is None or provided.amps >= station.limit or (session is not None and session.paused):
+        return OWNER
+    return provided.by if provided.amps == effective else connector.limited_by or OWNER

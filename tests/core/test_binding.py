@@ -172,6 +172,26 @@ def test_a_limit_is_a_provider_s_where_it_is_below_the_owner_s(provided: float, 
     assert yard.connector.limited_by == by
 
 
+def test_what_binds_still_is_whose_it_was_until_less_has_been_put() -> None:
+    yard, transaction_id = charging()
+    confirm(yard, own(transaction_id, 10))
+    yard.station.provided = Provided(Amps(8), "x")
+    settle(yard, binding.settle)
+    assert (limit(yard), yard.connector.limited_by) == (10, OWNER)
+    confirm(yard, own(transaction_id, 8))
+    assert (limit(yard), yard.connector.limited_by) == (8, "x")
+
+
+def test_a_pause_is_the_owner_s_whoever_else_limits() -> None:
+    yard, transaction_id = charging()
+    yard.station.provided = Provided(Amps(8), "x")
+    session = yard.station.book.find(transaction_id)
+    assert session is not None
+    confirm(yard, own(transaction_id, 0))
+    settle(yard, partial(binding.paused, session=session, paused=True))
+    assert (limit(yard), yard.connector.limited_by) == (0, OWNER)
+
+
 def test_a_pause_binds_until_it_is_over_and_is_written_down() -> None:
     yard = Yard()
     session = yard.started(start(0, tag=TAG))

@@ -1,26 +1,20 @@
-"""Chargers on one fuse that keep profiles as the specification says, and a disk that forgets what was not written yet.
+"""Chargers on one fuse that keep profiles as the specification says.
 
-The chargers know nothing of how the program counts: what they give is worked out from what they took alone.
+They know nothing of how the program counts: what they give is worked out from what they took alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, StopCharging, done, refused
-from ocpp_mqtt_proxy.core.connector import Connector
-from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.limit_orders import Purpose, SetLimit
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.ports import ChargerLink, Clock
-from tests.fakes import FakeLedger
 
 HARDWARE = 32.0
 """What a charger gives where nothing limits it."""
@@ -183,49 +177,3 @@ class MeterLink(ChargerLink):
 
     def close(self, reason: str) -> None:
         """Nobody does."""
-
-
-@dataclass
-class Disk(FakeLedger):
-    """What is on disk as it was written; what was noted is so only once `flush`ed."""
-
-    written: dict[tuple[type, object], Change] = field(default_factory=dict)
-    waiting: dict[tuple[type, object], Change] = field(default_factory=dict)
-
-    async def record(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            self.waiting.pop(_key(change), None)
-            self.written[_key(change)] = deepcopy(change)
-
-    def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
-        for change in changes:
-            self.waiting.pop(_key(change), None)
-            self.written[_key(change)] = deepcopy(change)
-        then()
-
-    def note(self, changes: Iterable[Change]) -> None:
-        self.waiting |= {_key(change): change for change in changes}
-
-    def flush(self) -> None:
-        """A second is over."""
-        self.written |= {key: deepcopy(change) for key, change in self.waiting.items()}
-        self.waiting = {}
-
-    def memories(self) -> list[ChargerMemory]:
-        return [one for one in self.written.values() if isinstance(one, ChargerMemory)]
-
-    def sessions(self, charger: str) -> list[Session]:
-        return [one for one in self.written.values() if isinstance(one, Session) and one.charger == charger]
-
-    def connectors(self, charger: str) -> list[Connector]:
-        return [one for one in self.written.values() if isinstance(one, Connector) and one.charger == charger]
-
-
-def _key(change: Change) -> tuple[type, object]:
-    if isinstance(change, Connector):
-        return Connector, (change.charger, change.number)
-    if isinstance(change, Session):
-        return Session, change.session_id
-    if isinstance(change, ChargerMemory):
-        return ChargerMemory, change.id
-    return type(change), ""

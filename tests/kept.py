@@ -15,7 +15,7 @@ from ocpp_mqtt_proxy.ports import Ledger
 
 @dataclass
 class KeptLedger(Ledger):
-    """What was noted is on disk once `write` was called; what was recorded is at once."""
+    """What was noted is on disk once `write` was called; what was recorded or given to keep is at once."""
 
     books: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:", isolation_level=None))
     noted: dict[tuple[str, ...], Change] = field(default_factory=dict)
@@ -32,12 +32,10 @@ class KeptLedger(Ledger):
         self.noted |= {rows.key_of(change): change for change in changes}
 
     async def record(self, changes: Sequence[Change]) -> None:
-        self.note(changes)
-        self.write()
+        self._write(changes)
 
     def keep(self, changes: Sequence[Change], then: Callable[[], None]) -> None:
-        self.note(changes)
-        self.write()
+        self._write(changes)
         then()
 
     async def forget(self, charger: ChargerMemory) -> None:
@@ -45,23 +43,29 @@ class KeptLedger(Ledger):
 
     def write(self) -> None:
         """All that was noted, as it stands now."""
-        for change in self.noted.values():
+        self._write(list(self.noted.values()))
+
+    def _write(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.noted.pop(rows.key_of(change), None)
             for sql, values in rows.statements(change):
                 self.books.execute(sql, values)
-        self.noted.clear()
 
     def lose(self) -> None:
         """The power goes: what was noted and not written is gone."""
         self.noted.clear()
 
-    def station(self, charger_id: str, plan: Plan) -> Station | None:
-        """A charger as the program finds it when it starts."""
-        found = self.books.execute("SELECT * FROM charger WHERE id = ?", (charger_id,)).fetchone()
-        if found is None:
-            return None
-        connectors = [rows.connector(row) for row in self.books.execute("SELECT * FROM connector ORDER BY number")]
-        sessions = [rows.session(row) for row in self.books.execute("SELECT * FROM session")]
-        station = restore(rows.charger(found), plan, connectors, sessions)
-        for row in self.books.execute("SELECT * FROM control"):
+    def stations(self, plan: Plan) -> dict[str, Station]:
+        """The chargers as the program finds them when it starts."""
+        memories = [rows.charger(row) for row in self.books.execute("SELECT * FROM charger")]
+        return {memory.id: self._station(memory, plan) for memory in memories}
+
+    def _station(self, memory: ChargerMemory, plan: Plan) -> Station:
+        connectors = map(rows.connector, self._of(memory.id, "connector"))
+        station = restore(memory, plan, connectors, map(rows.session, self._of(memory.id, "session")))
+        for row in self._of(memory.id, "control"):
             station.control = controls.control(row)
         return station
+
+    def _of(self, charger_id: str, table: str) -> list[sqlite3.Row]:
+        return list(self.books.execute(f"SELECT * FROM {table} WHERE charger = ?", (charger_id,)))  # noqa: S608 (our own names)

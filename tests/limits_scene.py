@@ -127,9 +127,7 @@ class Scene:
     def switch_on(self) -> None:
         """The program starts, with what is on disk."""
         self.hub = Hub(self.clock, Bus(), self.ledger, self.numbers, plan_for=lambda _: self.plan)
-        known = self.ledger.station("CP1", self.plan)
-        if known is not None:
-            self.hub.stations["CP1"] = known
+        self.hub.stations |= self.ledger.stations(self.plan)
         self.arbitration: Arbitration = an_arbitration(self.hub, self.rules, FakeMemory())
         self.arbitration.house = Circumstances(presence=self.presence)
         self.rooms = [self.start(Watch(self.arbitration, self.hub.bus.mailbox("arbiter", only=WATCHED)).run())]

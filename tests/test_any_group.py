@@ -23,11 +23,12 @@ from ocpp_mqtt_proxy.core.groups import TURN, Group
 from ocpp_mqtt_proxy.core.house_load import HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place
 from ocpp_mqtt_proxy.core.reports import Phase, TransactionReported
-from ocpp_mqtt_proxy.core.station import Plan, Station, restore
+from ocpp_mqtt_proxy.core.station import Plan, Station
 from ocpp_mqtt_proxy.core.steering import next_look
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from tests.fakes import FakeClock, an_arbitration
-from tests.group_rig import Disk, Make, Meter, MeterLink, Mood
+from tests.group_rig import Make, Meter, MeterLink, Mood
+from tests.kept import KeptLedger
 
 FUSE = 25.0
 NAMES = ("CP1", "CP2", "CP3")
@@ -64,7 +65,7 @@ class AnyGroup(RuleBasedStateMachine):
         measured=st.sampled_from([False, False, False, True]),
     )
     def is_built(self, makes: tuple[Make, ...], safe: int, cars: frozenset[str], *, measured: bool) -> None:
-        self.clock, self.disk = FakeClock(), Disk()
+        self.clock, self.disk = FakeClock(), KeptLedger()
         self.plan, self.measured, self.run = Plan(group="house", safe_current=Amps(safe)), measured, 0
         self.meters = {name: Meter(make, self.clock) for name, make in zip(NAMES, makes, strict=True)}
         self.away: set[str] = set()
@@ -84,9 +85,7 @@ class AnyGroup(RuleBasedStateMachine):
         self.run += 1
         numbers = Numbers(f"run{self.run}", 0)
         self.hub = Hub(clock=self.clock, bus=Bus(), ledger=self.disk, numbers=numbers, plan_for=lambda _: self.plan)
-        for memory in self.disk.memories():
-            connectors, sessions = self.disk.connectors(memory.id), self.disk.sessions(memory.id)
-            self.hub.stations[memory.id] = restore(memory, self.plan, connectors, sessions)
+        self.hub.stations |= self.disk.stations(self.plan)
         self.arbitration: Arbitration = an_arbitration(self.hub)
         house = HouseLoad() if self.measured else None
         self.groups = Groups(self.arbitration, [Group("house", NAMES, Amps(FUSE), house)], self.hub.plan_for)
@@ -145,7 +144,7 @@ class AnyGroup(RuleBasedStateMachine):
         """Time goes by; whatever is due on the way happens then."""
         end = self.clock.now() + time
         while self.clock.now() < end:
-            self.disk.flush()
+            self.disk.write()
             self.clock.at = max(min(end, self.next_time()), self.clock.at + timedelta(seconds=LOOK_SECONDS))
             for link in self.links.values():
                 if link.waiting is not None and link.waiting.until <= self.clock.now():
@@ -249,8 +248,8 @@ class AnyGroup(RuleBasedStateMachine):
     def we_crash_and_begin_again(self, *, written: bool) -> None:
         self.dies()
         if written:
-            self.disk.flush()
-        self.disk.waiting = {}
+            self.disk.write()
+        self.disk.lose()
         self.loop.run_until_complete(self.begins())
         self.settle()
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.lines import in_all, lines, spot_of, spots_in_use, standing
+from ocpp_mqtt_proxy.arbitration.lines import Look, in_all, lines, look, planned, spot_of, spots_in_use, standing
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Steps
@@ -26,7 +26,7 @@ _NOW = 1e-6
 
 def least(arbitration: Arbitration, station: Station, now: datetime) -> Provided | None:
     """The smallest limit of a provider that is in force; below what a car takes it is 0."""
-    return _smallest(lines(arbitration, station, spots_in_use(station), now, _NOW))
+    return _smallest(lines(look(arbitration, station, now, _NOW), spots_in_use(station)))
 
 
 def _smallest(of_all: Mapping[str, Line]) -> Provided | None:
@@ -35,17 +35,22 @@ def _smallest(of_all: Mapping[str, Line]) -> Provided | None:
     return min((Provided(Amps(amps), by) for amps, by in found if amps is not None), default=None)
 
 
-def said(station: Station, now: datetime) -> dict[str, Amps]:
-    """What each provider's own limit and profiles allow now, in force or not."""
-    found = ((provider, own(station, provider, now)) for provider in sorted(station.control.limiting))
-    return {provider: amps for provider, amps in found if amps is not None}
+def said(at: Look) -> dict[str, Amps]:
+    """What each provider's own limit and profiles allow now, in force or not: the smaller of them."""
+    spots, limits = spots_in_use(at.station), at.station.control.limits
+    found: dict[str, Amps] = {}
+    for voice in at.voices:
+        limit = limits.get(voice.provider)
+        told = [planned(at, voice, spot)[0][1] for spot in spots]
+        told += [limit.amps] if limit is not None and limit.lasts(at.now) else []
+        if binding := [amps for amps in told if amps is not None]:
+            found[voice.provider] = Amps(min(binding))
+    return found
 
 
-def own(station: Station, provider: str, now: datetime) -> Amps | None:
-    """What a provider's own limit and profiles allow now: the smaller of them; None where neither binds."""
-    limit, planned = station.control.limits.get(provider), plan_now(station, provider, now).amps
-    fixed = limit.amps if limit is not None and limit.lasts(now) else None
-    return min((amps for amps in (fixed, planned) if amps is not None), default=None)
+def own(arbitration: Arbitration, station: Station, provider: str, now: datetime) -> Amps | None:
+    """What a provider's own limit and profiles allow now; None where neither binds."""
+    return said(look(arbitration, station, now, _NOW)).get(provider)
 
 
 def plan_now(station: Station, provider: str, now: datetime, ahead: float = 0.0) -> Now:
@@ -74,16 +79,17 @@ async def rebind(arbitration: Arbitration, station: Station, *, eager: bool = Fa
 
 def reckon(arbitration: Arbitration, station: Station) -> None:
     """Reckon what binds each connector now and for a while (`Station.ahead`), and the least of it (`provided`)."""
-    control, now = station.control, arbitration.hub.clock.now()
-    control.allowing = said(station, now)
+    control = station.control
     station.sole()
     if not control.limiting and not station.external and station.share is None and not any(station.sessions()):
-        station.provided, station.ahead, station.allowed = None, {}, {}
+        control.allowing, station.provided, station.ahead, station.allowed = {}, None, {}, {}
         return
-    every = {one.number: lines(arbitration, station, [spot_of(station, one)], now, AHEAD) for one in station.ordered()}
+    at = look(arbitration, station, arbitration.hub.clock.now(), AHEAD)
+    control.allowing = said(at)
+    every = {one.number: lines(at, [spot_of(station, one)]) for one in station.ordered()}
     found = (_smallest(every[one.number]) for one in station.in_use())
     station.provided = min((one for one in found if one is not None), default=None)
-    station.ahead = {number: _steps(station, of_all, now) for number, of_all in every.items()}
+    station.ahead = {number: _steps(station, of_all, at.now) for number, of_all in every.items()}
     station.allowed = {number: _at_once(of_all) for number, of_all in every.items()}
 
 
@@ -115,31 +121,26 @@ def merged(
 
     As it stands now: who has a say may change. Where no transaction runs, as if one began now (K08.FR.06).
     """
+    at = look(arbitration, station, now, seconds)
     if connector is not None:
-        return _merged(arbitration, station, connector, now, seconds)
+        return _merged(at, connector)
     station.sole()
-    total = added(_merged(arbitration, station, one, now, seconds) for one in station.ordered())
-    return least_of([total, *in_all(arbitration, station, now, seconds)])
+    total = added(_merged(at, one) for one in station.ordered())
+    return least_of([total, *in_all(at)])
 
 
 def beside(
     arbitration: Arbitration, station: Station, connector: Connector, provider: str, now: datetime, seconds: float
 ) -> Line:
     """What binds on a connector but for what one provider set itself (K12)."""
-    return _merged(arbitration, station, connector, now, seconds, without=provider)
+    return _merged(look(arbitration, station, now, seconds), connector, without=provider)
 
 
-def _merged(
-    arbitration: Arbitration,
-    station: Station,
-    connector: Connector,
-    now: datetime,
-    seconds: float,
-    without: str | None = None,
-) -> Line:
-    spot, session = spot_of(station, connector), connector.session
-    spot = replace(spot, began=spot.began or now)
-    every = lines(arbitration, station, [spot], now, seconds, without=without)
+def _merged(at: Look, connector: Connector, without: str | None = None) -> Line:
+    station, session = at.station, connector.session
+    spot = spot_of(station, connector)
+    spot = replace(spot, began=spot.began or at.now)
+    every = lines(at, [spot], without)
     line = least_of([constant(station.ceiling_of(connector.number)), *every.values()])
     if session is None or session.provider == without:
         return line

@@ -8,11 +8,13 @@ ahead stays as it is: who is at home, who is connected, how long a session runs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
+from ocpp_mqtt_proxy.core.arbiter import World
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.limits import composite
@@ -27,44 +29,88 @@ from ocpp_mqtt_proxy.core.station import Provided, Station
 from ocpp_mqtt_proxy.core.world import world_of
 
 Spots = Sequence[Spot]
+Hours = list[tuple[float, bool]]
+"""Whether something stands, from so many seconds on."""
 
 
-def lines(
-    arbitration: Arbitration, station: Station, spots: Spots, now: datetime, seconds: float, without: str | None = None
-) -> dict[str, Line]:
-    """What each allows on all of some connectors, for so many seconds, by who it is.
+@dataclass(slots=True)
+class Voice:
+    """A provider that limits: its profiles as they count now, and when they and its limit are in force.
 
-    `without` one, as far as it set that itself.
+    `planned` is what its profiles allow at a spot, in force or not, where that was worked out.
     """
-    found: dict[str, Line] = {}
-    for provider in sorted(station.control.limiting - {without}):
-        found[provider] = of_provider(arbitration, station, provider, spots, now, seconds)
+
+    provider: str
+    profiles: Profiles
+    hours: Hours
+    planned: dict[Spot, Line] = field(default_factory=dict)
+
+
+class Look(NamedTuple):
+    """What is looked at: a charger from now on, for so many seconds. What counts for each connector is found once."""
+
+    arbitration: Arbitration
+    station: Station
+    now: datetime
+    seconds: float
+    voices: list[Voice]
+
+
+def look(arbitration: Arbitration, station: Station, now: datetime, seconds: float) -> Look:
+    """A look at a charger as it stands: of no use once anything is another there."""
+    world = world_of(station, arbitration.house)
+    voices = [_voice(arbitration, station, one, world, now, seconds) for one in sorted(station.control.limiting)]
+    return Look(arbitration, station, now, seconds, voices)
+
+
+def _voice(
+    arbitration: Arbitration, station: Station, provider: str, world: World, now: datetime, seconds: float
+) -> Voice:
+    control, rules, terms = station.control, arbitration.rules, arbitration.rules.terms(provider)
+    changes = changes_of(terms.schedule if terms else (), now.astimezone(rules.zone), timedelta(seconds=seconds))
+    hours = [((at - now).total_seconds(), limit_stands(control, provider, world, rules, at)) for at in (now, *changes)]
+    return Voice(provider, standing(station, provider, now), hours)
+
+
+def lines(at: Look, spots: Spots, without: str | None = None) -> dict[str, Line]:
+    """What each allows on all of some connectors by who it is. `without` one, as far as it set that itself."""
+    station = at.station
+    found = {voice.provider: in_force(at, voice, spots) for voice in at.voices if voice.provider != without}
     if profiles := imposed(station):
-        found[CHARGER] = _composed(profiles, spots, now, seconds)
+        found[CHARGER] = _imposed(at, profiles, spots)
     if station.share is not None:
         found[station.share.by] = constant(station.share.amps)
-    for amps, provider in allowed(arbitration, station, spots):
+    for amps, provider in allowed(at.arbitration, station, spots):
         found[provider] = least([constant(amps), found.get(provider, FREE)])
     return found
 
 
-def of_provider(
-    arbitration: Arbitration, station: Station, provider: str, spots: Spots, now: datetime, seconds: float
-) -> Line:
+def in_force(at: Look, voice: Voice, spots: Spots) -> Line:
     """A provider's limit and profiles, while it may limit."""
-    hours = list(_hours(arbitration, station, provider, now, seconds))
-    if not any(stands for _, stands in hours):
+    if not any(stands for _, stands in voice.hours):
         return FREE
-    of_all = [fixed(station, provider, spot, now) for spot in spots]
-    if profiles := standing(station, provider, now):
-        of_all.append(_composed(profiles, spots, now, seconds))
-    return _within(changed(least(of_all), usable), hours)
+    of_all = [fixed(at.station, voice.provider, spot, at.now) for spot in spots]
+    of_all += (planned(at, voice, spot) for spot in spots)
+    return _within(changed(least(of_all), usable), voice.hours)
 
 
-def _composed(profiles: Profiles, spots: Spots, now: datetime, seconds: float) -> Line:
+def planned(at: Look, voice: Voice, spot: Spot) -> Line:
+    """What a provider's profiles allow at a spot, in force or not."""
+    if not voice.profiles:
+        return FREE
+    if spot not in voice.planned:
+        voice.planned[spot] = _composed(at, voice.profiles, spot)
+    return voice.planned[spot]
+
+
+def _imposed(at: Look, profiles: Profiles, spots: Spots) -> Line:
+    return changed(least(_composed(at, profiles, spot) for spot in spots), usable)
+
+
+def _composed(at: Look, profiles: Profiles, spot: Spot) -> Line:
     """What profiles allow; where no session runs, as if one began (K08.FR.06)."""
-    beginning = [replace(spot, began=spot.began or now) for spot in spots]
-    return changed(least(composite.composite(profiles, spot, now, seconds) for spot in beginning), usable)
+    begun = spot if spot.began is not None else replace(spot, began=at.now)
+    return composite.composite(profiles, begun, at.now, at.seconds)
 
 
 def fixed(station: Station, provider: str, spot: Spot, now: datetime) -> Line:
@@ -91,15 +137,15 @@ def imposed(station: Station) -> Profiles:
     return tuple(station.external.values())
 
 
-def in_all(arbitration: Arbitration, station: Station, now: datetime, seconds: float) -> Iterator[Line]:
+def in_all(at: Look) -> Iterator[Line]:
     """What each allows all connectors together, that says so of the charger as a whole."""
+    station = at.station
     if station.in_all is not None:
         yield constant(station.in_all)
     whole = [Spot(0, phases=station.plan.phases)]
-    for provider in sorted(station.control.limiting):
-        yield of_provider(arbitration, station, provider, whole, now, seconds)
+    yield from (in_force(at, voice, whole) for voice in at.voices)
     if profiles := imposed(station):
-        yield _composed(profiles, whole, now, seconds)
+        yield _imposed(at, profiles, whole)
 
 
 def allowed(arbitration: Arbitration, station: Station, spots: Spots) -> Iterator[Provided]:
@@ -158,18 +204,7 @@ def spot_of(station: Station, connector: Connector) -> Spot:
     )
 
 
-def _hours(
-    arbitration: Arbitration, station: Station, provider: str, now: datetime, seconds: float
-) -> Iterator[tuple[float, bool]]:
-    """Whether its limits stand, from so many seconds on."""
-    world, control, rules = world_of(station, arbitration.house), station.control, arbitration.rules
-    terms = rules.terms(provider)
-    windows = terms.schedule if terms else ()
-    for at in [now, *changes_of(windows, now.astimezone(rules.zone), timedelta(seconds=seconds))]:
-        yield (at - now).total_seconds(), limit_stands(control, provider, world, rules, at)
-
-
-def _within(line: Line, hours: list[tuple[float, bool]]) -> Line:
+def _within(line: Line, hours: Hours) -> Line:
     """A line while it stands, and free else."""
     if len(hours) == 1:
         return line

@@ -209,7 +209,7 @@ def _lowering_or_not(arbitration: Arbitration, station: Station, provider: str, 
 
     What it has is its own limit; without one, while its session runs, what binds there.
     """
-    before = own(station, provider, arbitration.hub.clock.now())
+    before = own(arbitration, station, provider, arbitration.hub.clock.now())
     if before is None and provider in busy(station):
         before = station.bound
     return Intent.EASE if before is not None and amps <= before else Intent.ACT

@@ -225,6 +225,10 @@ NOT_FOR_ANSWERS = frozenset({Reason.CHARGER_OFFLINE, Reason.RATE_LIMITED})
 FOR_EASING = frozenset({Reason.BLOCKED, Reason.CHARGER_OFFLINE, Reason.NOT_YOURS})
 """All that stops one who lowers, stops or gives back what is its own."""
 
+NOT_FOR_EASING = frozenset(reason for reason, _ in CHECKS) - FOR_EASING
+
+NONE: frozenset[Reason] = frozenset()
+
 
 def decide(control: Control, request: Request, world: World, rules: Rules, now: datetime) -> Grant | Refusal:
     """Whether a provider may do what it asks. Changes nothing."""
@@ -251,14 +255,14 @@ def note(control: Control, request: Request, answer: Grant | Refusal, rules: Rul
 
 def _binding(case: Case) -> Iterator[tuple[Reason, Check]]:
     """The checks that bind a request, in order."""
+    passed_over = _passed_over(case)
+    return ((reason, check) for reason, check in CHECKS if reason not in passed_over)
+
+
+def _passed_over(case: Case) -> frozenset[Reason]:
     request = case.request
-    for reason, check in CHECKS:
-        if request.intent is Intent.EASE:
-            binds = reason in FOR_EASING
-        else:
-            managed = request.control_class is ControlClass.MANAGEMENT and reason in NOT_FOR_MANAGEMENT
-            asked = request.intent is Intent.ANSWER and reason in NOT_FOR_ANSWERS
-            overruled = case.control.forced(request.provider) and reason in OVERRULED
-            binds = not (managed or asked or overruled)
-        if binds:
-            yield reason, check
+    if request.intent is Intent.EASE:
+        return NOT_FOR_EASING
+    managed = NOT_FOR_MANAGEMENT if request.control_class is ControlClass.MANAGEMENT else NONE
+    asked = NOT_FOR_ANSWERS if request.intent is Intent.ANSWER else NONE
+    return managed | asked | (OVERRULED if case.control.forced(request.provider) else NONE)

@@ -26,7 +26,10 @@ def constant(amps: Amps) -> Line:
 
 def least(lines: Iterable[Line]) -> Line:
     """The smallest at each time of what binds."""
-    return [(at, value) for at, value, _ in lowest(dict(enumerate(lines)))]
+    binding = [line for line in lines if line != FREE]
+    if len(binding) <= 1:
+        return binding[0] if binding else FREE
+    return [(at, value) for at, value, _ in lowest(dict(enumerate(binding)))]
 
 
 def lowest(lines: Mapping[Key, Line]) -> list[tuple[float, Value, Key | None]]:

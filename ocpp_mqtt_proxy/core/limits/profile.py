@@ -99,8 +99,11 @@ class ChargingProfile:
     @property
     def length(self) -> float | None:
         """How many seconds its schedule lasts: where it comes again no longer than until then (errata 3.44)."""
-        lengths = [self.schedule.duration, self.every.total_seconds() if self.every else None]
-        return min((length for length in lengths if length is not None), default=None)
+        duration = self.schedule.duration
+        if self.every is None:
+            return duration
+        every = self.every.total_seconds()
+        return every if duration is None else min(duration, every)
 
     def amps(self, period: Period, phases: int) -> Amps:
         """What a period allows in A per phase.

@@ -29,7 +29,7 @@ TIMES = 20
 async def groups(plan: Plan) -> Section:
     """All charge, and the house takes another current each time. Processor time."""
     shared = Figure(f"one fuse shared out among {CHARGERS} chargers", "ms", "", GOAL_MS)
-    put = Figure("the same, and what is put to each of them", "ms")
+    put = Figure("the same, and what is put to each of them", "ms", "", GOAL_MS)
     arbitration = an_arbitration(a_street(), Rules(providers=providers(*NAMES)))
     stations = arbitration.hub.stations.values()
     sharing = Groups(arbitration, [_fuse()], lambda _: ChargerPlan())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from ocpp_mqtt_proxy.core import instants
+from ocpp_mqtt_proxy.core import clock, instants
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.authorization import Decision, for_a_card_alone
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
@@ -120,11 +120,8 @@ class Hearing:
 
     def settle(self, at: datetime | None) -> datetime:
         """The instant the charger meant."""
-        settled = instants.settle(at, self.now)
-        if instants.tells(at):
-            late, known = self.now - settled, self.station.behind
-            self.station.behind = late if known is None else min(known, late)
-        return settled
+        clock.hear(self.station, at, self.now)
+        return instants.settle(at, self.now)
 
 
 def boot(hearing: Hearing, report: BootReported) -> Answer:
@@ -142,6 +139,7 @@ def boot(hearing: Hearing, report: BootReported) -> Answer:
     memory.accepted = True
     memory.first_seen = memory.first_seen or hearing.now
     memory.last_seen = hearing.now
+    hearing.station.may_have_set_clock = True
     hearing.keep(memory)
     hearing.tell(ChargerBooted, nameplate=report.nameplate, reason=report.reason)
     return BootAnswer(hearing.now, hearing.station.plan.heartbeat_interval)
@@ -150,6 +148,7 @@ def boot(hearing: Hearing, report: BootReported) -> Answer:
 def heartbeat(hearing: Hearing, _: HeartbeatReported) -> Answer:
     """The charger wants the time."""
     hearing.station.last_heartbeat = hearing.now
+    hearing.station.may_have_set_clock = True
     hearing.tell(HeartbeatHeard)
     return TimeAnswer(hearing.now)
 
@@ -157,7 +156,6 @@ def heartbeat(hearing: Hearing, _: HeartbeatReported) -> Answer:
 def status(hearing: Hearing, report: StatusReported) -> Answer:
     """A connector, or the charger, changed state. One that is older than what we know is passed over."""
     station, at = hearing.station, hearing.settle(report.at)
-    station.clock_ahead = instants.ahead(report.at, hearing.now)
     connector = station.at(report.place)
     if connector is not None:
         _connector_status(hearing, connector, report, at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ocpp_mqtt_proxy.core import binding, external, transactions
+from ocpp_mqtt_proxy.core import binding, clock, external, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetConfiguration, StartCharging
@@ -45,8 +45,9 @@ def _heard(hearing: Hearing, answer: Answer | None = None) -> Heard:
 def hear(station: Station, report: Report, now: datetime, numbers: Numbers, decision: Decision | None = None) -> Heard:
     """Apply a report. `decision` is needed where the report shows a card."""
     hearing = Hearing(station, now, numbers, decision)
-    station.last_heard = now
+    station.last_heard, error = now, clock.error(station)
     answer = _RULES[type(report)](hearing, report)
+    clock.doubt(station, error, now)
     transactions.close_stale(hearing)
     return _heard(hearing, answer)
 
@@ -58,7 +59,7 @@ def connect(station: Station, version: Version, address: str, now: datetime, num
     station.address = address
     station.connected_since = station.last_heard = now
     station.connects += 1
-    station.behind = None
+    station.behind, station.may_have_set_clock = None, True
     station.memory.version = version
     station.memory.first_seen = station.memory.first_seen or now
     station.memory.last_seen = now

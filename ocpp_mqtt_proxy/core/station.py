@@ -165,8 +165,9 @@ class Station:
     `ignores` once it was seen not to keep to limits, `tells_schedule` while it may tell its composite schedule. `due`
     is what has to be put to the charger after what was just heard. `settings` is what it last said of them when a
     service asked. `external` are limits that were put on it at the charger itself, by their source and our number of
-    the place. `clock_ahead` by how much its clock is ahead of ours, as it last told a state; `behind` the least that
-    what it told was late by our clock, since it connected: its clock's error, where it is slow.
+    the place. `clock_ahead` by how much its clock is ahead of ours, as its times show; `behind` the least that what
+    it told was late by our clock, since it connected: its clock's error, where it is slow. `may_have_set_clock` until
+    it tells a time, once it came or was told the time.
     """
 
     memory: ChargerMemory
@@ -204,6 +205,7 @@ class Station:
     settings: Told = field(default_factory=Told)
     clock_ahead: timedelta = timedelta(0)
     behind: timedelta | None = None
+    may_have_set_clock: bool = True
 
     def __post_init__(self) -> None:
         self.control = Control(self.memory.id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from ocpp_mqtt_proxy.core import clock
 from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Target
 from ocpp_mqtt_proxy.core.station import Station
@@ -13,11 +14,11 @@ from ocpp_mqtt_proxy.core.steering import Layer, Want, takes_base
 
 def order_for(station: Station, want: Want, form: ProfileForm, now: datetime) -> SetLimit:
     """An order for a wanted profile in a form. Its schedule begins by the charger's clock."""
-    clock = now + clock_error(station)
+    there = now + clock.error(station)
     order = SetLimit(
         at=Target(),
         limit=want.amps,
-        start=clock - STARTED_AGO,
+        start=there - STARTED_AGO,
         phases=station.plan.phases,
         form=form,
         transaction_id=None if want.session is None else want.session.transaction_id,
@@ -55,10 +56,3 @@ def plainer(order: SetLimit, now: datetime | None = None) -> SetLimit | None:
     if order.later or order.seconds is not None:
         return replace(order, later=(), seconds=None, since=now or order.since)
     return None
-
-
-def clock_error(station: Station) -> timedelta:
-    """By how much a charger's clock is ahead of ours, as far as it has shown."""
-    if station.clock_ahead > timedelta(0):
-        return station.clock_ahead
-    return -(station.behind or timedelta(0))

@@ -1,0 +1,40 @@
+"""What a charger's own clock shows: profiles begin and end by that.
+
+What was put by a wrong idea of it may be over there already, or not have begun: once it shows, all of it is put again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ocpp_mqtt_proxy.core import instants
+from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.steering import EXACT, Layer
+
+
+def error(station: Station) -> timedelta:
+    """By how much a charger's clock is ahead of ours, as far as it has shown."""
+    if station.clock_ahead > timedelta(0):
+        return station.clock_ahead
+    return -(station.behind or timedelta(0))
+
+
+def hear(station: Station, at: datetime | None, now: datetime) -> None:
+    """It told a time. What it had kept for later is old, so the latest counts, since it was told the time itself."""
+    if not instants.tells(at):
+        return
+    late, ahead = now - instants.settle(at, now), instants.ahead(at, now)
+    station.behind = late if station.behind is None else min(station.behind, late)
+    station.clock_ahead = ahead if station.may_have_set_clock else max(station.clock_ahead, ahead)
+    station.may_have_set_clock = False
+
+
+def doubt(station: Station, before: timedelta, now: datetime) -> None:
+    """Put again what was put by another error of its clock (`before`), as far as the charger's memory bears it."""
+    if abs(error(station) - before) <= EXACT:
+        return
+    if station.wear.passing.bears(now):
+        station.doubted |= {session.session_id for session in station.sessions() if session.held is not None}
+    if station.wear.lasting.bears(now):
+        lasting = {Layer.DEFAULT: station.memory.installed, Layer.BASE: station.memory.safe}
+        station.doubted |= {layer for layer, has in lasting.items() if has is not None}

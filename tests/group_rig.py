@@ -7,104 +7,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from fractions import Fraction
 
-from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, StopCharging, done, refused
-from ocpp_mqtt_proxy.core.limit_orders import Purpose, SetLimit
+from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, StopCharging, refused
 from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ports import ChargerLink, Clock
+from tests.obedient import Obedient
 
-HARDWARE = 32.0
-"""What a charger gives where nothing limits it."""
+DIALECT = DIALECTS[Version.V16]
 
 PATIENCE = timedelta(seconds=60)
 """How long an answer is waited for."""
 
 
-@dataclass(frozen=True)
-class Make:
-    """What a charger takes of profiles."""
+class Meter(Obedient):
+    """A charger with one connector, and what it gives."""
 
-    ends: bool = True
-    below: bool = True
-    steps: bool = True
-    of_transactions: bool = True
+    @property
+    def transaction(self) -> str | None:
+        """What runs there, by its id."""
+        running = self.transactions.get(1)
+        return running.id if running is not None else None
 
+    def leaves(self) -> None:
+        """The car, and its transaction with it, where there is one."""
+        if self.transaction is not None:
+            self.ends(1)
 
-@dataclass(frozen=True)
-class Profile:
-    """A charging profile as it was put: periods from its start, until it is over."""
+    def loses_power(self) -> None:
+        """What is for a transaction is gone with that."""
+        self.profiles = [one for one in self.profiles if one["chargingProfilePurpose"] != "TxProfile"]
 
-    purpose: Purpose
-    level: int
-    start: datetime
-    periods: tuple[tuple[float, float], ...]
-    lasts: float | None
-
-    def limit(self, now: datetime) -> float | None:
-        """What it allows now; None where it says nothing."""
-        passed = (now - self.start).total_seconds()
-        if passed < 0 or (self.lasts is not None and passed >= self.lasts):
-            return None
-        return [amps for at, amps in self.periods if at <= passed][-1]
-
-
-def profile_of(order: SetLimit) -> Profile:
-    """What goes over the wire."""
-    ago = 60.0
-    periods = ((0.0, float(order.limit)), *((ago + after, float(amps)) for after, amps in order.later))
-    level = order.form.stack_level - (1 if order.base else 0)
-    lasts = None if order.seconds is None else ago + order.seconds
-    return Profile(order.purpose, level, order.start, periods, lasts)
-
-
-@dataclass
-class Meter:
-    """A charger with one connector. `transaction` is what runs there, by its id."""
-
-    make: Make
-    clock: Clock
-    profiles: list[Profile] = field(default_factory=list)
-    transaction: str | None = None
-
-    def takes(self, order: SetLimit) -> bool:
-        """Take a profile in the place of the one of its purpose and level; or not."""
-        profile = profile_of(order)
-        others = [one for one in self.profiles if one.purpose is profile.purpose and one.level != profile.level]
-        if (
-            (profile.lasts is not None and not self.make.ends)
-            or (len(profile.periods) > 1 and not self.make.steps)
-            or (others and not self.make.below)
-            or (profile.purpose is Purpose.TRANSACTION and not self.make.of_transactions)
-            or (profile.purpose is Purpose.TRANSACTION and order.transaction_id != self.transaction)
-            or profile.purpose is Purpose.CHARGER
-        ):
-            return False
-        same = (profile.purpose, profile.level)
-        self.profiles = [one for one in self.profiles if (one.purpose, one.level) != same] + [profile]
-        return True
-
-    def forget_transaction(self) -> None:
-        """Its profiles go with it, and with a loss of power."""
-        self.profiles = [one for one in self.profiles if one.purpose is not Purpose.TRANSACTION]
-
-    def gives(self) -> float:
+    def gives(self) -> Fraction:
         """What flows at most: in what runs there, and in what may begin at any moment."""
-        default = self._highest(Purpose.DEFAULT)
-        running = self._highest(Purpose.TRANSACTION) if self.transaction is not None else None
-        most = HARDWARE if default is None else default
-        return most if running is None else max(running, most)
-
-    def _highest(self, purpose: Purpose) -> float | None:
-        now = self.clock.now()
-        levels = [
-            (one.level, amps)
-            for one in self.profiles
-            if one.purpose is purpose and (amps := one.limit(now)) is not None
-        ]
-        return max(levels)[1] if levels else None
+        return max(self.allows(1, self.clock(), another=another) for another in (False, True))
 
 
 @dataclass
@@ -138,7 +78,7 @@ class MeterLink(ChargerLink):
 
     @property
     def version(self) -> Version:
-        return Version.V16
+        return DIALECT.version
 
     async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
         if still is not None and not still():
@@ -153,11 +93,13 @@ class MeterLink(ChargerLink):
         return await answer
 
     def _does(self, order: Order) -> Outcome:
-        refuses = self.mood is Mood.REFUSES
-        if isinstance(order, StopCharging) and not refuses:
+        if self.mood is Mood.REFUSES:
+            return refused(Reason.CHARGER_REJECTED)
+        if isinstance(order, StopCharging):
             self.stop()
-        agrees = not refuses and (not isinstance(order, SetLimit) or self.meter.takes(order))
-        return done(charger_status="Accepted") if agrees else refused(Reason.CHARGER_REJECTED)
+        asked = DIALECT.put(order)
+        assert asked is not None
+        return DIALECT.outcome(order, self.meter.answer(*asked))
 
     def answers(self) -> None:
         """At last."""

@@ -203,14 +203,14 @@ class Obedient:
 
     # What flows
 
-    def allows(self, connector: int, at: datetime, *, began: datetime | None = None) -> Fraction:
-        """A per phase at an instant (by our clock), where a transaction runs, or one would begin then."""
-        running = self.transactions.get(connector)
+    def allows(self, connector: int, at: datetime, *, another: bool = False) -> Fraction:
+        """A per phase at an instant (by our clock), where a transaction runs, or one (or `another`) would begin then."""
+        running = None if another else self.transactions.get(connector)
         there = at + timedelta(seconds=self.make.clock)
         asked = book.Asked(
             evse=connector,
             transaction=running.id if running else None,
-            began=running.began if running else (began or there),
+            began=running.began if running else there,
             phases=self.make.phases,
             busy=1,
             priority=False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 import pytest
 from hypothesis import settings, strategies as st
@@ -27,8 +28,9 @@ from ocpp_mqtt_proxy.core.station import Plan, Station
 from ocpp_mqtt_proxy.core.steering import next_look
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from tests.fakes import FakeClock, an_arbitration
-from tests.group_rig import Make, Meter, MeterLink, Mood
+from tests.group_rig import Meter, MeterLink, Mood
 from tests.kept import KeptLedger
+from tests.obedient import ALL, Make
 
 FUSE = 25.0
 NAMES = ("CP1", "CP2", "CP3")
@@ -36,11 +38,11 @@ ANY = st.sampled_from(NAMES)
 MAKES = st.sampled_from(
     [
         *[Make()] * 4,
-        Make(below=False),
-        Make(below=False, steps=False),
-        Make(ends=False),
-        Make(of_transactions=False),
-        Make(steps=False),
+        Make(second_default=False),
+        Make(second_default=False, most_periods=1),
+        Make(takes_duration=False),
+        Make(purposes=ALL - {"TxProfile"}),
+        Make(most_periods=1),
     ]
 )
 
@@ -67,7 +69,7 @@ class AnyGroup(RuleBasedStateMachine):
     def is_built(self, makes: tuple[Make, ...], safe: int, cars: frozenset[str], *, measured: bool) -> None:
         self.clock, self.disk = FakeClock(), KeptLedger()
         self.plan, self.measured, self.run = Plan(group="house", safe_current=Amps(safe)), measured, 0
-        self.meters = {name: Meter(make, self.clock) for name, make in zip(NAMES, makes, strict=True)}
+        self.meters = {name: Meter(make, self.clock.now) for name, make in zip(NAMES, makes, strict=True)}
         self.away: set[str] = set()
         self.loop.run_until_complete(self.begins())
         for station in self.hub.stations.values():
@@ -177,16 +179,14 @@ class AnyGroup(RuleBasedStateMachine):
         report = TransactionReported(Phase.STARTED, None, self.clock.now(), Place(1, 1), IdToken(f"CARD-{name}"))
         self.loop.run_until_complete(self.hears(name, report))
         (session,) = self.hub.station(name).sessions()
-        self.meters[name].transaction = session.transaction_id
+        self.meters[name].begins(1, session.transaction_id)
         self.settle()
 
     def car_stops(self, name: str) -> None:
         self.loop.call_soon(self.car_leaves, name)
 
     def car_leaves(self, name: str) -> None:
-        meter = self.meters[name]
-        meter.transaction = None
-        meter.forget_transaction()
+        self.meters[name].leaves()
         if name not in self.away:
             self.tell_what_ended(name)
 
@@ -206,7 +206,7 @@ class AnyGroup(RuleBasedStateMachine):
         if name not in self.away:
             self.settle(lambda: self.loses(name))
         if boots:
-            self.meters[name].forget_transaction()
+            self.meters[name].loses_power()
         if boots or name in self.away:
             self.comes_again(name, booted=boots)
 
@@ -302,14 +302,14 @@ def street(request: pytest.FixtureRequest) -> Iterator[AnyGroup]:
     built.teardown()
 
 
-def gives(street: AnyGroup) -> list[float]:
+def gives(street: AnyGroup) -> list[Fraction]:
     return [meter.gives() for meter in street.meters.values()]
 
 
-KEEPERS = [Make(below=False, steps=False), Make(ends=False, below=False)]
+KEEPERS = [Make(second_default=False, most_periods=1), Make(takes_duration=False, second_default=False)]
 
 
-@pytest.mark.parametrize("street", [Make(), Make(below=False), *KEEPERS], indirect=True)
+@pytest.mark.parametrize("street", [Make(), Make(second_default=False), *KEEPERS], indirect=True)
 def test_whoever_is_lost_falls_back_beside_what_others_keep(street: AnyGroup) -> None:
     street.a_car_comes_or_goes("CP1")
     assert gives(street)[0] >= 13

@@ -32,9 +32,10 @@ def set_profile(box: Box, order: SetProfile, now: datetime) -> Outcome:
     if not is_here(order.at):
         return _no(Fault(Because.EVSE, "there is one connector"))
     profile = _of_what_runs(box, order)
-    wrong = profile if isinstance(profile, Fault) else box.profiles.fault(profile, box.settings)
-    if isinstance(profile, Fault) or wrong is not None:
-        return _no(wrong)
+    if isinstance(profile, Fault):
+        return _no(profile)
+    if fault := box.profiles.fault(profile, box.settings):
+        return _no(fault)
     box.profiles.put(profile, now)
     box.settle(now)
     return done()
@@ -59,8 +60,7 @@ def _of_what_runs(box: Box, order: SetProfile) -> ChargingProfile | Fault:
     return of_transaction(order.profile, running.id)
 
 
-def _no(fault: Fault | None) -> Outcome:
-    assert fault is not None
+def _no(fault: Fault) -> Outcome:
     return refused(Reason.CHARGER_REJECTED, fault.why, reason_code=str(fault.because))
 
 

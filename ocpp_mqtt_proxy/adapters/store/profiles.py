@@ -17,7 +17,7 @@ from ocpp_mqtt_proxy.core.station import ChargerMemory
 
 def text_of(memory: ChargerMemory) -> str | None:
     """What is known of what a charger takes; None where that is nothing."""
-    document_ = {
+    known_ = {
         "form": asdict(memory.form) if memory.form else None,
         "session_form": asdict(memory.session_form) if memory.session_form else None,
         "lowered": sorted(memory.lowered),
@@ -30,26 +30,13 @@ def text_of(memory: ChargerMemory) -> str | None:
         "learned": sorted(memory.learned),
         "asked": {str(key): document(held) for key, held in memory.asked.items()},
     }
-    is_known = any(value is not None and value is not False and value not in ([], {}) for value in document_.values())
-    return orjson.dumps(document_).decode() if is_known else None
+    is_known = any(value is not None and value is not False and value not in ([], {}) for value in known_.values())
+    return orjson.dumps(known_).decode() if is_known else None
 
 
 def known(text: str | None) -> dict[str, Any]:
-    """What was known of what a charger takes, as `ChargerMemory` has it.
-
-    Older programs wrote a list: both forms, what was lowered, and what was confirmed, in A; or the one form alone.
-    """
-    stored = orjson.loads(text) if text else {}
-    if isinstance(stored, list):
-        form, session_form, lowered, *rest = stored
-        stored = {
-            "form": form,
-            "session_form": session_form,
-            "lowered": lowered,
-            "installed": rest[0] if rest else None,
-        }
-    elif "stack_level" in stored:
-        stored = {"form": stored}
+    """What was known of what a charger takes, as `ChargerMemory` has it."""
+    stored = _stored(text)
     return {
         "form": _form(stored.get("form")),
         "session_form": _form(stored.get("session_form")),
@@ -63,6 +50,17 @@ def known(text: str | None) -> dict[str, Any]:
         "learned": set(stored.get("learned", ())),
         "asked": {key: held for key, one in stored.get("asked", {}).items() if (held := held_of(one)) is not None},
     }
+
+
+_ONCE = ("form", "session_form", "lowered", "installed")
+"""What older programs wrote as a list, the last in A; the oldest the one form alone."""
+
+
+def _stored(text: str | None) -> Mapping[str, Any]:
+    stored = orjson.loads(text) if text else {}
+    if isinstance(stored, list):
+        return dict(zip(_ONCE, stored, strict=False))
+    return {"form": stored} if "stack_level" in stored else stored
 
 
 def document(held: Held | None) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +24,7 @@ from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.requests import REQUESTS
 from ocpp_mqtt_proxy.topics import Topics, slug
 from tests.adapters.chargers_of_all_kinds import charging
+from tests.busy import BusyLink
 from tests.fakes import FakeLink, FakeMemory, a_charger, a_hub, an_arbitration, providers
 
 Json = dict[str, Any]
@@ -35,17 +35,6 @@ class Answer:
     topic: str
     document: Json
     correlation: bytes | None
-
-
-@dataclass
-class SlowLink(FakeLink):
-    """A charger that answers once it may."""
-
-    may: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
-        await self.may.wait()
-        return await super().send(order)
 
 
 @dataclass
@@ -232,27 +221,27 @@ async def test_what_a_charger_answers_may_be_too_deep_for_us(desk: Desk) -> None
 
 
 async def test_a_flood_is_bounded_and_answered() -> None:
-    link = SlowLink()
+    link = BusyLink()
     desk = Desk(link=link)
     for number in range(3 * MAX_RUNNING):
         payload = json.dumps({"id": number}).encode()
         desk.inbox.take(Incoming("ocpp/charger/CP1/request/reset", payload, retained=False))
     early = {answer.document["id"]: answer.document["reason"] for answer in desk.answers}
     assert early == dict.fromkeys(range(MAX_RUNNING, 3 * MAX_RUNNING), "rate_limited")
-    link.may.set()
+    link.free.set()
     await desk.done()
     assert sorted(answer.document["id"] for answer in desk.answers) == [*range(3 * MAX_RUNNING)]
 
 
 async def test_a_slow_charger_holds_up_nobody_else() -> None:
-    link = SlowLink()
+    link = BusyLink()
     desk = Desk(link=link)
     a_charger(desk.hub, FakeLink(), "CP2")
     desk.inbox.take(Incoming("ocpp/charger/CP1/request/reset", b"{}", retained=False))
     desk.inbox.take(Incoming("ocpp/charger/CP2/request/reset", b"{}", retained=False))
     await desk.news.wait()
     assert [answer.topic for answer in desk.answers] == ["ocpp/charger/CP2/response/reset"]
-    link.may.set()
+    link.free.set()
     await desk.done()
 
 
@@ -499,7 +488,7 @@ async def test_a_disk_that_fails_is_told_and_the_switch_holds(desk: Desk) -> Non
 
 
 async def test_the_owner_takes_control_however_many_commands_wait_for_the_charger() -> None:
-    link = SlowLink()
+    link = BusyLink()
     desk = Desk(link=link)
     for _ in range(MAX_RUNNING):
         desk.inbox.take(Incoming("ocpp/charger/CP1/request/reset", b"{}", retained=False))
@@ -507,13 +496,13 @@ async def test_the_owner_takes_control_however_many_commands_wait_for_the_charge
     await desk.news.wait()
     assert mode(desk) == "owner"
     assert [answer.topic for answer in desk.answers] == ["ocpp/charger/CP1/response/override"]
-    link.may.set()
+    link.free.set()
     await desk.done()
 
 
 async def test_the_owner_takes_control_before_a_session_is_stopped_for_it() -> None:
     """`on_override: stop`: a charger that answers late, or never, holds up no switch."""
-    link = SlowLink()
+    link = BusyLink()
     desk = Desk(link=link)
     station = charging(desk.hub, "CP2")
     (session,) = station.sessions()
@@ -524,6 +513,6 @@ async def test_the_owner_takes_control_before_a_session_is_stopped_for_it() -> N
     desk.inbox.take(Incoming("ocpp/charger/CP2/override/set", b"ON", retained=False))
     assert isinstance((await facts.take())[0], ModeChanged)
     assert (station.control.mode, desk.answers) == ("owner", [])
-    link.may.set()
+    link.free.set()
     await desk.done()
     assert isinstance(last(desk), commands.StopCharging)

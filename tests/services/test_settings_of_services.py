@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,7 +15,8 @@ from ocpp_mqtt_proxy.services.obeying import reading
 from ocpp_mqtt_proxy.services.obeying.catalogue import OURS, hidden, number
 from ocpp_mqtt_proxy.services.obeying.reading import KEPT
 from ocpp_mqtt_proxy.services.plan import Credentials
-from tests.fakes import FakeClock, FakeLink
+from tests.busy import BusyLink
+from tests.fakes import FakeClock
 from tests.services.fakes import an_outstation, charger_of
 from tests.services.obedience import (
     EACH,
@@ -355,19 +354,10 @@ def refuses_nothing_but_knows_none(order: Order) -> Outcome:
     return done(values={}, readonly=[]) if isinstance(order, GetConfiguration) else done()
 
 
-class Silent(FakeLink):
-    """A charger's socket on which nothing is ever answered."""
-
-    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
-        self.asked.append(order)
-        never: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        return await never
-
-
 async def test_a_charger_that_does_not_answer_holds_no_service_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0)
     out = served()
-    out.hub.links["CP1"] = Silent()
+    out.hub.links["CP1"] = BusyLink()
     assert await key_of(out, "NumberOfConnectors") == "1"
     assert await key_of(out, "LightIntensity") is None
 

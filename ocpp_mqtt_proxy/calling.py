@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ocpp_mqtt_proxy.core.commands import Still
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.rpc import Call, CallError, CallResult
@@ -21,9 +22,6 @@ TURNS = 2
 """How many times a call's time it may wait for its turn."""
 
 Reply = CallResult | CallError
-
-Still = Callable[[], bool] | None
-"""Whether a call is wanted any more when its turn comes; None: it is."""
 
 
 class NoReply(ProxyError):
@@ -49,7 +47,7 @@ class Pending:
     seconds: float
     reply: Prompt[Reply]
     timer: asyncio.TimerHandle | None = None
-    still: Still = None
+    still: Still | None = None
 
 
 class Caller:
@@ -65,7 +63,7 @@ class Caller:
         self._gone = False
 
     def ask(
-        self, action: str, payload: rpc.Payload, seconds: float | None = None, still: Still = None
+        self, action: str, payload: rpc.Payload, seconds: float | None = None, still: Still | None = None
     ) -> Prompt[Reply]:
         """Enter a call; the future is its answer, or raises NoReply, HungUp or Overtaken.
 

@@ -13,7 +13,7 @@ from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
 from ocpp_mqtt_proxy.core.binding import promised, starts_again, withdrawn
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Still, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
 from ocpp_mqtt_proxy.core.limits.profile import rounded, usable
@@ -105,7 +105,7 @@ class Dispatcher:
         """The refusal where a charger is not connected."""
         return None if station.id in self.hub.links else absent(station)
 
-    async def send(self, station: Station, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+    async def send(self, station: Station, order: Order, still: Still | None = None) -> Outcome:
         """Put one order to a charger; what it agrees to becomes a fact. A promise (Scheduled) does not yet.
 
         WITHDRAWN where it is wanted no more when its turn comes (`still`).

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ocpp_mqtt_proxy.core.authorization import Decision
-from ocpp_mqtt_proxy.core.commands import Order, Outcome
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, Still
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.hearing import Change
@@ -69,7 +69,7 @@ class ChargerLink(Protocol):
     def version(self) -> Version:
         """The OCPP version spoken on it."""
 
-    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+    async def send(self, order: Order, still: Still | None = None) -> Outcome:
         """Put an order to the charger and wait for its answer, at most 60 s from when it is asked.
 
         Where it has to wait for its turn and is not wanted `still` by then, it is WITHDRAWN.

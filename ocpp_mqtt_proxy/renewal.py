@@ -7,10 +7,10 @@ Until it has come with it once, the one before counts too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Result, SetConfiguration
+from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Result, SetConfiguration, Still
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.station import Renewed, Station
 from ocpp_mqtt_proxy.hub import Hub
@@ -50,9 +50,7 @@ def _name(item: Mapping[str, object], key: str) -> str:
     return str(named.get("name")) if isinstance(named, dict) else ""
 
 
-async def send(
-    hub: Hub, station: Station, link: ChargerLink, order: Order, still: Callable[[], bool] | None = None
-) -> Outcome:
+async def send(hub: Hub, station: Station, link: ChargerLink, order: Order, still: Still | None = None) -> Outcome:
     """Put an order to a charger; a password that is in it counts beside the one before, until it comes with it.
 
     Where it refuses, nothing has changed; whether one took it that did not answer nobody knows. Raises LedgerFailed:

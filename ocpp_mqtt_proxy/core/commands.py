@@ -6,7 +6,7 @@ and the call's answer into an outcome. `connector` is our number, 0 the whole ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -86,6 +86,9 @@ def failed(reason: Reason, message: str = "", **result: object) -> Outcome:
 
 WITHDRAWN = Outcome(Result.ERROR, Reason.TIMEOUT, "it was overtaken by what came later")
 """An order that was not put: it was not wanted any more by the time that it could have been."""
+
+Still = Callable[[], bool]
+"""Whether an order is wanted still, asked when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from ocpp_mqtt_proxy.calling import Caller, HungUp, NoReply, Overtaken, Reply
-from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, failed, refused
+from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, Still, failed, refused
 from ocpp_mqtt_proxy.ocppj import rpc
 from ocpp_mqtt_proxy.ocppj.dialect import Dialect
 from ocpp_mqtt_proxy.ocppj.rpc import CallResult, CallResultError, ErrorCode
@@ -36,7 +36,7 @@ class Calls:
         self._caller = Caller(charger_id, "the charger", transmit, seconds)
         self._running: set[asyncio.Task[Outcome]] = set()
 
-    async def put(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+    async def put(self, order: Order, still: Still | None = None) -> Outcome:
         """Put an order to the charger and wait for its answer; where it is wanted `still` when its turn comes.
 
         Whoever stops waiting leaves the call open: the charger is at it all the same, and no other may go.

@@ -13,7 +13,7 @@ from typing import Protocol
 from ocpp_mqtt_proxy.adapters.chargers.calls import Calls
 from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
-from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Trigger, failed
+from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Still, Trigger, failed
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, BootReported, Report
@@ -402,7 +402,7 @@ class Link:
 
     # Calls of ours
 
-    async def send(self, order: Order, still: Callable[[], bool] | None = None) -> Outcome:
+    async def send(self, order: Order, still: Still | None = None) -> Outcome:
         """Put an order to the charger and wait for its answer. Nothing goes out before it is ready.
 
         What limits a transaction goes after the answer by which the charger learns of it (1.6 §5.16.2).

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ocpp_mqtt_proxy.core.binding import learns_levels
 from ocpp_mqtt_proxy.core.commands import (
     GetConfiguration,
     GetInventory,
@@ -103,6 +104,7 @@ class Commissioning:
         station.max_periods = _number(settings.get(MOST_PERIODS))
         level = _number(settings.get(STACK_LEVEL))
         station.max_stack_level = level if level is not None and level <= MOST_STACK_LEVEL else None
+        self.hub.apply(station, learns_levels)
 
     async def _meter(self, station: Station, link: ChargerLink, settings: dict[str, str]) -> None:
         """Readings often enough, and of what people look at; more than that is not touched."""

@@ -217,6 +217,17 @@ async def test_a_device_model_is_read_once_per_firmware() -> None:
         assert any(isinstance(order, commands.GetInventory) for order in link.asked) is not known
 
 
+@pytest.mark.parametrize(("level", "taken", "then"), [("8", 1, 7), ("8", 0, 0), ("1", 1, 1), ("1000", 1, 1)])
+async def test_what_was_put_before_the_stack_levels_were_known_goes_up_with_them(
+    level: str, taken: int, then: int
+) -> None:
+    hub = a_hub()
+    station = a_charger(hub, link := FakeLink(answer=Settings(FINE | {STACK_LEVEL: level}).answer))
+    station.memory.form = station.memory.session_form = ProfileForm(taken)
+    await Commissioning(hub).prepare(station, link, booted=True)
+    assert (station.memory.form, station.memory.session_form) == (ProfileForm(then), ProfileForm(then))
+
+
 @pytest.mark.parametrize(("booted", "again"), [(True, True), (False, False)])
 async def test_the_owner_s_ceiling_is_put_again_after_a_boot(booted: bool, again: bool) -> None:
     hub = a_hub()

@@ -12,11 +12,12 @@ from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decisi
 from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
 from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged, QuirksChanged
+from ocpp_mqtt_proxy.core.forms import at_its_level
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Target
-from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import Layer, Want, shown
 from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
@@ -81,6 +82,15 @@ def takes_less(hearing: Hearing, refused: SetLimit) -> None:
     else:
         memory.untimed = True
     hearing.keep(memory)
+
+
+def learns_levels(hearing: Hearing) -> None:
+    """The charger says how high its stack levels go: a form that it took before goes with those."""
+    memory, station = hearing.station.memory, hearing.station
+    known = (memory.form, memory.session_form)
+    memory.form, memory.session_form = (at_its_level(station, form) if form else None for form in known)
+    if known != (memory.form, memory.session_form):
+        hearing.keep(memory)
 
 
 def learns_anew(hearing: Hearing) -> None:
@@ -199,9 +209,19 @@ def ended(hearing: Hearing, connector: Connector) -> None:
     if over is not None:
         station.doubted.discard(over.session_id)
         station.failed.pop(over.session_id, None)
+        if over.state is State.CLOSED:
+            _may_take_its_own(hearing)
     if connector.number in station.memory.lowered:
         station.due.append(ClearLimit(Target(connector.number, connector.place)))
     settle(hearing, cause=Cause.ENDED)
+
+
+def _may_take_its_own(hearing: Hearing) -> None:
+    """The charger may take a profile of a transaction after all: one that was over it had to refuse (K01.FR.33)."""
+    memory = hearing.station.memory
+    if memory.session_form is not None and memory.session_form.purpose is not None:
+        memory.session_form = None
+        hearing.keep(memory)
 
 
 def settle(hearing: Hearing, order: SetLimit | None = None, cause: Cause | None = None) -> None:

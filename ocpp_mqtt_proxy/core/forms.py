@@ -42,6 +42,13 @@ def _level(station: Station) -> int:
     return 1 if most is None else max(most - 1, min(most, 1))
 
 
+def at_its_level(station: Station, form: ProfileForm) -> ProfileForm:
+    """A form that was taken at another level than the one that is tried first by what is known now."""
+    if station.max_stack_level is None or not form.stack_level or form in station.traits.forms:
+        return form
+    return replace(form, stack_level=_level(station))
+
+
 def base_forms(station: Station) -> list[ProfileForm]:
     """The forms of a default that has another one below it: as it was taken, else those likely to be."""
     known = station.memory.form

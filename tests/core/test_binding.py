@@ -125,6 +125,16 @@ def test_a_default_that_stands_for_a_transaction_s_is_what_all_have() -> None:
     assert (memory.form, memory.session_form, memory.installed) == (form, form, Held(((NOON, Amps(10)),)))
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_profile_of_a_transaction_that_was_over_unseen_was_refused_for_that_alone(lost: bool) -> None:
+    yard, transaction = charging()
+    stands_in = ProfileForm(purpose=Purpose.DEFAULT)
+    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=stands_in, transaction_id=transaction))
+    yard.pass_(hours=1)
+    yard.hear(start(0, yard.now) if lost else stop(transaction, 10))
+    assert yard.station.memory.session_form == (None if lost else stands_in)
+
+
 def test_a_charger_that_takes_nothing_below_its_default_is_known_to() -> None:
     yard = Yard()
     settle(yard, binding.takes_no_base)

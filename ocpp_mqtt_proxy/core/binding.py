@@ -245,11 +245,14 @@ def _bind(hearing: Hearing, connector: Connector, effective: Amps, order: SetLim
 
 
 def _whose(station: Station, connector: Connector, effective: Amps) -> str:
-    """Whose limit it is that binds; the owner's own, where two are the same.
+    """Whose limit it is that binds; the owner's own, where two are the same, and where it is the safe current.
 
-    Where it is neither what others allow now, nor the owner's, it is still whose it was when it was put.
+    What others allow less now, or more, is not theirs before it has been put.
     """
     provided, session = station.provided, connector.session
     if provided is None or provided.amps >= station.limit or (session is not None and session.paused):
         return OWNER
-    return provided.by if provided.amps == effective else connector.limited_by or OWNER
+    if provided.amps == effective:
+        return provided.by
+    kept = provided.amps < effective or effective == connector.effective_limit
+    return (connector.limited_by if kept else None) or OWNER

@@ -13,9 +13,9 @@ from ocpp_mqtt_proxy.core.authorization import House, UnknownTag
 from ocpp_mqtt_proxy.core.groups import Group, overbooked, warning
 from ocpp_mqtt_proxy.core.house_load import HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.schedule import Window
 from ocpp_mqtt_proxy.core.sharing import Circumstances, ControlClass, Presence, PresenceRule, Rules, Terms
-from ocpp_mqtt_proxy.core.station import Plan
 from ocpp_mqtt_proxy.core.tariff import Period, Prices, Tariff
 from ocpp_mqtt_proxy.exports import MachineZone
 from ocpp_mqtt_proxy.ocppj import quirks

@@ -20,6 +20,8 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger
 from ocpp_mqtt_proxy.core.events import ChargerForgotten, Fact
 from ocpp_mqtt_proxy.core.hearing import Change, Hearing
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import (
     Answer,
     AuthorizationRequested,
@@ -31,7 +33,7 @@ from ocpp_mqtt_proxy.core.reports import (
     card_of,
 )
 from ocpp_mqtt_proxy.core.rules import Heard
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.ports import Authority, ChargerLink, Clock, Ledger, LedgerFailed, Mirror
 from ocpp_mqtt_proxy.telling import Teller
 

@@ -15,9 +15,10 @@ from ocpp_mqtt_proxy.core.commands import Order, Outcome, Still
 from ocpp_mqtt_proxy.core.errors import ProxyError
 from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Version
 from ocpp_mqtt_proxy.core.reports import Answer, Report
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
+from ocpp_mqtt_proxy.core.station import Station
 
 
 class LedgerFailed(ProxyError):

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, RawCall, Result, SetConfiguration, Still
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.station import Renewed, Station
+from ocpp_mqtt_proxy.core.memory import Renewed
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.passwords import hash_password
 from ocpp_mqtt_proxy.ports import ChargerLink

@@ -15,9 +15,11 @@ from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, done
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Version
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.sharing import Rules, Terms
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import ChargerLink, Clock, Ledger, LedgerFailed, Publisher

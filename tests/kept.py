@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from ocpp_mqtt_proxy.adapters.store import controls, rows
 from ocpp_mqtt_proxy.adapters.store.migrations import migrate
 from ocpp_mqtt_proxy.core.hearing import Change
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station, restore
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
+from ocpp_mqtt_proxy.core.plan import Plan
+from ocpp_mqtt_proxy.core.station import Station, restore
 from ocpp_mqtt_proxy.ports import Ledger
 
 

@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import Order, Outcome
 from ocpp_mqtt_proxy.core.model import IdToken, Nameplate, Place, Status, Version, WattHours
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import (
     BootReported,
     Phase,
@@ -26,7 +27,7 @@ from ocpp_mqtt_proxy.core.reports import (
 )
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import Circumstances, Presence, Rules
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from ocpp_mqtt_proxy.ocppj.rpc import CallResult

@@ -23,8 +23,9 @@ from ocpp_mqtt_proxy.core.commands import Reason
 from ocpp_mqtt_proxy.core.groups import TURN, Group
 from ocpp_mqtt_proxy.core.house_load import HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import Phase, TransactionReported
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import next_look
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from tests.fakes import FakeClock, an_arbitration

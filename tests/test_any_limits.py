@@ -19,10 +19,10 @@ from ocpp_mqtt_proxy.arbitration import owner, wishes
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Schedule, amps_of
 from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import Amps, Place, Target, Version
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import LimitCleared, LimitReported
 from ocpp_mqtt_proxy.core.schedule import Window
 from ocpp_mqtt_proxy.core.sharing import Presence, PresenceRule, Rules, Terms
-from ocpp_mqtt_proxy.core.station import Plan
 from ocpp_mqtt_proxy.ocppj import schedules
 from ocpp_mqtt_proxy.requests import Start
 from tests.limits_inspector import Inspector, current

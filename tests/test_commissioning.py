@@ -13,6 +13,7 @@ from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, done, failed, 
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import CURRENT, ENERGY, POWER, VOLTAGE, Amps, Status, Variable, Version, WattHours
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import (
     MEASURANDS,
@@ -22,7 +23,7 @@ from ocpp_mqtt_proxy.core.settings import (
     RATE_UNIT,
     STACK_LEVEL,
 )
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import CHARGING, SHOWN
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS
 from tests.fakes import NOON, FakeLink, a_charger, a_hub

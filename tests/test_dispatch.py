@@ -25,9 +25,10 @@ from ocpp_mqtt_proxy.core.model import (
     Version,
     WattHours,
 )
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import MeterReported, Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from tests.fakes import FakeLedger, FakeLink, a_charger, a_hub

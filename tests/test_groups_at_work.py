@@ -17,9 +17,10 @@ from ocpp_mqtt_proxy.core.groups import Group
 from ocpp_mqtt_proxy.core.house_load import STALE, HouseLoad
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
+from ocpp_mqtt_proxy.core.plan import SAFE_CURRENT, Plan
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import SAFE_CURRENT, Plan, Station, restore
+from ocpp_mqtt_proxy.core.station import Station, restore
 from ocpp_mqtt_proxy.core.steering import CALM, RETRY
 from ocpp_mqtt_proxy.hub import Delayed, Hub
 from ocpp_mqtt_proxy.requests import Start

@@ -20,6 +20,7 @@ from ocpp_mqtt_proxy.core.events import (
     SessionStarted,
 )
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Nameplate, Target
 from ocpp_mqtt_proxy.core.reports import (
     AuthorizationAnswer,
@@ -32,7 +33,7 @@ from ocpp_mqtt_proxy.core.reports import (
     TransactionAnswer,
 )
 from ocpp_mqtt_proxy.core.session import Session, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.hub import PATIENCE_SECONDS, Delayed, Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.telling import BLOCK

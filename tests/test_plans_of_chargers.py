@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from ocpp_mqtt_proxy.config import Config
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
+from ocpp_mqtt_proxy.core.plan import Plan
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.household import plan_of
 from tests.test_config import config_of
 

@@ -29,9 +29,10 @@ from ocpp_mqtt_proxy.core.model import (
     Target,
     Version,
 )
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import StatusReported
 from ocpp_mqtt_proxy.core.settings import MEASURANDS, METER_INTERVAL, PING_INTERVAL, RATE_UNIT, STACK_LEVEL
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import CALM
 from ocpp_mqtt_proxy.household import plan_of
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS

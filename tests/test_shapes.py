@@ -16,6 +16,7 @@ from ocpp_mqtt_proxy import shapes
 from ocpp_mqtt_proxy.core import events
 from ocpp_mqtt_proxy.core.commands import Reason, done, refused
 from ocpp_mqtt_proxy.core.events import Fact
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import (
     Amps,
     ChargingState,
@@ -27,9 +28,10 @@ from ocpp_mqtt_proxy.core.model import (
     Verdict,
 )
 from ocpp_mqtt_proxy.core.parts import Part
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import ControlClass
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from tests.adapters.things import NOON, a_session, an_ended_session
 
 ENVELOPE = {"event", "event_type", "charger", "connector", "evse", "at", "seq", "ocpp_version"}

@@ -11,9 +11,10 @@ from ocpp_mqtt_proxy.arbitration.limits import rebind
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StopCharging, done, refused
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import PresenceRule, Rules
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
 
 REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)

@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 from ocpp_mqtt_proxy.bus import Bus, Mailbox
 from ocpp_mqtt_proxy.core.book import EventNumber
 from ocpp_mqtt_proxy.core.events import Fact, HeartbeatHeard, InventoryRead
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.telling import BLOCK, MOST_AHEAD, MOST_HELD, Teller
 from tests.fakes import NOON, FakeLedger
 

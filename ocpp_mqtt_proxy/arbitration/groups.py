@@ -38,7 +38,8 @@ from ocpp_mqtt_proxy.core.events import (
 from ocpp_mqtt_proxy.core.groups import Group, Member, overbooked, share_out, total, warning
 from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT
 from ocpp_mqtt_proxy.core.model import Amps, Status
-from ocpp_mqtt_proxy.core.station import Plan, Station
+from ocpp_mqtt_proxy.core.plan import Plan
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import STANDING_IN, keeps
 
 log = logging.getLogger(__name__)

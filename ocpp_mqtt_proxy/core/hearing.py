@@ -31,6 +31,7 @@ from ocpp_mqtt_proxy.core.events import (
     SessionUpdated,
     StatusChanged,
 )
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import ChargingState, IdToken, Place, Status, Variable
 from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
 from ocpp_mqtt_proxy.core.peer import Peer
@@ -58,7 +59,7 @@ from ocpp_mqtt_proxy.core.reports import (
     TimeAnswer,
 )
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Inventory, Station
+from ocpp_mqtt_proxy.core.station import Inventory, Station
 from ocpp_mqtt_proxy.core.virtual import Virtual
 
 Change = (

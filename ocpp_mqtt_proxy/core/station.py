@@ -5,7 +5,7 @@ What a report from it changes stands in `rules.py`, `hearing.py` and `transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
@@ -18,13 +18,14 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
 from ocpp_mqtt_proxy.core.held import Held, Steps, layered
-from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.limit_orders import Purpose
 from ocpp_mqtt_proxy.core.limits.profile import LEAST_CURRENT, ChargingProfile, rounded
-from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Status, Variable, Version
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
+from ocpp_mqtt_proxy.core.model import Amps, Place, Status, Variable, Version
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.settings import Told
-from ocpp_mqtt_proxy.core.tariff import Prices
-from ocpp_mqtt_proxy.core.traits import PLAIN, Traits
+from ocpp_mqtt_proxy.core.traits import Traits
 from ocpp_mqtt_proxy.core.verifying import Ignored
 from ocpp_mqtt_proxy.core.wear import Wear
 
@@ -38,96 +39,8 @@ REGISTER = "energy"
 """The lifetime register among the measurands that were ever read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renewed:
-    """A password that the charger was given in place of the configured one, which was `instead_of`; all hashed.
-
-    Until it has come with it (`proven`) the one `before` counts too: None for the configured one (A01).
-    """
-
-    password: str
-    instead_of: str
-    before: str | None = None
-    proven: bool = False
-
-
-@dataclass(slots=True)
-class ChargerMemory:
-    """What is remembered of a charger across restarts.
-
-    `accepted` once its boot was accepted. `limit` is the owner's ceiling in A as the charger confirmed it,
-    `earlier_limit` what that was before it was 0, to go back to. `form` is the form of profile it took for every
-    transaction, `session_form` for one. `lowered` are connectors with a profile of ours that outlasts the transaction
-    it was for. `installed` is what it last confirmed for every transaction, `safe` what lies below that for good, in A.
-    `untimed` once it turned out to take no duration, `flat` no second profile below the first, `most_periods` how many
-    periods it took where more were refused. `learned` are quirks that it turned out to have. `asked` are profiles that
-    it was put and has not answered, by their keys (`steering`): it may have taken them.
-
-    `inventory` is the device model of a 2.x charger as it was read for
-    `inventory_of` (its firmware).
-    `measurands` are the metrics that were ever read. `seq` is the number of its last event; what is written
-    down as such is `seq_reserved`, some ahead.
-    """
-
-    id: str
-    version: Version = Version.V16
-    nameplate: Nameplate = field(default_factory=Nameplate)
-    accepted: bool = False
-    operative: bool = True
-    limit: Amps | None = None
-    form: ProfileForm | None = None
-    session_form: ProfileForm | None = None
-    lowered: set[int] = field(default_factory=set)
-    installed: Held | None = None
-    safe: Amps | None = None
-    earlier_limit: Amps | None = None
-    untimed: bool = False
-    flat: bool = False
-    most_periods: int | None = None
-    learned: set[str] = field(default_factory=set)
-    asked: dict[str, Held] = field(default_factory=dict)
-    inventory: dict[str, Variable] = field(default_factory=dict)
-    inventory_of: str | None = None
-    measurands: set[str] = field(default_factory=set)
-    renewed: Renewed | None = field(default=None, repr=False)
-    seq: int = 0
-    seq_reserved: int = 0
-    first_seen: datetime | None = None
-    last_seen: datetime | None = None
-
-
 SOON = timedelta(minutes=1)
 """What a charger will fall back to within this time counts already: it may be too late to put another profile there."""
-
-MAX_CURRENT = Amps(32)
-SAFE_CURRENT = Amps(6)
-
-
-@dataclass(slots=True)
-class Plan:
-    """What the configuration says of a charger. Currents in A per phase, intervals in seconds.
-
-    `max_currents` is less for some connectors, by our number. `enforced`: the charger itself may allow more.
-    `quirks` switches some on or off; `traits_of` tells what has to be done differently, by the nameplate
-    and by the quirks that it turned out to have.
-    `password` is plain or hashed. `group` is the fuse that it shares with others.
-    """
-
-    name: str = ""
-    password: str = field(default="", repr=False)
-    max_current: Amps = MAX_CURRENT
-    max_currents: Mapping[int, Amps] = field(default_factory=dict)
-    enforced: bool = False
-    safe_current: Amps = SAFE_CURRENT
-    phases: int = 3
-    group: str = ""
-    heartbeat_interval: int = 300
-    ping_interval: int = 30
-    meter_interval: int = 30
-    measurands: tuple[str, ...] | None = ()
-    quirks: tuple[str, ...] = ()
-    traits_of: Callable[[Nameplate, Collection[str]], Traits] = lambda _, __: PLAIN
-    prices: Prices = field(default_factory=Prices)
 
 
 @dataclass(slots=True)

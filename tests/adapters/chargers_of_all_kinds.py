@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from ocpp_mqtt_proxy.adapters.entities import MEASURED
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Place, Reading, Sample, Status, StopReason, Version, WattHours
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import REGISTER, Plan, Station
+from ocpp_mqtt_proxy.core.station import REGISTER, Station
 from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 from ocpp_mqtt_proxy.hub import Hub
 from tests.fakes import NOON, FakeLink, a_hub

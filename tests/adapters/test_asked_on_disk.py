@@ -8,8 +8,8 @@ import pytest
 
 from ocpp_mqtt_proxy.adapters.store import profiles
 from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 from tests.fakes import NOON
 
 

@@ -24,7 +24,7 @@ from ocpp_mqtt_proxy.core.events import (
     StatusChanged,
 )
 from ocpp_mqtt_proxy.core.model import Amps, Place, Status
-from ocpp_mqtt_proxy.core.station import Plan
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.topics import Topics

@@ -20,9 +20,9 @@ from ocpp_mqtt_proxy.arbitration import Arbitration
 from ocpp_mqtt_proxy.core.events import Fact, FaultChanged, LimitsIgnored, LimitsObeyed, LoggedIn, SessionEnded
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Place, Status
 from ocpp_mqtt_proxy.core.parts import Part
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import Rules, Terms
-from ocpp_mqtt_proxy.core.station import Plan
 from tests.adapters.pretend_home_assistant import TOKEN, PretendHome, eventually, pretend_home
 from tests.fakes import NOON, FakeLink, a_charger, a_hub, an_arbitration
 

@@ -21,7 +21,7 @@ from ocpp_mqtt_proxy.core.commands import ClearCache, Outcome, Reason, Result
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, Place, Target, Version
-from ocpp_mqtt_proxy.core.station import Plan
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.steering import SHOWN
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ocppj.dialects import DIALECTS

@@ -18,11 +18,12 @@ from ocpp_mqtt_proxy.adapters.store.writing import Unwritable
 from ocpp_mqtt_proxy.bus import Bus
 from ocpp_mqtt_proxy.core.book import RESTORED, EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Place, WattHours
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.reports import HeartbeatReported
 from ocpp_mqtt_proxy.core.session import State
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.tariff import Prices
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.ports import LedgerFailed

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from ocpp_mqtt_proxy.adapters.store import Filter, Store, backups, files, recovery
 from ocpp_mqtt_proxy.adapters.store.examination import CHECK_BYTES
 from ocpp_mqtt_proxy.core.book import EventNumber
-from ocpp_mqtt_proxy.core.station import ChargerMemory
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from tests.adapters.things import a_session, an_ended_session
 

@@ -16,8 +16,8 @@ from ocpp_mqtt_proxy import adapters
 from ocpp_mqtt_proxy.adapters.entities import OF_THE_STORE
 from ocpp_mqtt_proxy.adapters.store import Filter, Kind, Store
 from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.session import State
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from tests.adapters.things import a_session, an_ended_session
 from tests.running import PATIENCE

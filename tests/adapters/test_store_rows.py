@@ -21,10 +21,10 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.hearing import Change
 from ocpp_mqtt_proxy.core.held import Held, value
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.session import Session, StartKey, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.core.steering import calm
 from tests.adapters import things
 from tests.adapters.things import NOON, a_session, an_ended_session, instants

@@ -20,6 +20,7 @@ from ocpp_mqtt_proxy.adapters.store.migrations import scripts
 from ocpp_mqtt_proxy.adapters.store.outbox import AT_HAND, Bounds
 from ocpp_mqtt_proxy.adapters.store.thinning import Waiting
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import (
     Reading,
     Sample,
@@ -30,7 +31,6 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
 from ocpp_mqtt_proxy.core.peer import Peer, PeerTransaction, Standing
 from ocpp_mqtt_proxy.core.reports import Authorization, Phase, SecurityReported, TransactionReported
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.core.virtual import LocalList, Virtual
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from tests.adapters.stores import beside, opened

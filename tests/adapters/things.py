@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.memory import ChargerMemory, Renewed
 from ocpp_mqtt_proxy.core.model import (
     OWNER,
     Amps,
@@ -26,7 +27,6 @@ from ocpp_mqtt_proxy.core.model import (
 from ocpp_mqtt_proxy.core.parts import Part
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Renewed
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 

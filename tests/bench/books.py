@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ocpp_mqtt_proxy.adapters.store import Store
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Place, StopReason, WattHours
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Session, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 
 BATCH = 5_000
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)

@@ -11,9 +11,10 @@ from ocpp_mqtt_proxy.arbitration.limits import reckon
 from ocpp_mqtt_proxy.core.groups import Group
 from ocpp_mqtt_proxy.core.house_load import HouseLoad
 from ocpp_mqtt_proxy.core.model import Amps
+from ocpp_mqtt_proxy.core.plan import Plan as ChargerPlan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import Rules
-from ocpp_mqtt_proxy.core.station import Plan as ChargerPlan, Station
+from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import wants
 from ocpp_mqtt_proxy.hub import Hub
 from tests.bench.figures import Figure, Section

@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownConnector
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import (
     OCCUPIED,
     STATION,
@@ -17,9 +18,10 @@ from ocpp_mqtt_proxy.core.model import (
     StopReason,
     Version,
 )
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import Phase
 from ocpp_mqtt_proxy.core.session import Session, State
-from ocpp_mqtt_proxy.core.station import MAX_CONNECTORS, MAX_ID, ChargerMemory, Plan, Station, restore
+from ocpp_mqtt_proxy.core.station import MAX_CONNECTORS, MAX_ID, Station, restore
 from tests.core.yard import NOON, ONE, PRICES, TWO, Yard, energy, event, meter, start, status, stop
 
 

@@ -14,9 +14,11 @@ from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Held, Steps
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps, Place
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Failure, Plan, Provided, Station
+from ocpp_mqtt_proxy.core.station import Failure, Provided, Station
 from ocpp_mqtt_proxy.core.steering import (
     CALM,
     CHARGING,

@@ -13,6 +13,7 @@ from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import (
     ENERGY,
     POWER,
@@ -26,6 +27,7 @@ from ocpp_mqtt_proxy.core.model import (
     Version,
     WattHours,
 )
+from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.reports import (
     MeterReported,
     Phase,
@@ -37,7 +39,7 @@ from ocpp_mqtt_proxy.core.reports import (
 )
 from ocpp_mqtt_proxy.core.rules import Heard
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Plan, Station, restore
+from ocpp_mqtt_proxy.core.station import Station, restore
 from ocpp_mqtt_proxy.core.tariff import Prices, Tariff
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

@@ -29,8 +29,9 @@ from ocpp_mqtt_proxy.budget import Excess
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Version
-from ocpp_mqtt_proxy.core.station import MAX_CONNECTORS, ChargerMemory, Station, restore
+from ocpp_mqtt_proxy.core.station import MAX_CONNECTORS, Station, restore
 from ocpp_mqtt_proxy.dispatch import Dispatcher
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.logs import JsonFormatter, TextFormatter

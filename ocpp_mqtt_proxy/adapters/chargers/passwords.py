@@ -12,7 +12,7 @@ from ocpp_mqtt_proxy.adapters.chargers.handshake import Credentials, Visit
 from ocpp_mqtt_proxy.budget import Budget
 from ocpp_mqtt_proxy.checking import Checker
 from ocpp_mqtt_proxy.config import Config
-from ocpp_mqtt_proxy.core.station import Renewed
+from ocpp_mqtt_proxy.core.memory import Renewed
 from ocpp_mqtt_proxy.hub import Hub
 from ocpp_mqtt_proxy.passwords import matches
 from ocpp_mqtt_proxy.ports import LedgerFailed

@@ -33,9 +33,9 @@ from ocpp_mqtt_proxy.core.book import RESTORED, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.session import Session
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 from ocpp_mqtt_proxy.core.virtual import Virtual
 from ocpp_mqtt_proxy.ports import LedgerFailed
 from ocpp_mqtt_proxy.turns import in_turns, within

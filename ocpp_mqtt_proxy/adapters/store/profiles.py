@@ -11,8 +11,8 @@ import orjson
 
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps
-from ocpp_mqtt_proxy.core.station import ChargerMemory
 
 
 def text_of(memory: ChargerMemory) -> str | None:

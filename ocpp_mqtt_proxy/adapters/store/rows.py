@@ -18,6 +18,7 @@ from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.control import Control
 from ocpp_mqtt_proxy.core.hearing import Change
+from ocpp_mqtt_proxy.core.memory import ChargerMemory, Renewed
 from ocpp_mqtt_proxy.core.model import (
     Amps,
     ChargingState,
@@ -32,7 +33,6 @@ from ocpp_mqtt_proxy.core.outgoing import Delivered, Outgoing
 from ocpp_mqtt_proxy.core.peer import Peer
 from ocpp_mqtt_proxy.core.register import Register
 from ocpp_mqtt_proxy.core.session import Sequence, Session, StartKey, State
-from ocpp_mqtt_proxy.core.station import ChargerMemory, Renewed
 from ocpp_mqtt_proxy.core.virtual import Virtual
 
 Statement = tuple[str, tuple[object, ...]]

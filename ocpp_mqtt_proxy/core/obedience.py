@@ -48,7 +48,7 @@ def watch(hearing: Hearing, connector: Connector, sample: Sample) -> None:
         begin(hearing, connector, effective)
         return
     at = min(hearing.now, (sample.at or hearing.now) + (hearing.station.behind or timedelta(0)))
-    if not check.tells(at):
+    if not check.tells(at) or check.passes_over(sample.readings):
         return
     seen = seen_in(sample.readings, lambda: connector.metrics.get("voltage"), hearing.station.plan.phases)
     if evidence(check.amps, check.before, seen) is None or not _is_held(hearing, connector, check, sample):

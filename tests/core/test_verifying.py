@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.core.model import CURRENT, CURRENT_OFFERED, POWER_OFFERED, VOLTAGE, Amps, Reading
+from ocpp_mqtt_proxy.core.model import CURRENT, CURRENT_OFFERED, POWER, POWER_OFFERED, VOLTAGE, Amps, Reading
+from ocpp_mqtt_proxy.core.readings import UPSTREAM
 from ocpp_mqtt_proxy.core.verifying import FOLLOWED, Check, Seen, evidence, seen_in, slack
 from tests.core.yard import NOON, power
 
@@ -35,6 +36,19 @@ def check(amps: float = 10, before: float = 0) -> Check:
     return Check(Amps(amps), NOON, before)
 
 
+READINGS = st.lists(
+    st.builds(
+        Reading,
+        st.sampled_from([CURRENT, CURRENT_OFFERED, POWER, POWER_OFFERED, VOLTAGE]),
+        st.one_of(st.floats(0, 40), st.floats(100, 20_000)),
+        phase=st.sampled_from([None, "L1", "L2-N", "L3", "L1-L2", "N"]),
+        context=st.sampled_from([None, "Sample.Periodic", "Transaction.Begin"]),
+        location=st.sampled_from([None, "EV", UPSTREAM]),
+    ),
+    max_size=6,
+)
+
+
 def judged(one: Check, *readings: tuple[Seen, datetime]) -> bool | None:
     for seen, at in readings:
         if one.tells(at):
@@ -43,6 +57,29 @@ def judged(one: Check, *readings: tuple[Seen, datetime]) -> bool | None:
 
 
 # What readings tell
+
+
+@given(LIMITS, st.floats(0, 80), READINGS)
+def test_what_is_passed_over_at_a_glance_is_no_evidence(limit: float, before: float, readings: list[Reading]) -> None:
+    passed_over = check(limit, before).passes_over(readings)
+    assert not passed_over or evidence(limit, before, seen_in(readings, lambda: None, 3)) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "readings", "passed_over"),
+    [
+        (6, [current(6, "L1"), current(0, "L2"), power(1380)], True),
+        (6, [current(10, "L1")], False),
+        (16, [current(6, "L1")], False),
+        (6, [current(6, "L1"), offered(10)], False),
+        (6, [power(1380)], False),
+    ],
+    ids=["it takes less", "it takes what it may", "it took more", "more is offered", "it is not told of a phase"],
+)
+def test_readings_of_a_car_that_takes_less_than_it_may_are_passed_over(
+    before: float, readings: list[Reading], passed_over: bool
+) -> None:
+    assert check(10, before).passes_over(readings) is passed_over
 
 
 @pytest.mark.parametrize(

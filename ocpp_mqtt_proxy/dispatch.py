@@ -12,13 +12,13 @@ from typing import Any
 from ocpp_mqtt_proxy import renewal, requests
 from ocpp_mqtt_proxy.commissioning import Commissioning
 from ocpp_mqtt_proxy.core import commands
-from ocpp_mqtt_proxy.core.binding import promised, starts_again, withdrawn
 from ocpp_mqtt_proxy.core.commands import Message, Order, Outcome, Reason, Still, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.errors import UnknownCharger, UnknownConnector
 from ocpp_mqtt_proxy.core.limits.profile import rounded, usable
 from ocpp_mqtt_proxy.core.model import OWNER, Status, Target, TokenKind, Version
 from ocpp_mqtt_proxy.core.session import Session
+from ocpp_mqtt_proxy.core.starting import promised, starts_again, withdrawn
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
 from ocpp_mqtt_proxy.hub import Hub

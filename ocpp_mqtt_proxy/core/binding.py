@@ -1,4 +1,4 @@
-"""What a charger confirmed of our profiles, and what binds its connectors by that; whose session a start begins.
+"""What a charger confirmed of our profiles, and what binds its connectors by that.
 
 A session's own profile is a TxProfile: it overrules the defaults in the charger while its transaction runs, and goes
 with it (1.6 §3.13.1, K01.FR.16).
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from ocpp_mqtt_proxy.core import explaining, obedience
 from ocpp_mqtt_proxy.core.audit import Cause
-from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, Decision
-from ocpp_mqtt_proxy.core.commands import StartCharging
-from ocpp_mqtt_proxy.core.connector import Connector, Promise
-from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged, QuirksChanged
+from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.forms import at_its_level
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
-from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken, Target
+from ocpp_mqtt_proxy.core.model import OWNER, Amps, Target
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import Layer, Want, shown
-from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:
@@ -123,84 +120,12 @@ def takes_no_base(hearing: Hearing) -> None:
     hearing.keep(hearing.station.memory)
 
 
-def starts_again(hearing: Hearing, *, after_a_stop: bool) -> None:
-    """A start was taken, or refused, where the last transaction's cable is still in."""
-    memory = hearing.station.memory
-    if after_a_stop == (STOP_IS_FINAL in memory.learned):
-        memory.learned ^= {STOP_IS_FINAL}
-        hearing.keep(memory)
-        hearing.tell(QuirksChanged)
-
-
 def cleared(hearing: Hearing, order: ClearLimit) -> None:
     """The charger took our profile of a connector away."""
     memory = hearing.station.memory
     if order.at.connector in memory.lowered:
         memory.lowered.discard(order.at.connector)
         hearing.keep(memory)
-
-
-def promised(hearing: Hearing, order: StartCharging) -> None:
-    """The charger may start a session for somebody; its card tells which it is.
-
-    The card is good until then, whatever anybody says (contract §8): many chargers ask (1.6 §5.11, F01.FR.01).
-    """
-    connector = hearing.station.connectors.get(order.at.connector)
-    if connector is not None:
-        until = hearing.now + ACCEPTANCE_KEPT
-        own = order.limit if order.wanted is None else order.wanted
-        tag, number = order.id_tag.lower(), order.remote_start_id
-        connector.promised = Promise(tag, until, order.provider, own, number, order.limit)
-        hearing.station.remember(order.id_tag, _good_for(hearing, order), hearing.now)
-        hearing.keep(hearing.station.control)
-        begun(hearing, connector)
-
-
-def _good_for(hearing: Hearing, order: StartCharging) -> Decision:
-    """The verdict on the card of a start; one of the same requester's stands, with its group."""
-    known = hearing.station.recall(order.id_tag, hearing.now)
-    if known is not None and known.accepted and known.by == order.provider:
-        return known
-    return Decision(ACCEPTED, order.provider, of_provider=order.provider != OWNER)
-
-
-def withdrawn(hearing: Hearing, order: StartCharging) -> None:
-    """The charger will not start it."""
-    connector = hearing.station.connectors.get(order.at.connector)
-    if connector is not None:
-        connector.promised = None
-        hearing.station.control.cards.forget(order.id_tag)
-        hearing.keep(hearing.station.control)
-
-
-def begun(hearing: Hearing, connector: Connector) -> None:
-    """A session runs; where it is the one that was promised, it has the limit that goes with it.
-
-    With nothing it is paused until it is switched on.
-    A 1.6 charger does not say which start from afar it followed. One that began with the cable shows by its card.
-    """
-    session, station = connector.session, hearing.station
-    # What was refused while no car charged is asked again at once.
-    station.failed = {key: failure for key, failure in station.failed.items() if not failure.lowers}
-    if session is None or connector.promised is None or session.awaits_card:
-        return
-    promise, connector.promised = connector.promised, None
-    its = session.id_tag is not None and promise.meant_for(IdToken(session.id_tag), hearing.now)
-    if its:
-        session.remote_start_id = session.remote_start_id or promise.number
-        hearing.keep(session)
-    if its and promise.limit is not None:
-        session.limit, session.paused = promise.limit or None, not promise.limit
-        _may_have(hearing, session, promise.installed)
-        settle(hearing, cause=Cause.BEGAN)
-
-
-def _may_have(hearing: Hearing, session: Session, installed: Amps | None) -> None:
-    """With the start the charger got a profile; that it took the start does not say that it took that too."""
-    if installed is not None:
-        hearing.station.memory.asked[session.session_id] = Held(((hearing.now, installed),))
-        hearing.station.doubted.add(session.session_id)
-        hearing.keep(hearing.station.memory)
 
 
 def ended(hearing: Hearing, connector: Connector) -> None:

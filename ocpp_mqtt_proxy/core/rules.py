@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ocpp_mqtt_proxy.core import binding, clock, external, transactions
+from ocpp_mqtt_proxy.core import binding, clock, external, starting, transactions
 from ocpp_mqtt_proxy.core.authorization import Decision
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, SetConfiguration, StartCharging
@@ -102,7 +102,7 @@ def confirm(station: Station, order: Order, now: datetime, numbers: Numbers) -> 
         case ClearLimit():
             binding.cleared(hearing, order)
         case StartCharging():
-            binding.promised(hearing, order)
+            starting.promised(hearing, order)
         case SetConfiguration():
             station.settings = Told()
         case ChangeAvailability(at=at) if at.connector == 0:

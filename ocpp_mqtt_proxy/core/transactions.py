@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ocpp_mqtt_proxy.core import binding, controlling, instants
+from ocpp_mqtt_proxy.core import binding, controlling, instants, starting
 from ocpp_mqtt_proxy.core.book import names_nothing
 from ocpp_mqtt_proxy.core.connector import BACKLOG, Connector
 from ocpp_mqtt_proxy.core.events import SessionEnded, SessionStarted, SessionUpdated
@@ -170,7 +170,7 @@ def _open(hearing: Hearing, connector: Connector, report: TransactionReported, *
     _tell_if_changed(hearing, connector, before)
     if hearing.station.version is Version.V16:
         fall_silent(hearing, connector)
-    binding.begun(hearing, connector)
+    starting.begun(hearing, connector)
     return session
 
 
@@ -265,7 +265,7 @@ def _go_on(hearing: Hearing, session: Session, report: TransactionReported) -> N
     if report.token is not None and session.id_tag is None:
         session.id_tag = report.token.tag
         controlling.claimed(hearing, session, connector, report.token)
-        binding.begun(hearing, connector)
+        starting.begun(hearing, connector)
     # The first event with one may be a later one: a remote start of a transaction that had begun (F02.FR.01).
     session.remote_start_id = session.remote_start_id or report.remote_start_id
     session.reservation_id = session.reservation_id or report.reservation_id

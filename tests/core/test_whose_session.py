@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ocpp_mqtt_proxy.core import binding, controlling
+from ocpp_mqtt_proxy.core import controlling, starting
 from ocpp_mqtt_proxy.core.authorization import ACCEPTANCE_KEPT, ACCEPTED, ANYONE, HOUSE, INVALID, NOBODY, Decision
 from ocpp_mqtt_proxy.core.book import Numbers
 from ocpp_mqtt_proxy.core.commands import StartCharging
@@ -56,7 +56,7 @@ def order(provider: str = "fleet", tag: str = "CARD", limit: float | None = None
 
 def promise(yard: Yard, asked: StartCharging) -> None:
     yard.station.sole()
-    binding.promised(hearing(yard), asked)
+    starting.promised(hearing(yard), asked)
 
 
 WHOSE: list[tuple[str, Decision, str | None, str, str | None]] = [
@@ -237,7 +237,7 @@ def test_its_tag_is_good_while_it_runs(yard: Yard) -> None:
 
 def test_a_start_that_the_charger_refused_promises_nothing(yard: Yard) -> None:
     promise(yard, order("fleet", limit=10))
-    binding.withdrawn(hearing(yard), order("fleet"))
+    starting.withdrawn(hearing(yard), order("fleet"))
     assert yard.station.recall("CARD", yard.now) is None
     session = yard.started(start(1000))
     assert (session.provider, session.limit) == (OWNER, None)

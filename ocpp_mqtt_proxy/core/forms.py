@@ -14,9 +14,9 @@ def forms(station: Station, *, of_session: bool = False) -> list[ProfileForm]:
     Where no profile of its kind is taken, one that limits more than was asked for is: the default for every
     transaction, and of the whole charger, which some write to flash, last. Not where it limits others' too.
     """
-    ceiling = station.memory.form
-    taken = station.memory.session_form if of_session else ceiling
-    shapes = [*([replace(ceiling, purpose=None)] if ceiling else []), *_shapes(station)]
+    of_all = station.memory.form
+    taken = station.memory.session_form if of_session else of_all
+    shapes = [*([replace(of_all, purpose=None)] if of_all else []), *_shapes(station)]
     purposes: list[Purpose | None] = [None, *([Purpose.DEFAULT] if of_session else [])]
     if station.sole() is not None:
         purposes.append(Purpose.CHARGER)

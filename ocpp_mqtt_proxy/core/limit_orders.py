@@ -78,6 +78,6 @@ class SetLimit:
 
 @dataclass(frozen=True, slots=True)
 class ClearLimit:
-    """Take our default profile away."""
+    """Take our profile of a connector away: it outlasted the transaction that it was for."""
 
     at: Target

@@ -58,8 +58,7 @@ def begun(hearing: Hearing, connector: Connector) -> None:
     A 1.6 charger does not say which start from afar it followed. One that began with the cable shows by its card.
     """
     session, station = connector.session, hearing.station
-    # What was refused while no car charged is asked again at once.
-    station.failed = {key: failure for key, failure in station.failed.items() if not failure.lowers}
+    station.forget_refusals()  # of when no car charged
     if session is None or connector.promised is None or session.awaits_card:
         return
     promise, connector.promised = connector.promised, None

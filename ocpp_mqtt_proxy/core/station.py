@@ -255,6 +255,10 @@ class Station:
         """The sessions that run."""
         return (c.session for c in self.connectors.values() if c.session is not None)
 
+    def forget_refusals(self) -> None:
+        """What lowers is asked for again at once, though the charger refused it before."""
+        self.failed = {key: failure for key, failure in self.failed.items() if not failure.lowers}
+
     def recall(self, tag: str, now: datetime) -> Decision | None:
         """What was decided on a card here, while that stands."""
         return self.control.cards.recall(tag, now, self._charging())

@@ -80,7 +80,7 @@ class Steering:
         """Put what has to be put now. `eager`: raises wait for nothing; `anew`: nor does what was refused."""
         async with self._turns[station.id]:
             if anew:
-                _forget_refusals(station)
+                station.forget_refusals()
             return _or_later(await self._follow(station, eager=eager, forces=True))
 
     async def attempt(self, station: Station, mean: Callable[[], Callable[[], object]]) -> Outcome:
@@ -89,8 +89,8 @@ class Steering:
         `mean` returns how. In a turn of its own: what is only tried forces nothing in others' turns.
         """
         async with self._turn(station, TRIED):
-            failed, outcome = dict(station.failed), absent(station)
-            _forget_refusals(station)
+            failures, outcome = dict(station.failed), absent(station)
+            station.forget_refusals()
             take_back = mean()
             try:
                 outcome = _or_later(await self._follow(station, eager=False, forces=False))
@@ -99,7 +99,7 @@ class Steering:
                     take_back()
                     self.reckon(station)
             if outcome.reason in REFUSALS:
-                station.failed = failed  # it refused that, and maybe nothing else
+                station.failed = failures  # it refused that, and maybe nothing else
                 await self._follow(station, eager=False, forces=True)
             return outcome
 
@@ -365,11 +365,6 @@ class Steering:
 def _or_later(outcome: Outcome) -> Outcome:
     """What more is allowed may come later: what let another go first follows with that."""
     return done() if outcome is WITHDRAWN else outcome
-
-
-def _forget_refusals(station: Station) -> None:
-    """What lowers is asked for by somebody: at once, though the charger refused it before."""
-    station.failed = {key: failure for key, failure in station.failed.items() if not failure.lowers}
 
 
 def absent(station: Station) -> Outcome:

@@ -64,6 +64,6 @@ async def _write_down(hub: Hub, question: Question, *, urgent: bool) -> None:
         return
     try:
         await hub.record([memory])
-    except BaseException:
+    except BaseException:  # cancelled too: it was not put
         question.take_back()
         raise

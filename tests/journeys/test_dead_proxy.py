@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,23 @@ from tests.brokers import Broker
 from tests.journeys.limits import KINDS, Charger, Shifted, charger_at, options
 from tests.program import service
 from tests.running import Watcher
+
+ALL = {f"CP{number}": kind for number, kind in enumerate(KINDS, 1)}
+
+
+@asynccontextmanager
+async def a_street(folder: Path, broker: Broker, clock: Shifted) -> AsyncIterator[tuple[Process, list[Charger]]]:
+    """A charger of each kind, that charges at 20 A as its owner wants it, and the proxy's process."""
+    async with AsyncExitStack() as stack:
+        given = options(chargers=[{"id": one} for one in ALL])
+        process, wanted = await stack.enter_async_context(service(folder, broker, **given))
+        trees = (wanted["mqtt"]["base_topic"], wanted["mqtt"]["discovery_prefix"])
+        owner = await stack.enter_async_context(Watcher.at(broker, *trees))
+        url = f"ws://127.0.0.1:{wanted['http']['port']}/charger"
+        there = [await stack.enter_async_context(charger_at(url, *kind, clock, one)) for one, kind in ALL.items()]
+        for one, charger in zip(ALL, there, strict=True):
+            await charges_at_20(charger, owner, one)
+        yield process, there
 
 
 async def charges_at_20(charger: Charger, owner: Watcher, charger_id: str) -> None:
@@ -22,25 +41,10 @@ async def charges_at_20(charger: Charger, owner: Watcher, charger_id: str) -> No
 
 async def test_chargers_fall_back_to_the_safe_current_once_the_proxy_is_dead(tmp_path: Path, broker: Broker) -> None:
     clock = Shifted()
-    ids = [f"CP{number}" for number, _ in enumerate(KINDS, 1)]
-    async with AsyncExitStack() as stack:
-        process, wanted = await stack.enter_async_context(
-            service(tmp_path, broker, **options(chargers=[{"id": one} for one in ids]))
-        )
-        trees = (wanted["mqtt"]["base_topic"], wanted["mqtt"]["discovery_prefix"])
-        owner = await stack.enter_async_context(Watcher.at(broker, *trees))
-        url = f"ws://127.0.0.1:{wanted['http']['port']}/charger"
-        there = [
-            await stack.enter_async_context(charger_at(url, kind, version, clock, one))
-            for one, (kind, version) in zip(ids, KINDS, strict=True)
-        ]
-        for one, charger in zip(ids, there, strict=True):
-            await charges_at_20(charger, owner, one)
+    async with a_street(tmp_path, broker, clock) as (process, chargers):
         process.kill()
         await process.wait()
-        clock.ahead += timedelta(minutes=14)
-        for charger in there:
-            await charger.gives(20)
-        clock.ahead += timedelta(minutes=2)
-        for charger in there:
-            await charger.gives(6)
+        for minutes, amps in ((14, 20), (2, 6)):
+            clock.ahead += timedelta(minutes=minutes)
+            for charger in chargers:
+                await charger.gives(amps)

@@ -172,12 +172,18 @@ def _bind(hearing: Hearing, connector: Connector, effective: Amps, order: SetLim
 def _whose(station: Station, connector: Connector, effective: Amps) -> str:
     """Whose limit it is that binds; the owner's own, where two are the same, and where it is the safe current.
 
-    What others allow less now, or more, is not theirs before it has been put.
+    What others allow there now, less or more, is not theirs before it has been put; nor is what they allowed before
+    the owner's.
     """
-    provided, session = station.provided, connector.session
-    if provided is None or provided.amps >= station.limit or (session is not None and session.paused):
+    session, own = connector.session, station.ceiling_of(connector.number)
+    if effective >= (own if session is None else session.within(own)):
         return OWNER
-    if provided.amps == effective:
-        return provided.by
-    kept = provided.amps < effective or effective == connector.effective_limit
-    return (connector.limited_by if kept else None) or OWNER
+    others = station.allowed.get(connector.number) or _others(station)
+    by = next((by for by, amps in sorted(others.items()) if amps == effective), None)
+    if by is None and (effective == connector.effective_limit or min(others.values(), default=effective) < effective):
+        by = connector.limited_by
+    return by or OWNER
+
+
+def _others(station: Station) -> dict[str, Amps]:
+    return {station.provided.by: station.provided.amps} if station.provided is not None else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -17,7 +18,7 @@ from ocpp_mqtt_proxy.core.held import Held
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, ProfileForm, Purpose, SetLimit
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Status, Target
 from ocpp_mqtt_proxy.core.station import Provided
-from tests.core.yard import NOON, ONE, Yard, start, status, stop
+from tests.core.yard import NOON, ONE, TWO, Yard, start, status, stop
 
 TAG = "04A1B2C3"
 AT = Target(1, ONE)
@@ -190,6 +191,36 @@ def test_what_binds_still_is_whose_it_was_until_less_has_been_put() -> None:
     assert (limit(yard), yard.connector.limited_by) == (10, OWNER)
     confirm(yard, own(transaction_id, 8))
     assert (limit(yard), yard.connector.limited_by) == (8, "x")
+
+
+def test_what_binds_is_still_its_provider_s_once_that_has_gone_until_more_has_been_put() -> None:
+    yard, transaction_id = charging()
+    yard.station.provided = Provided(Amps(8), "x")
+    confirm(yard, own(transaction_id, 8))
+    yard.station.provided = None
+    settle(yard, binding.settle)
+    assert (limit(yard), yard.connector.limited_by) == (8, "x")
+    confirm(yard, own(transaction_id, 32))
+    assert (limit(yard), yard.connector.limited_by) == (32, OWNER)
+
+
+def test_what_binds_a_connector_is_whoever_allows_least_there() -> None:
+    yard, first = charging()
+    second = yard.started(start(0, place=TWO, tag="B")).transaction_id
+    yard.station.provided = Provided(Amps(7), "y")
+    yard.station.allowed = {1: {"x": Amps(10), "y": Amps(12)}, 2: {"x": Amps(10), "y": Amps(7)}}
+    confirm(yard, own(first, 10))
+    confirm(yard, replace(own(second, 7), at=Target(2, TWO)))
+    assert [yard.station.connectors[one].limited_by for one in (1, 2)] == ["x", "y"]
+
+
+def test_a_connector_that_only_its_owner_limits_is_the_owner_s_whatever_binds_another() -> None:
+    yard, first = charging()
+    yard.started(start(0, place=TWO, tag="B"))
+    yard.station.provided = Provided(Amps(7), "x")
+    yard.station.allowed = {1: {}, 2: {"x": Amps(7)}}
+    confirm(yard, own(first, 32))
+    assert yard.connector.limited_by == OWNER
 
 
 def test_a_pause_is_the_owner_s_whoever_else_limits() -> None:

@@ -3,6 +3,8 @@
 Frames come in as text and go out as text; profiles are kept in the words of 2.1, for `composite_reference`.
 """
 
+# ruff: noqa: N802, N815 (its answers go by OCPP's own words)
+
 from __future__ import annotations
 
 import json
@@ -70,7 +72,7 @@ class Obedient:
 
     # Profiles
 
-    def on_SetChargingProfile(self, payload: Object) -> Object:  # noqa: N802 (OCPP's own words)
+    def on_SetChargingProfile(self, payload: Object) -> Object:
         profile = self.read(payload)
         if not self._takes(profile) or self.stubborn(profile):
             return {"status": "Rejected"}
@@ -134,7 +136,7 @@ class Obedient:
         keys = ("stackLevel", "chargingProfilePurpose", "evseId", "transactionId")
         return all(profile.get(key) == other.get(key) for key in keys)
 
-    def on_ClearChargingProfile(self, payload: Object) -> Object:  # noqa: N802
+    def on_ClearChargingProfile(self, payload: Object) -> Object:
         number = payload.get("id", payload.get("chargingProfileId"))
         left = [one for one in self.profiles if one["id"] != number]
         cleared, self.profiles = len(left) < len(self.profiles), left
@@ -142,17 +144,17 @@ class Obedient:
 
     # Transactions
 
-    def on_RemoteStartTransaction(self, payload: Object) -> Object:  # noqa: N802
+    def on_RemoteStartTransaction(self, payload: Object) -> Object:
         self.starts.append(payload)
         return {"status": "Accepted"}
 
-    on_RequestStartTransaction = on_RemoteStartTransaction  # noqa: N815
+    on_RequestStartTransaction = on_RemoteStartTransaction
 
-    def on_RemoteStopTransaction(self, payload: Object) -> Object:  # noqa: N802
+    def on_RemoteStopTransaction(self, payload: Object) -> Object:
         self.stops.append(str(payload["transactionId"]))
         return {"status": "Accepted"}
 
-    on_RequestStopTransaction = on_RemoteStopTransaction  # noqa: N815
+    on_RequestStopTransaction = on_RemoteStopTransaction
 
     def begins(self, connector: int, number: str) -> None:
         """A transaction; its own profile that came with the start from afar is there."""
@@ -172,7 +174,7 @@ class Obedient:
         told = {"RateUnit": ",".join(sorted(units[unit] for unit in make.units)), "Level": str(make.most_level)}
         return told | ({"Periods": str(make.most_periods)} if make.tells_periods else {})
 
-    def on_GetConfiguration(self, payload: Object) -> Object:  # noqa: N802
+    def on_GetConfiguration(self, payload: Object) -> Object:
         names = {
             "ChargingScheduleAllowedChargingRateUnit": "RateUnit",
             "ChargeProfileMaxStackLevel": "Level",
@@ -182,15 +184,15 @@ class Obedient:
         known = [{"key": key, "readonly": True, "value": value} for key, value in has.items() if value is not None]
         return {"configurationKey": known, "unknownKey": [key for key, value in has.items() if value is None]}
 
-    def on_GetVariables(self, payload: Object) -> Object:  # noqa: N802
+    def on_GetVariables(self, payload: Object) -> Object:
         return {"getVariableResult": [self._variable(asked) for asked in payload["getVariableData"]]}
 
-    def on_SetVariables(self, payload: Object) -> Object:  # noqa: N802
+    def on_SetVariables(self, payload: Object) -> Object:
         given = payload["setVariableData"]
         where = [{"component": one["component"], "variable": one["variable"]} for one in given]
         return {"setVariableResult": [one | {"attributeStatus": "Rejected"} for one in where]}
 
-    def on_GetCompositeSchedule(self, payload: Object) -> Object:  # noqa: N802
+    def on_GetCompositeSchedule(self, payload: Object) -> Object:
         return {"status": "Rejected"}
 
     def _variable(self, asked: Object) -> Object:

@@ -10,8 +10,7 @@ from functools import partial
 import pytest
 from hypothesis import given, strategies as st
 
-from ocpp_mqtt_proxy.core import binding, rules
-from ocpp_mqtt_proxy.core.commands import Order, StartCharging
+from ocpp_mqtt_proxy.core import binding
 from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import Held
@@ -22,10 +21,6 @@ from tests.core.yard import NOON, ONE, TWO, Yard, start, status, stop
 
 TAG = "04A1B2C3"
 AT = Target(1, ONE)
-
-
-def confirm(yard: Yard, order: Order) -> None:
-    yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
 
 
 def settle(yard: Yard, what: Callable[[Hearing], None]) -> None:
@@ -51,7 +46,7 @@ def own(transaction_id: str, amps: float) -> SetLimit:
 def lower_the_ceiling(yard: Yard, amps: float) -> None:
     """The owner's ceiling: a wish until the charger keeps to it by its default."""
     yard.station.wish = Amps(amps)
-    confirm(yard, default(amps))
+    yard.confirm(default(amps))
     settle(yard, partial(binding.ceiling, amps=Amps(amps)))
     yard.station.wish = None
 
@@ -71,7 +66,7 @@ def charging() -> tuple[Yard, str]:
 
 def test_what_a_charger_took_for_every_transaction_is_known_with_its_form() -> None:
     yard = Yard()
-    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3), later=((60.0, Amps(6)),), seconds=900))
+    yard.confirm(SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3), later=((60.0, Amps(6)),), seconds=900))
     later = NOON + timedelta(minutes=1), NOON + timedelta(minutes=15)
     assert yard.station.memory.installed == Held(((NOON, Amps(10)), (later[0], Amps(6))), later[1])
     assert yard.station.memory.form == ProfileForm(3)
@@ -80,8 +75,8 @@ def test_what_a_charger_took_for_every_transaction_is_known_with_its_form() -> N
 
 def test_what_lies_below_that_is_known_and_leaves_it_alone() -> None:
     yard = Yard()
-    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3)))
-    confirm(yard, base(6))
+    yard.confirm(SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3)))
+    yard.confirm(base(6))
     memory = yard.station.memory
     assert (memory.safe, memory.form) == (Amps(6), ProfileForm(3))
     assert memory.installed == Held(((NOON, Amps(10)),))
@@ -89,8 +84,8 @@ def test_what_lies_below_that_is_known_and_leaves_it_alone() -> None:
 
 def test_what_a_transaction_has_is_its_own_and_leaves_what_all_have_alone() -> None:
     yard, transaction = charging()
-    confirm(yard, default(16))
-    confirm(yard, own(transaction, 10))
+    yard.confirm(default(16))
+    yard.confirm(own(transaction, 10))
     session = yard.connector.session
     assert session is not None
     assert session.held == Held(((NOON, Amps(10)),))
@@ -102,7 +97,7 @@ def test_what_a_transaction_has_is_its_own_and_leaves_what_all_have_alone() -> N
 def test_when_a_profile_was_put_is_told_by_our_clock_not_by_the_charger_s() -> None:
     yard = Yard()
     asked = NOON - timedelta(seconds=3)
-    confirm(yard, SetLimit(Target(), Amps(10), NOON - timedelta(days=9), since=asked))
+    yard.confirm(SetLimit(Target(), Amps(10), NOON - timedelta(days=9), since=asked))
     installed = yard.station.memory.installed
     assert installed is not None
     assert installed.since == asked
@@ -110,18 +105,18 @@ def test_when_a_profile_was_put_is_told_by_our_clock_not_by_the_charger_s() -> N
 
 def test_a_default_of_a_connector_that_stands_for_a_transaction_s_is_taken_away_once_that_is_over() -> None:
     yard, transaction = charging()
-    confirm(yard, SetLimit(AT, Amps(10), NOON, form=ProfileForm(purpose=Purpose.DEFAULT), transaction_id=transaction))
+    yard.confirm(SetLimit(AT, Amps(10), NOON, form=ProfileForm(purpose=Purpose.DEFAULT), transaction_id=transaction))
     assert yard.station.memory.lowered == {1}
     yard.hear(stop(transaction, 10))
     assert yard.station.due == [ClearLimit(AT)]
-    confirm(yard, ClearLimit(AT))
+    yard.confirm(ClearLimit(AT))
     assert yard.station.memory.lowered == set()
 
 
 def test_a_default_that_stands_for_a_transaction_s_is_what_all_have() -> None:
     yard, transaction = charging()
     form = ProfileForm(purpose=Purpose.DEFAULT)
-    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=form, transaction_id=transaction))
+    yard.confirm(SetLimit(Target(), Amps(10), NOON, form=form, transaction_id=transaction))
     memory = yard.station.memory
     assert (memory.form, memory.session_form, memory.installed) == (form, form, Held(((NOON, Amps(10)),)))
 
@@ -130,7 +125,7 @@ def test_a_default_that_stands_for_a_transaction_s_is_what_all_have() -> None:
 def test_a_profile_of_a_transaction_that_was_over_unseen_was_refused_for_that_alone(lost: bool) -> None:
     yard, transaction = charging()
     stands_in = ProfileForm(purpose=Purpose.DEFAULT)
-    confirm(yard, SetLimit(Target(), Amps(10), NOON, form=stands_in, transaction_id=transaction))
+    yard.confirm(SetLimit(Target(), Amps(10), NOON, form=stands_in, transaction_id=transaction))
     yard.pass_(hours=1)
     yard.hear(start(0, yard.now) if lost else stop(transaction, 10))
     assert yard.station.memory.session_form == (None if lost else stands_in)
@@ -148,16 +143,16 @@ def test_a_charger_that_takes_nothing_below_its_default_is_known_to() -> None:
 
 def test_a_transaction_s_own_profile_binds_and_not_the_default() -> None:
     yard, transaction = charging()
-    confirm(yard, default(16))
-    confirm(yard, own(transaction, 10))
-    confirm(yard, default(6))
+    yard.confirm(default(16))
+    yard.confirm(own(transaction, 10))
+    yard.confirm(default(6))
     assert limit(yard) == 10
 
 
 def test_what_lies_below_binds_once_what_was_above_it_is_over() -> None:
     yard, _ = charging()
-    confirm(yard, base(6))
-    confirm(yard, SetLimit(Target(), Amps(16), NOON, seconds=900))
+    yard.confirm(base(6))
+    yard.confirm(SetLimit(Target(), Amps(16), NOON, seconds=900))
     assert limit(yard) == 16
     yard.pass_(minutes=15)
     settle(yard, binding.settle)
@@ -168,9 +163,9 @@ def test_without_a_transaction_there_is_what_one_would_have_or_what_the_charger_
     yard = Yard()
     yard.hear(status(Status.AVAILABLE))
     yard.station.provided = Provided(Amps(10), "night")
-    confirm(yard, default(6))
+    yard.confirm(default(6))
     assert (limit(yard), yard.connector.limited_by) == (10, "night")
-    confirm(yard, default(16))
+    yard.confirm(default(16))
     assert limit(yard) == 16
 
 
@@ -179,28 +174,28 @@ def test_a_limit_is_a_provider_s_where_it_is_below_the_owner_s(provided: float, 
     yard, _ = charging()
     lower_the_ceiling(yard, 16)
     yard.station.provided = Provided(Amps(provided), "night")
-    confirm(yard, default(min(provided, 16)))
+    yard.confirm(default(min(provided, 16)))
     assert yard.connector.limited_by == by
 
 
 def test_what_binds_still_is_whose_it_was_until_less_has_been_put() -> None:
     yard, transaction_id = charging()
-    confirm(yard, own(transaction_id, 10))
+    yard.confirm(own(transaction_id, 10))
     yard.station.provided = Provided(Amps(8), "x")
     settle(yard, binding.settle)
     assert (limit(yard), yard.connector.limited_by) == (10, OWNER)
-    confirm(yard, own(transaction_id, 8))
+    yard.confirm(own(transaction_id, 8))
     assert (limit(yard), yard.connector.limited_by) == (8, "x")
 
 
 def test_what_binds_is_still_its_provider_s_once_that_has_gone_until_more_has_been_put() -> None:
     yard, transaction_id = charging()
     yard.station.provided = Provided(Amps(8), "x")
-    confirm(yard, own(transaction_id, 8))
+    yard.confirm(own(transaction_id, 8))
     yard.station.provided = None
     settle(yard, binding.settle)
     assert (limit(yard), yard.connector.limited_by) == (8, "x")
-    confirm(yard, own(transaction_id, 32))
+    yard.confirm(own(transaction_id, 32))
     assert (limit(yard), yard.connector.limited_by) == (32, OWNER)
 
 
@@ -209,8 +204,8 @@ def test_what_binds_a_connector_is_whoever_allows_least_there() -> None:
     second = yard.started(start(0, place=TWO, tag="B")).transaction_id
     yard.station.provided = Provided(Amps(7), "y")
     yard.station.allowed = {1: {"x": Amps(10), "y": Amps(12)}, 2: {"x": Amps(10), "y": Amps(7)}}
-    confirm(yard, own(first, 10))
-    confirm(yard, replace(own(second, 7), at=Target(2, TWO)))
+    yard.confirm(own(first, 10))
+    yard.confirm(replace(own(second, 7), at=Target(2, TWO)))
     assert [yard.station.connectors[one].limited_by for one in (1, 2)] == ["x", "y"]
 
 
@@ -219,7 +214,7 @@ def test_a_connector_that_only_its_owner_limits_is_the_owner_s_whatever_binds_an
     yard.started(start(0, place=TWO, tag="B"))
     yard.station.provided = Provided(Amps(7), "x")
     yard.station.allowed = {1: {}, 2: {"x": Amps(7)}}
-    confirm(yard, own(first, 32))
+    yard.confirm(own(first, 32))
     assert yard.connector.limited_by == OWNER
 
 
@@ -228,7 +223,7 @@ def test_a_pause_is_the_owner_s_whoever_else_limits() -> None:
     yard.station.provided = Provided(Amps(8), "x")
     session = yard.station.book.find(transaction_id)
     assert session is not None
-    confirm(yard, own(transaction_id, 0))
+    yard.confirm(own(transaction_id, 0))
     settle(yard, partial(binding.paused, session=session, paused=True))
     assert (limit(yard), yard.connector.limited_by) == (0, OWNER)
 
@@ -236,19 +231,19 @@ def test_a_pause_is_the_owner_s_whoever_else_limits() -> None:
 def test_a_pause_binds_until_it_is_over_and_is_written_down() -> None:
     yard = Yard()
     session = yard.started(start(0, tag=TAG))
-    confirm(yard, own(session.transaction_id, 0))
+    yard.confirm(own(session.transaction_id, 0))
     settle(yard, lambda hearing: binding.paused(hearing, session, paused=True))
     assert (limit(yard), yard.connector.limited_by, session.paused) == (0, OWNER, True)
     assert session in yard.kept
-    confirm(yard, own(session.transaction_id, 32))
+    yard.confirm(own(session.transaction_id, 32))
     settle(yard, lambda hearing: binding.paused(hearing, session, paused=False))
     assert (limit(yard), session.paused) == (32, False)
 
 
 def test_a_pause_ends_with_its_session_and_that_is_told() -> None:
     yard, transaction = charging()
-    confirm(yard, default(32))
-    confirm(yard, own(transaction, 0))
+    yard.confirm(default(32))
+    yard.confirm(own(transaction, 0))
     yard.facts.clear()
     yard.hear(stop(transaction, 10))
     assert [fact.effective for fact in yard.told(LimitChanged)] == [Amps(32)]
@@ -258,7 +253,7 @@ def test_a_limit_of_a_transaction_that_is_over_changes_nothing() -> None:
     yard, transaction = charging()
     yard.hear(stop(transaction, 10))
     for transaction_id in (transaction, "nobody's"):
-        confirm(yard, own(transaction_id, 0))
+        yard.confirm(own(transaction_id, 0))
     assert limit(yard) is None
 
 
@@ -266,9 +261,9 @@ def test_nothing_that_is_allowed_is_no_pause() -> None:
     yard = Yard()
     session = yard.started(start(0, tag=TAG))
     lower_the_ceiling(yard, 0)
-    confirm(yard, own(session.transaction_id, 0))
+    yard.confirm(own(session.transaction_id, 0))
     assert not session.paused
-    confirm(yard, own(session.transaction_id, 10))
+    yard.confirm(own(session.transaction_id, 10))
     assert limit(yard) == 10
 
 
@@ -288,47 +283,6 @@ def test_the_ceiling_before_0_is_remembered_and_written_down() -> None:
     assert yard.kept[-1] is yard.station.memory
 
 
-def test_a_limit_that_was_promised_before_the_session_began_is_its_own() -> None:
-    yard = Yard()
-    yard.hear(status(Status.PREPARING))
-    confirm(yard, StartCharging(AT, TAG.lower(), 1, Amps(10)))
-    session = yard.started(start(0, tag=TAG))
-    assert (session.limit, yard.station.limit) == (Amps(10), Amps(32))
-
-
-def test_a_limit_that_was_promised_after_the_session_began_is_its_own() -> None:
-    yard = Yard()
-    session = yard.started(start(0, tag=TAG))
-    confirm(yard, StartCharging(AT, TAG, 1, Amps(10)))
-    assert session.limit == Amps(10)
-
-
-def test_of_a_limit_that_was_asked_for_the_session_has_all_though_less_could_be_given_at_its_start() -> None:
-    yard = Yard()
-    yard.hear(status(Status.PREPARING))
-    confirm(yard, StartCharging(AT, TAG, 1, Amps(6), wanted=Amps(10)))
-    assert yard.started(start(0, tag=TAG)).limit == Amps(10)
-
-
-def test_with_the_profile_of_a_start_alone_nothing_is_confirmed_yet() -> None:
-    """That a charger starts says not that it keeps to what it was told with it."""
-    yard = Yard()
-    yard.hear(status(Status.PREPARING))
-    confirm(yard, StartCharging(AT, TAG, 1, Amps(10)))
-    session = yard.started(start(0, tag=TAG))
-    assert (session.held, limit(yard)) == (None, None)
-
-
-def test_a_limit_is_not_kept_for_another_card_nor_for_later() -> None:
-    yard = Yard()
-    yard.hear(status(Status.PREPARING))
-    confirm(yard, StartCharging(AT, "OTHER", 1, Amps(10)))
-    session = yard.started(start(0, tag=TAG))
-    assert session.limit is None
-    yard.hear(stop(session.transaction_id, 10))
-    assert yard.started(start(20, tag="OTHER")).limit is None
-
-
 def test_what_binds_already_is_not_told_again() -> None:
     yard = Yard()
     yard.hear(status(Status.PREPARING))
@@ -344,7 +298,7 @@ def test_what_binds_a_transaction_is_what_its_own_profile_says_else_the_default_
     yard, transaction = charging()
     said: dict[Callable[..., SetLimit], int] = {}
     for kind, amps in steps:
-        confirm(yard, own(transaction, amps) if kind is own else kind(amps))
+        yard.confirm(own(transaction, amps) if kind is own else kind(amps))
         said[kind] = amps
         assert limit(yard) == next(said[one] for one in (own, default, base) if one in said)
         assert yard.connector.charging is (limit(yard) != 0)

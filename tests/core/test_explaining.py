@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ocpp_mqtt_proxy.core import binding, rules
+from ocpp_mqtt_proxy.core import binding
 from ocpp_mqtt_proxy.core.audit import LIMIT, Cause, Decided
 from ocpp_mqtt_proxy.core.explaining import TEXTS
 from ocpp_mqtt_proxy.core.hearing import Hearing
@@ -24,7 +24,7 @@ def yard() -> Yard:
     yard = Yard()
     begin(yard)
     order = SetLimit(Target(), Amps(6), yard.now, since=yard.now)
-    yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
+    yard.confirm(order)
     yard.kept.clear()
     return yard
 
@@ -43,7 +43,7 @@ def of_session(yard: Yard, amps: float, *later: tuple[float, float]) -> None:
         seconds=QUARTER,
         since=yard.now,
     )
-    yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
+    yard.confirm(order)
 
 
 def looks(yard: Yard, **time: float) -> None:

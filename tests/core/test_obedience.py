@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.audit import LIMIT, Cause, Decided
 from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsIgnored, LimitsObeyed, LimitVerified
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
@@ -31,7 +30,7 @@ def limit(yard: Yard, amps: float, session: Session | None = None, **more: float
     transaction = None if session is None else session.transaction_id
     at = Target() if session is None else Target(1, ONE)
     order = SetLimit(at, Amps(amps), yard.now, transaction_id=transaction, since=yard.now, **more)  # type: ignore[arg-type] # seconds
-    yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
+    yard.confirm(order)
 
 
 def read(yard: Yard, *readings: Reading, times: int = 1) -> None:
@@ -239,7 +238,7 @@ def test_a_raise_is_told_from_a_lowering(yard: Yard) -> None:
 
 def test_nothing_in_place_of_what_was_refused_is_explained(yard: Yard) -> None:
     order = SetLimit(Target(), Amps(0), yard.now, since=yard.now, instead_of=Amps(10))
-    yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
+    yard.confirm(order)
     assert explained(yard) == [Cause.REFUSED]
 
 

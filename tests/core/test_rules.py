@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from ocpp_mqtt_proxy.core import external, hearing, rules, transactions
-from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Order, Reason, Reset, Result, done, failed, refused
+from ocpp_mqtt_proxy.core.commands import ChangeAvailability, Reason, Reset, Result, done, failed, refused
 from ocpp_mqtt_proxy.core.events import AvailabilityChanged, ChargerConnected, ChargerDisconnected, LimitChanged
 from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, Status, Target, Version
@@ -19,10 +19,6 @@ def yard() -> Yard:
     yard.hear(status(Status.AVAILABLE, ONE))
     yard.hear(status(Status.AVAILABLE, TWO))
     return yard
-
-
-def confirm(yard: Yard, order: Order) -> None:
-    yard.note(rules.confirm(yard.station, order, yard.now, yard.numbers))
 
 
 def test_every_report_has_a_rule() -> None:
@@ -54,7 +50,7 @@ LIMIT = SetLimit(Target(), Amps(10), NOON, form=ProfileForm(3))
 
 def test_a_confirmed_limit_is_in_force_on_every_connector(yard: Yard) -> None:
     yard.station.wish = Amps(10)
-    confirm(yard, LIMIT)
+    yard.confirm(LIMIT)
     assert [(c.effective_limit, c.limited_by) for c in yard.station.ordered()] == [
         (Amps(10), "owner"),
         (Amps(10), "owner"),
@@ -66,7 +62,7 @@ def test_a_confirmed_limit_is_in_force_on_every_connector(yard: Yard) -> None:
 
 
 def test_a_confirmed_limit_is_remembered_with_the_form_it_was_taken_in(yard: Yard) -> None:
-    confirm(yard, LIMIT)
+    yard.confirm(LIMIT)
     assert yard.station.memory.installed == LIMIT.held(NOON)
     assert yard.station.memory.form == ProfileForm(3)
     assert yard.station.memory in yard.kept
@@ -74,26 +70,26 @@ def test_a_confirmed_limit_is_remembered_with_the_form_it_was_taken_in(yard: Yar
 
 def test_a_pause_of_one_connector_leaves_the_other_and_the_ceiling_alone(yard: Yard) -> None:
     session = yard.started(start(0, place=TWO))
-    confirm(yard, SetLimit(Target(2, TWO), Amps(0), NOON, transaction_id=session.transaction_id))
+    yard.confirm(SetLimit(Target(2, TWO), Amps(0), NOON, transaction_id=session.transaction_id))
     assert [c.effective_limit for c in yard.station.ordered()] == [None, Amps(0)]
     assert yard.station.memory.limit is None
 
 
 def test_a_charger_taken_out_of_service_is_out_of_service(yard: Yard) -> None:
-    confirm(yard, ChangeAvailability(Target(), operative=False))
-    confirm(yard, ChangeAvailability(Target(), operative=False))
+    yard.confirm(ChangeAvailability(Target(), operative=False))
+    yard.confirm(ChangeAvailability(Target(), operative=False))
     assert not yard.station.memory.operative
     assert [fact.operative for fact in yard.told(AvailabilityChanged)] == [False]
 
 
 def test_a_connector_taken_out_of_service_is_not_the_charger(yard: Yard) -> None:
-    confirm(yard, ChangeAvailability(Target(2, TWO), operative=False))
+    yard.confirm(ChangeAvailability(Target(2, TWO), operative=False))
     assert yard.station.memory.operative
 
 
 def test_other_orders_are_no_facts(yard: Yard) -> None:
     told = len(yard.facts)
-    confirm(yard, Reset())
+    yard.confirm(Reset())
     assert len(yard.facts) == told
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.authorization import Decision, House
 from ocpp_mqtt_proxy.core.book import Numbers
+from ocpp_mqtt_proxy.core.commands import Order
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import Fact
 from ocpp_mqtt_proxy.core.hearing import Change
@@ -74,6 +75,10 @@ class Yard:
         token = card_of(report)
         decision = self.verdicts.get(token.tag, self.house.decide(token)) if token is not None else None
         return self.note(rules.hear(self.station, report, self.now, self.numbers, decision))
+
+    def confirm(self, order: Order) -> None:
+        """What follows where the charger did as it was told, now."""
+        self.note(rules.confirm(self.station, order, self.now, self.numbers))
 
     def note(self, heard: Heard) -> Heard:
         """Keep what followed, as the hub does."""

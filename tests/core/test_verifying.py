@@ -51,7 +51,7 @@ OTHERS = [
     for name in (CURRENT, CURRENT_OFFERED, POWER, POWER_OFFERED)
     for value in (4.0, 12.0, 9_000.0)
     for phase in ("L1", "L1-L2", "N", None)
-    for context, location in ((None, None), ("Transaction.Begin", None), (None, UPSTREAM))
+    for context, location in (("Sample.Periodic", None), ("Transaction.Begin", None), ("Sample.Periodic", UPSTREAM))
 ]
 
 

@@ -19,14 +19,18 @@ def error(station: Station) -> timedelta:
     return -(station.behind or timedelta(0))
 
 
-def hear(station: Station, at: datetime | None, now: datetime) -> None:
-    """It told a time. What it had kept for later is old, so the latest counts, since it was told the time itself."""
-    if not instants.tells(at):
-        return
-    late, ahead = now - instants.settle(at, now), instants.ahead(at, now)
-    station.behind = late if station.behind is None else min(station.behind, late)
-    station.clock_ahead = ahead if station.may_have_set_clock else max(station.clock_ahead, ahead)
-    station.may_have_set_clock = False
+def hear(station: Station, at: datetime | None, now: datetime) -> datetime:
+    """It told a time: the instant that it meant.
+
+    What it had kept for later is old, so the latest counts, since it was told the time itself.
+    """
+    meant = instants.settle(at, now)
+    if instants.tells(at):
+        late, ahead = now - meant, instants.ahead(at, now)
+        station.behind = late if station.behind is None else min(station.behind, late)
+        station.clock_ahead = ahead if station.may_have_set_clock else max(station.clock_ahead, ahead)
+        station.may_have_set_clock = False
+    return meant
 
 
 def doubt(station: Station, before: timedelta, now: datetime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from ocpp_mqtt_proxy.core import clock, instants
+from ocpp_mqtt_proxy.core import clock
 from ocpp_mqtt_proxy.core.audit import Decided
 from ocpp_mqtt_proxy.core.authorization import Decision, for_a_card_alone
 from ocpp_mqtt_proxy.core.book import EventNumber, Numbers
@@ -121,8 +121,7 @@ class Hearing:
 
     def settle(self, at: datetime | None) -> datetime:
         """The instant the charger meant."""
-        clock.hear(self.station, at, self.now)
-        return instants.settle(at, self.now)
+        return clock.hear(self.station, at, self.now)
 
 
 def boot(hearing: Hearing, report: BootReported) -> Answer:

@@ -44,7 +44,10 @@ def alive(held: Held | None, at: datetime) -> Held | None:
 
 def value(steps: Steps, at: datetime) -> Amps:
     """What holds at a time."""
-    return next((amps for since, amps in reversed(steps) if since <= at), steps[0][1])
+    for since, amps in reversed(steps):
+        if since <= at:
+            return amps
+    return steps[0][1]
 
 
 def onward(steps: Steps, now: datetime) -> Steps:

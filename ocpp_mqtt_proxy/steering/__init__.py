@@ -230,6 +230,8 @@ class Steering:
 
     def _forget_failures(self, station: Station) -> None:
         """What is not wanted any more has not failed."""
+        if not station.failed:
+            return
         wanted = {want.key for want in every_want(station, self.hub.clock.now())}
         station.failed = {key: failure for key, failure in station.failed.items() if key in wanted}
 

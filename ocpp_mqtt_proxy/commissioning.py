@@ -101,6 +101,7 @@ class Commissioning:
         """How the charger takes profiles. Values as either version writes them: `Current,Power`, `A,W`."""
         units = {unit.strip().lower() for unit in settings.get(RATE_UNIT, "").split(",")} - {""}
         station.takes_amps = not units or bool(units & {"current", "a"})
+        station.takes_watts = not units or bool(units & {"power", "w"})
         station.max_periods = _number(settings.get(MOST_PERIODS))
         level = _number(settings.get(STACK_LEVEL))
         station.max_stack_level = level if level is not None and level <= MOST_STACK_LEVEL else None

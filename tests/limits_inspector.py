@@ -11,7 +11,7 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.session import Session
 from tests.core import composite_reference as book
 from tests.limits_oracle import VOLTS, Oracle, exact
-from tests.limits_scene import GIVEN_UP, Asked, Scene, seconds
+from tests.limits_scene import GIVEN_UP, LATENCY, Asked, Scene, seconds
 from tests.obedient import Object
 
 IN_TIME = 2.05
@@ -50,7 +50,6 @@ class Inspector:
     stubborn: bool = False
     low: dict[int, Low] = field(default_factory=dict)
     above: dict[int, float] = field(default_factory=dict)
-    puts: dict[tuple[object, ...], tuple[float, Fraction]] = field(default_factory=dict)
 
     # What goes out
 
@@ -103,20 +102,23 @@ class Inspector:
         # As far as it is known: the charger has yet to take something for a transaction.
         known = self.scene.station.memory.session_form is not None
         alone = known and len(connectors) == 1 and "TxProfile" not in self.scene.make.purposes
-        return min(self.oracle.bound(one, at, own=alone) for one in connectors)
+        own = alone and profile["id"] != BASE  # what begins later is bound by no pause
+        return min(self.oracle.bound(one, at, own=own) for one in connectors)
 
     def _rises_calmly(self, profile: Object) -> None:
         """What is put is no more than before, or that has lasted; but for the owner, and where nothing was there."""
-        if profile["id"] == BASE:
+        owner, now, limit = self.scene.owner, self.scene.now, current(self.limits(profile), self.scene.now)
+        eager = self.scene.loop.time() - owner.last < 1 or owner.ceilings or owner.resumes
+        if profile["id"] == BASE or eager or not self.scene.sound or self.stubborn:
             return
-        key = (profile["chargingProfilePurpose"], profile["evseId"], profile["id"], profile.get("transactionId"))
-        has = [one for one in self.scene.charger.profiles if one["id"] == profile["id"]]
-        now, limit = self.scene.loop.time(), current(self.limits(profile), self.scene.now)
-        put, before = self.puts.get(key, (-1e9, limit))
-        eager = now - self.scene.owner.last < 1 or self.scene.owner.ceilings or self.scene.owner.resumes
-        if has and limit > before and not eager and self.scene.sound and not self.stubborn:
-            assert now - put >= CALM - 0.01, f"from {float(before)} to {float(limit)} A after {now - put:.1f} s"
-        self.puts[key] = (now, limit)
+        keys = ("chargingProfilePurpose", "evseId", "id", "transactionId")
+        for one in self.scene.charger.profiles:
+            if all(one.get(key) == profile.get(key) for key in keys):
+                before = current(self.limits(one), now)
+                lasted = (self.scene.charger.now() - book.instant(one["receivedAt"])).total_seconds()
+                assert limit <= before or lasted >= CALM - 2 * LATENCY, (
+                    f"from {float(before)} to {float(limit)} A after {lasted:.1f} s"
+                )
 
     def _stops_for_a_reason(self, asked: Asked) -> None:
         number = str(asked.payload["transactionId"])
@@ -206,16 +208,19 @@ class Inspector:
     def _is_stopped_at_last(self, connector: Connector) -> None:
         """Where the charger refuses to give less, and others want that, its transaction is stopped."""
         others = self.oracle.others_alone(connector)
-        if not self.scene.sound or self.flows(connector) <= others:
+        flows = min(
+            self.flows(connector), exact(self.scene.plan.max_current)
+        )  # above that nobody's limit is passed over
+        if not self.scene.sound or flows <= others:
             self.above.pop(connector.number, None)
             return
         since = self.above.setdefault(connector.number, self.scene.loop.time())
         assert self.scene.loop.time() - since <= ESCALATED, "it is not stopped"
 
     def _is_shown(self, connector: Connector, session: Session) -> None:
-        """What is told to bind is no less than what may flow."""
-        shown = connector.effective_limit
-        if self.scene.quiet and self.scene.sound and shown is not None and session.running:
+        """What is told to bind is no less than what may flow, though the charger refuses, keeps silent or was away."""
+        shown, scene = connector.effective_limit, self.scene
+        if scene.quiet and not scene.preparing and shown is not None and session.running:
             flows = min(self.flows(connector), exact(self.scene.plan.max_current))
             assert exact(shown) >= flows, f"{shown} A are shown, {float(flows)} A may flow"
 

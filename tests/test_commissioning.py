@@ -187,11 +187,19 @@ async def test_a_charger_that_answers_nothing_is_asked_no_more_than_needed() -> 
 
 
 @pytest.mark.parametrize(
-    ("units", "amps"), [("Current", True), ("Current,Power", True), ("A,W", True), ("W", False), ("Power", False)]
+    ("units", "amps", "watts"),
+    [
+        ("Current", True, False),
+        ("Current,Power", True, True),
+        ("A,W", True, True),
+        ("W", False, True),
+        ("Power", False, True),
+        ("", True, True),
+    ],
 )
-async def test_the_unit_of_profiles_is_learned(units: str, amps: bool) -> None:
+async def test_the_unit_of_profiles_is_learned(units: str, amps: bool, watts: bool) -> None:
     station, _ = await prepared(Settings(FINE | {RATE_UNIT: units}))
-    assert station.takes_amps is amps
+    assert (station.takes_amps, station.takes_watts) == (amps, watts)
 
 
 @pytest.mark.parametrize(("level", "most"), [("8", 8), ("0", 0), ("999", None), ("", None), ("many", None)])

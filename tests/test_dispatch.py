@@ -165,6 +165,14 @@ def test_a_charger_that_takes_only_power_gets_watts() -> None:
     assert all(form.in_watts for form in forms(desk.station))
 
 
+def test_one_that_takes_both_or_does_not_say_gets_watts_where_it_refuses_amps() -> None:
+    desk = Desk()
+    desk.station.takes_watts = True
+    units = [form.in_watts for form in forms(desk.station) if form.purpose is None]
+    assert units == sorted(units)
+    assert set(units) == {False, True}
+
+
 async def test_a_pause_on_one_of_several_connectors_leaves_the_others_alone() -> None:
     desk = Desk()
     desk.second_connector()

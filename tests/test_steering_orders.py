@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core.held import Held, value
-from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, ProfileForm, SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, Layer, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps, Target
-from ocpp_mqtt_proxy.core.steering import Layer, Want
+from ocpp_mqtt_proxy.core.steering import Want
 from ocpp_mqtt_proxy.steering.orders import order_for, plainer
 from tests.core.yard import NOON, ONE, Yard, start
 
@@ -57,8 +58,14 @@ def test_a_transaction_s_profile_is_for_its_connector_and_the_base_for_all() -> 
     assert (base.at, base.transaction_id, base.base) == (Target(), None, True)
 
 
-def test_without_its_steps_an_order_ends_before_the_first_that_lowers() -> None:
+def test_an_order_with_many_steps_is_plainer_with_one_to_the_least_that_follows() -> None:
     order = order_for(Yard().station, want(), ProfileForm(), NOON)
+    one = plainer(order)
+    assert one == replace(order, later=((60, Amps(6)),))
+
+
+def test_without_its_steps_an_order_ends_before_the_first_that_lowers() -> None:
+    order = replace(order_for(Yard().station, want(), ProfileForm(), NOON), later=((600, Amps(6)),))
     short = plainer(order)
     assert short is not None
     assert (short.later, short.seconds) == ((), 600)

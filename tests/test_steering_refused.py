@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
 from ocpp_mqtt_proxy.arbitration import Arbitration, wishes
 from ocpp_mqtt_proxy.arbitration.limits import rebind
 from ocpp_mqtt_proxy.core.commands import Order, Outcome, Reason, StopCharging, done, refused
+from ocpp_mqtt_proxy.core.events import LimitChanged
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import PresenceRule, Rules
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.steering import Steering
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
 
 REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
@@ -27,6 +30,10 @@ class Garage:
     arbitration: Arbitration
     station: Station
     link: FakeLink
+
+    @property
+    def steering(self) -> Steering:
+        return self.arbitration.dispatcher.steering
 
     def limits(self) -> list[float]:
         return [order.limit for order in self.link.asked if isinstance(order, SetLimit)]
@@ -115,3 +122,77 @@ async def test_a_default_that_is_refused_stops_no_session_that_keeps_to_its_own(
     await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
     assert garage.station.connectors[1].effective_limit == Amps(10)
     assert garage.stops() == []
+
+
+# After a boot
+
+
+async def test_after_a_boot_what_it_may_have_lost_and_does_not_take_again_is_enforced() -> None:
+    garage = a_garage(Reason.CHARGER_REJECTED)
+    refuses, garage.link.answer = garage.link.answer, lambda _: done()
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    garage.link.asked.clear()
+    garage.link.answer = refuses
+    await garage.steering.restate(garage.station, booted=True)
+    assert garage.limits()[:1] == [10]
+    assert 0 in garage.limits()
+    assert {order.transaction_id for order in garage.stops()} == {"7"}
+    assert garage.station.connectors[1].effective_limit == Amps(16)
+
+
+async def test_after_a_boot_in_which_it_lost_nothing_the_same_is_shown_all_the_time() -> None:
+    garage = a_garage(Reason.CHARGER_REJECTED)
+    garage.link.answer = lambda _: done()
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    changes = garage.arbitration.hub.bus.mailbox("changes", only=(LimitChanged,))
+    await garage.steering.restate(garage.station, booted=True)
+    assert garage.station.connectors[1].effective_limit == Amps(10)
+    assert (changes.take_now(), garage.stops()) == ([], [])
+
+
+async def test_what_is_given_up_holds_nothing_else_back() -> None:
+    """Less than it may have kept of a transaction is allowed soon."""
+    garage = a_garage(Reason.CHARGER_REJECTED)
+    refuses, garage.link.answer = garage.link.answer, lambda _: done()
+    await garage.goes_on(1)
+    now = garage.arbitration.hub.clock.now()
+    steps = ((now, Amps(16)), (now + timedelta(minutes=4), Amps(6)))
+    garage.steering.reckon = lambda station: setattr(station, "ahead", {1: steps})
+    garage.station.plan.enforced = False  # all that it may have lost allowed as much
+    garage.link.asked.clear()
+
+    def answer(order: Order) -> Outcome:
+        return refuses(order) if isinstance(order, SetLimit) and order.transaction_id else done()
+
+    garage.link.answer = answer
+    await garage.steering.restate(garage.station, booted=True)
+    orders = [order for order in garage.link.asked if isinstance(order, SetLimit)]
+    own = [(order.form, order.seconds) for order in orders if order.transaction_id is not None]
+    assert len(own) == len(set(own)) > 1  # it is tried once, in each form
+    assert {order.base for order in orders if order.transaction_id is None} == {False, True}
+
+
+# In time
+
+
+@pytest.mark.parametrize("takes", [0.5, 1, 3])
+async def test_one_that_thinks_long_about_every_form_is_told_to_give_nothing_in_time_and_then_stopped(
+    takes: float,
+) -> None:
+    """Contract §8: 0 A within 10 s."""
+    garage = a_garage(Reason.CHARGER_REJECTED)
+    clock, asked = garage.arbitration.hub.clock, list[tuple[float, Order]]()
+    assert isinstance(clock, FakeClock)
+    refuses, began = garage.link.answer, clock.now()
+
+    def slow(order: Order) -> Outcome:
+        asked.append(((clock.now() - began).total_seconds(), order))
+        clock.pass_(seconds=takes)
+        return refuses(order)
+
+    garage.link.answer = slow
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    nothing = min(at for at, order in asked if isinstance(order, SetLimit) and not order.limit)
+    stopped = min(at for at, order in asked if isinstance(order, StopCharging))
+    assert nothing < 10
+    assert nothing < stopped < 15

@@ -9,7 +9,7 @@ import pytest
 
 from ocpp_mqtt_proxy import requests
 from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Order, Outcome, Reason, done, failed, refused
-from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import Purpose, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Provided, Station
@@ -128,6 +128,22 @@ async def test_a_pause_that_comes_too_late_is_of_nothing(desk: Two) -> None:
     outcome = await pausing
     assert (outcome.reason, outcome.message) == (Reason.INVALID, "the transaction is over")
     assert (1, 0) not in desk.put()
+
+
+async def test_what_the_charger_falls_back_to_is_not_paused_with_the_session_that_it_stands_for(desk: Desk) -> None:
+    def answer(order: Order) -> Outcome:
+        own = isinstance(order, SetLimit) and order.purpose is Purpose.TRANSACTION
+        return refused(Reason.CHARGER_REJECTED) if own else done(charger_status="Accepted")
+
+    desk.link.answer = answer
+    await desk.begin(1)
+    await desk.ask(requests.Limit(amps=16))
+    await desk.ask(requests.Pause())
+    desk.link.asked.clear()
+    await desk.dispatcher.steering.restate(desk.station, booted=True)
+    assert [float(order.limit) for order in desk.limits if order.base] == [6]
+    assert {float(order.limit) for order in desk.limits if not order.base} == {0}
+    assert desk.station.memory.safe == Amps(6)
 
 
 # Who goes first

@@ -13,11 +13,11 @@ from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.forms import at_its_level
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import Held
-from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, Layer, SetLimit
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Target
 from ocpp_mqtt_proxy.core.session import Session, State
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import Layer, Want, shown
+from ocpp_mqtt_proxy.core.steering import Want, shown
 
 
 def limited(hearing: Hearing, order: SetLimit) -> None:
@@ -71,11 +71,11 @@ def paused(hearing: Hearing, session: Session, *, paused: bool) -> None:
     settle(hearing)
 
 
-def takes_less(hearing: Hearing, refused: SetLimit) -> None:
-    """The charger took what is plainer than what it had refused: it takes no steps, or no duration."""
+def takes_less(hearing: Hearing, refused: SetLimit, taken: SetLimit) -> None:
+    """The charger took what is plainer than what it had refused: it takes fewer steps or none, or no duration."""
     memory = hearing.station.memory
     if refused.later:
-        memory.most_periods = 1
+        memory.most_periods = 1 + len(taken.later)
     else:
         memory.untimed = True
     hearing.keep(memory)
@@ -132,7 +132,7 @@ def ended(hearing: Hearing, connector: Connector) -> None:
     """What the session had of its own binds no more; where the charger keeps it all the same, it has to go."""
     station, over = hearing.station, connector.last_session
     if over is not None:
-        station.doubted.discard(over.session_id)
+        station.is_sure_of(over.session_id)
         station.failed.pop(over.session_id, None)
         if over.state is State.CLOSED:
             _may_take_its_own(hearing)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core import instants
+from ocpp_mqtt_proxy.core.limit_orders import Layer
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import EXACT, Layer
+from ocpp_mqtt_proxy.core.steering import EXACT
 
 
 def error(station: Station) -> timedelta:

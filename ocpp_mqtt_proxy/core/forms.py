@@ -28,12 +28,14 @@ def _shapes(station: Station) -> list[ProfileForm]:
     """What a profile may look like, whatever it is for: first what this charger is known to need.
 
     The highest level the charger has beats what another CSMS left behind; some refuse their own highest, some
-    any start time.
+    any start time. One that does not say which unit it takes, or says both, may take one of them only.
     """
-    watts = not station.takes_amps
+    units = [False, True] if station.takes_amps and station.takes_watts else [not station.takes_amps]
     levels = dict.fromkeys([_level(station), 0])
-    absolute = [ProfileForm(level, watts) for level in levels]
-    return [*station.traits.forms, *absolute, ProfileForm(0, watts, relative=True)]
+    found = list(station.traits.forms)
+    for watts in units:
+        found += [*(ProfileForm(level, watts) for level in levels), ProfileForm(0, watts, relative=True)]
+    return found
 
 
 def _level(station: Station) -> int:

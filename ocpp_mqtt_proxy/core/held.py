@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -62,9 +62,18 @@ def lesser(steps: Steps, most: Amps) -> Steps:
 
 def least(lines: Iterable[Steps], now: datetime) -> Steps:
     """The smallest at each time from now on."""
+    return _merged(min, lines, now)
+
+
+def most(lines: Iterable[Steps], now: datetime) -> Steps:
+    """The largest at each time from now on."""
+    return _merged(max, lines, now)
+
+
+def _merged(pick: Callable[[Iterable[Amps]], Amps], lines: Iterable[Steps], now: datetime) -> Steps:
     every = [onward(line, now) for line in lines]
     times = sorted({at for line in every for at, _ in line})
-    return _compact((at, min(value(line, at) for line in every)) for at in times)
+    return _compact((at, pick(value(line, at) for line in every)) for at in times)
 
 
 def exceeds(steps: Steps, bound: Steps, since: datetime, until: datetime) -> bool:

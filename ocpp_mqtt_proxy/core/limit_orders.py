@@ -18,6 +18,14 @@ class Purpose(StrEnum):
     CHARGER = "charger"
 
 
+class Layer(StrEnum):
+    """Which of our profiles: of a transaction, below all others, or in between; its key where there is one of it."""
+
+    SESSION = "session"
+    BASE = "base"
+    DEFAULT = "default"
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileForm:
     """What form of a charging profile a charger takes: chargers differ, and refuse what others need.

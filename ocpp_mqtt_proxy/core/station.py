@@ -71,16 +71,17 @@ class Station:
     """The live state of one charger. `plan.measurands`: () automatic, None hands off, else these.
 
     `share` is what its group allows it; nothing until that is known. `provided` is the least of that and of what
-    providers allow, `ahead` all that binds each connector, but for the owner's ceiling, from when that was reckoned on.
-    `wish` is a ceiling that the owner asks for, `pausing` sessions that are to be paused or go on, both until the
-    charger has confirmed. `doubted` are profiles of ours that it may have lost, by their keys (`steering`), `failed`
-    those that it did not take. `allowed` is what each but the owner allows each connector in A, as `ahead` begins with.
-    `ignores` once it was seen not to keep to limits, `tells_schedule` while it may tell its composite schedule. `due`
-    is what has to be put to the charger after what was just heard. `settings` is what it last said of them when a
-    service asked. `external` are limits that were put on it at the charger itself, by their source and our number of
-    the place. `clock_ahead` by how much its clock is ahead of ours, as its times show; `behind` the least that what
-    it told was late by our clock, since it connected: its clock's error, where it is slow. `may_have_set_clock` until
-    it tells a time, once it came or was told the time.
+    providers allow, `ahead` all that binds each connector, but for the owner's ceiling, from when that was reckoned
+    on. `wish` is a ceiling that the owner asks for, `pausing` sessions that are to be paused or go on, both until
+    the charger has confirmed. `doubted` are profiles of ours of which nobody knows whether it has them, by their
+    keys (`steering`), `lost` those of them that a boot may have cost it, `failed` those that it did not take.
+    `allowed` is what each but the owner allows each connector in A, as `ahead` begins with. `ignores` once it was
+    seen not to keep to limits, `tells_schedule` while it may tell its composite schedule. `due` is what has to be
+    put to the charger after what was just heard. `settings` is what it last said of them when a service asked.
+    `external` are limits that were put on it at the charger itself, by their source and our number of the place.
+    `clock_ahead` by how much its clock is ahead of ours, as its times show; `behind` the least that what it told
+    was late by our clock: its clock's error, where it is slow. `may_have_set_clock` until it tells a time, once it
+    came or was told the time.
     """
 
     memory: ChargerMemory
@@ -104,10 +105,12 @@ class Station:
     max_stack_level: int | None = None
     max_periods: int | None = None
     takes_amps: bool = True
+    takes_watts: bool = False
     ahead: Mapping[int, Steps] = field(default_factory=dict)
     wish: Amps | None = None
     pausing: dict[str, bool] = field(default_factory=dict)
     doubted: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
     allowed: Mapping[int, Mapping[str, Amps]] = field(default_factory=dict)
     ignores: Ignored | None = None
@@ -182,6 +185,7 @@ class Station:
         memory = self.memory
         known = (memory.limit, memory.installed, memory.safe, self.wish, self.provided)
         own = any(one.held is not None or one.limit is not None or one.paused for one in self.sessions())
+        own = own or any(True for _ in self._unanswered())
         return self.plan.enforced or bool(self.pausing) or own or any(one is not None for one in known)
 
     @property
@@ -237,6 +241,11 @@ class Station:
         if memory.installed is None or memory.installed.until is not None:
             lasting.append(self.unlimited if memory.safe is None else memory.safe)
         return min(self.plan.max_current, max(lasting))
+
+    def is_sure_of(self, key: str) -> None:
+        """Nobody doubts a profile of ours any more."""
+        self.doubted.discard(key)
+        self.lost.discard(key)
 
     @property
     def faulted(self) -> bool:

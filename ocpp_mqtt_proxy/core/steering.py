@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.doubt import asked_too_much, in_doubt, may_apply, may_have
 from ocpp_mqtt_proxy.core.held import Held, Steps, alive, exceeds, least, lesser, onward, value
-from ocpp_mqtt_proxy.core.limit_orders import Purpose
+from ocpp_mqtt_proxy.core.limit_orders import Layer, Purpose
 from ocpp_mqtt_proxy.core.limits.profile import usable
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
@@ -46,14 +46,6 @@ RETRIES = 6
 
 EXACT = timedelta(seconds=5)
 """By how much a charger's clock may be wrong where it is to take steps by itself."""
-
-
-class Layer(StrEnum):
-    """Which of our profiles."""
-
-    SESSION = "session"
-    BASE = "base"
-    DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +91,10 @@ def goal(station: Station, connector: Connector, now: datetime, *, own: bool = T
     return lesser(onward(ahead, now), usable(most))
 
 
-def goal_of_all(station: Station, now: datetime) -> Steps:
-    """What may flow wherever a transaction begins; less where what stands for all stands for one that runs."""
+def goal_of_all(station: Station, now: datetime, *, own: bool = True) -> Steps:
+    """What may flow wherever a transaction begins; less where what stands for all stands for one that runs (`own`)."""
     station.sole()
-    lines = [goal(station, one, now, own=_stands_for(station, one)) for one in station.ordered()]
+    lines = [goal(station, one, now, own=own and _stands_for(station, one)) for one in station.ordered()]
     return least(lines, now)
 
 
@@ -125,7 +117,7 @@ def above_others(station: Station, session: Session | None, now: datetime) -> bo
     if not others and station.provided is not None:
         others = [station.provided.amps]
     asked = alive(station.memory.asked.get(Layer.DEFAULT if session is None else session.session_id), now)
-    has = value(station.applies(session, now, now + SOON), now)
+    has = value(may_apply(station, session, now, now + SOON), now)
     most = has if asked is None else max(has, value(asked.steps, now))
     return any(amps < min(most, station.plan.max_current) for amps in others)
 
@@ -141,10 +133,13 @@ def wants(station: Station, now: datetime, *, eager: bool = False) -> Iterator[W
 
 def every_want(station: Station, now: datetime, *, eager: bool = False) -> Iterator[Want]:
     """The same with what the charger did not take just now, and is not to be asked again yet."""
-    if station.limited:
-        yield from _of_sessions(station, now, eager=eager)
-        yield from _base(station, now)
-        yield from _default(station, now, eager=eager)
+    if not station.limited:
+        return
+    yield from _of_sessions(station, now, eager=eager)
+    lasting = [*_base(station, now), *_default(station, now, eager=eager)]
+    # Some take one default only: not the one that lies below.
+    unknown = in_doubt(station, Layer.DEFAULT) or station.memory.installed is None
+    yield from reversed(lasting) if unknown else lasting
 
 
 def _due(station: Station, want: Want, now: datetime) -> bool:
@@ -177,36 +172,42 @@ def _of_session(
     wanted = goal(station, connector, now)
     has, own = station.applies(session, now, now + SOON), alive(session.held, now)
     until = now + CHARGING if falls_back(station, now + CHARGING) else None
-    lowers = _too_much(has, own, wanted, now) or _asked_too_much(station, session.session_id, wanted, now)
+    may = may_apply(station, session, now, now + SOON)
+    lowers = _too_much(may, own, wanted, now) or asked_too_much(station, session.session_id, wanted, now)
     more = _more(has, wanted, now)
     rises = more and (eager or calm(own, now)) and station.wear.passing.bears(now)
     steps = wanted if rises or not more else lesser(wanted, value(has, now))
     until = _until_less(station, steps, until, lambda at: station.defaults(at, at + SOON)[0][1])
     worn = own is not None and _worn(own, now, until)
     rises = rises and _gains(own, has, steps, now, until)
-    if lowers or rises or worn or _in_doubt(station, session.session_id):
+    if lowers or rises or worn or in_doubt(station, session.session_id):
         yield Want(Layer.SESSION, _told(station, steps, until), until, session, lowers, lowers or rises)
 
 
 def _base(station: Station, now: datetime) -> Iterator[Want]:
-    """Never above what binds when it is put; what is below the default later is the default's to see to."""
+    """Never above what binds when it is put; what is below the default later is the default's to see to.
+
+    What a session has of its own, as a pause, is no limit for those that come.
+    """
     if not takes_base(station):
         return
-    most, has, binds = safe(station), station.memory.safe, value(goal_of_all(station, now), now)
+    most, has = safe(station), station.memory.safe
+    binds = value(goal_of_all(station, now, own=False), now)
     if has is None:
         yield Want(Layer.BASE, ((now, min(most, binds)),))
-    elif has > most or _asked_too_much(station, Layer.BASE, ((now, most),), now):
+    elif has > most or asked_too_much(station, Layer.BASE, ((now, most),), now):
         yield Want(Layer.BASE, ((now, min(has, most)),), lowers=True, needed=True)
     elif has < most <= binds and station.wear.lasting.bears(now):
         yield Want(Layer.BASE, ((now, most),))
-    elif _in_doubt(station, Layer.BASE):
+    elif in_doubt(station, Layer.BASE):
         yield Want(Layer.BASE, ((now, min(has, binds)),))
 
 
 def _default(station: Station, now: datetime, *, eager: bool) -> Iterator[Want]:
     wanted = goal_of_all(station, now)
     has, own = station.defaults(now, now + SOON), alive(station.memory.installed, now)
-    lowers = _too_much(has, own, wanted, now) or _asked_too_much(station, Layer.DEFAULT, wanted, now)
+    may = may_apply(station, None, now, now + SOON)
+    lowers = _too_much(may, own, wanted, now) or asked_too_much(station, Layer.DEFAULT, wanted, now)
     more = _more(has, wanted, now) and _worth_it(station, value(has, now), value(wanted, now))
     rises = more and (eager or calm(own, now)) and station.wear.lasting.bears(now)
     doubted = Layer.DEFAULT in station.memory.asked or (Layer.DEFAULT in station.doubted and own is not None)
@@ -277,17 +278,6 @@ def _too_much(has: Steps, own: Held | None, wanted: Steps, now: datetime) -> boo
     if over is not None and over < now + SOON and value(has, over) > value(wanted, over):
         return True
     return over is not None and own is not None and len(own.steps) > 1 and exceeds(own.steps, wanted, now, over)
-
-
-def _asked_too_much(station: Station, key: str, wanted: Steps, now: datetime) -> bool:
-    """Whether it may have taken more than is allowed, and has not said so."""
-    asked = alive(station.memory.asked.get(key), now)
-    return asked is not None and exceeds(asked.steps, wanted, now, asked.until or now + STANDING_IN)
-
-
-def _in_doubt(station: Station, key: str) -> bool:
-    """Whether nobody knows if the charger has it."""
-    return key in station.doubted or key in station.memory.asked
 
 
 def _more(has: Steps, wanted: Steps, now: datetime) -> bool:
@@ -401,18 +391,7 @@ def shown(station: Station, connector: Connector, now: datetime) -> Amps | None:
     confirmed = (memory.installed, memory.safe, session.held if session is not None else None)
     if connector.effective_limit is None and all(one is None for one in confirmed):
         return None
-    has = max([value(station.applies(session, now, now + SOON), now), *_maybe(station, session, now)])
+    has = max([value(may_apply(station, session, now, now + SOON), now), *may_have(station, session, now)])
     if session is not None and not session.awaits_card:
         return min(has, station.plan.max_current)
     return max(min(has, station.plan.max_current), value(goal(station, connector, now), now))
-
-
-def _maybe(station: Station, session: Session | None, now: datetime) -> Iterator[Amps]:
-    """What it was put and will not answer any more: it may have taken that."""
-    own = alive(session.held, now) if session is not None else None
-    keys = [session.session_id] if session is not None else []
-    keys += [Layer.DEFAULT, Layer.BASE] if own is None else []
-    for key in keys:
-        asked = alive(station.memory.asked.get(key), now) if key in station.doubted else None
-        if asked is not None:
-            yield value(asked.steps, now)

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -21,12 +22,11 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.forms import base_forms, forms
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import value
-from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import Layer, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.station import Failure, Station
 from ocpp_mqtt_proxy.core.steering import (
-    Layer,
     Want,
     above_others,
     every_want,
@@ -51,6 +51,9 @@ CEILING = "ceiling"
 TRIED = "tried"
 """What a provider's is on, as long as it is only tried."""
 
+PATIENCE = timedelta(seconds=4)
+"""For how long forms are tried where a charger is forced to give less: it gives nothing within 10 s (contract §8)."""
+
 MOST_PUTS = 3
 """How often one profile is put in one go: as it is learned, then with its time, once more where it was overtaken."""
 
@@ -61,6 +64,21 @@ class Word(NamedTuple):
     on: str
     lowers: bool
     settle: Callable[[Hearing], None]
+
+
+@dataclass
+class Round:
+    """One go at what a charger wants. `forces`: what it refuses to give less of is forced.
+
+    `puts` counts how often each profile was put, `given_up` are those that will not be taken, `asks` is the key of
+    what it is asked now.
+    """
+
+    eager: bool
+    forces: bool
+    puts: Counter[str] = field(default_factory=Counter)
+    given_up: set[str] = field(default_factory=set)
+    asks: str = ""
 
 
 @dataclass
@@ -144,7 +162,8 @@ class Steering:
         if booted:
             self._unlimited.discard(station.id)
             self.hub.apply(station, binding.learns_anew)
-            station.doubted |= held.keys() | {layer for layer, has in self._lasting(station) if has is not None}
+            station.lost |= held.keys() | {layer for layer, has in self._lasting(station) if has is not None}
+            station.doubted |= station.lost
         else:
             station.memory.asked = held | station.memory.asked
         return await self.follow(station)
@@ -195,37 +214,37 @@ class Steering:
 
     async def _follow(self, station: Station, *, eager: bool, forces: bool) -> Outcome:
         """Put what is wanted. WITHDRAWN where the rest is left until somebody else lowered something."""
-        worst, puts, given_up = done(), Counter[str](), set[str]()
-        while (want := self._next(station, puts, given_up, eager=eager)) is not None:
-            puts[want.key] += 1
-            outcome = await self._see_to(station, want, forces=forces)
+        worst, go = done(), Round(eager, forces)
+        while (want := self._next(station, go)) is not None:
+            go.puts[want.key] += 1
+            outcome = await self._see_to(station, want, go)
             if outcome is not WITHDRAWN and want.key in station.failed:
-                given_up.add(want.key)
+                go.given_up.add(want.key)
                 worst = outcome if want.needed and worst.ok else worst
-            if self._is_over(station, want, outcome, forces=forces):
-                worst = outcome if worst.ok and self._is_left(station, given_up, eager=eager) else worst
+            if self._is_over(station, want, outcome, go):
+                worst = outcome if worst.ok and self._is_left(station, go) else worst
                 break
         self._forget_failures(station)
         self._show(station)
         return worst
 
-    def _is_over(self, station: Station, want: Want, outcome: Outcome, *, forces: bool) -> bool:
+    def _is_over(self, station: Station, want: Want, outcome: Outcome, go: Round) -> bool:
         """Whether to put nothing else now: it lets another go first, or would not be of use."""
         if outcome is WITHDRAWN:
             return self._gives_way(station, want)
-        return outcome.reason in UNANSWERED or (outcome.reason is Reason.NOT_SUPPORTED and not forces)
+        return outcome.reason in UNANSWERED or (outcome.reason is Reason.NOT_SUPPORTED and not go.forces)
 
-    def _is_left(self, station: Station, given_up: set[str], *, eager: bool) -> bool:
+    def _is_left(self, station: Station, go: Round) -> bool:
         """Whether anything that is needed has not been tried."""
-        every = wants(station, self.hub.clock.now(), eager=eager)
-        return any(want.needed and want.key not in given_up for want in every)
+        every = wants(station, self.hub.clock.now(), eager=go.eager)
+        return any(want.needed and want.key not in go.given_up for want in every)
 
-    async def _see_to(self, station: Station, want: Want, *, forces: bool) -> Outcome:
-        outcome = await self._put(station, want)
+    async def _see_to(self, station: Station, want: Want, go: Round) -> Outcome:
+        outcome = await self._put(station, want, go)
         if outcome is not WITHDRAWN:
             self._note(station, want, outcome)
-        if forces and want.lowers and outcome.reason in REFUSALS:
-            return await self._insist(station, want, outcome)
+        if go.forces and want.lowers and outcome.reason in REFUSALS:
+            return await self._insist(station, want, outcome, go)
         return outcome
 
     def _forget_failures(self, station: Station) -> None:
@@ -235,17 +254,17 @@ class Steering:
         wanted = {want.key for want in every_want(station, self.hub.clock.now())}
         station.failed = {key: failure for key, failure in station.failed.items() if key in wanted}
 
-    def _next(self, station: Station, puts: Counter[str], given_up: set[str], *, eager: bool) -> Want | None:
+    def _next(self, station: Station, go: Round) -> Want | None:
         self.reckon(station)
-        every = wants(station, self.hub.clock.now(), eager=eager)
-        passed_over = given_up & station.failed.keys()
-        return next((one for one in every if one.key not in passed_over and puts[one.key] < MOST_PUTS), None)
+        every = wants(station, self.hub.clock.now(), eager=go.eager)
+        passed_over = go.given_up & station.failed.keys()
+        return next((one for one in every if one.key not in passed_over and go.puts[one.key] < MOST_PUTS), None)
 
     def _note(self, station: Station, want: Want, outcome: Outcome) -> None:
         now = self.hub.clock.now()
         if outcome.ok:
             station.failed.pop(want.key, None)
-            station.doubted.discard(want.key)
+            station.is_sure_of(want.key)
             if want.layer is Layer.DEFAULT:
                 station.failed.pop(Layer.BASE, None)  # which goes in the same form
             return
@@ -264,20 +283,43 @@ class Steering:
 
     # One profile
 
-    async def _put(self, station: Station, want: Want) -> Outcome:
-        """In the first form that the charger takes, as plain as it needs it; never more than is allowed by then."""
+    async def _put(self, station: Station, want: Want, go: Round) -> Outcome:
+        """In the first form that the charger takes, as plain as it needs it; never more than is allowed by then.
+
+        Where it is forced to give less there is no time for all forms.
+        """
         outcome: Outcome = refused(Reason.INVALID, "no form to try")
-        for rank, form in enumerate(self._forms(station, want)):
-            order: SetLimit | None = order_for(station, want, form, self.hub.clock.now())
-            refused_ = None
-            while order is not None:
-                outcome = await self._send(station, want, order)
-                if outcome.ok and refused_ is not None:
-                    self.hub.apply(station, partial(binding.takes_less, refused=refused_))
-                if outcome is WITHDRAWN or outcome.reason is not Reason.CHARGER_REJECTED:
-                    return outcome
-                refused_, order = order, plainer(order, self.hub.clock.now()) if rank == 0 else None
+        over = self.hub.clock.now() + PATIENCE if self._is_forced(station, want, go) else None
+        for order, plainer_than in self._orders(station, want):
+            outcome = await self._send(station, want, order, go)
+            if outcome.ok and plainer_than is not None:
+                self.hub.apply(station, partial(binding.takes_less, refused=plainer_than, taken=order))
+            if outcome is WITHDRAWN or outcome.reason is not Reason.CHARGER_REJECTED:
+                break
+            if over is not None and self.hub.clock.now() >= over:
+                break
         return outcome
+
+    def _is_forced(self, station: Station, want: Want, go: Round) -> bool:
+        """Whether something follows where the charger refuses this."""
+        if not (go.forces and want.lowers and any(station.sessions())):
+            return False
+        return above_others(station, want.session, self.hub.clock.now())
+
+    def _orders(self, station: Station, want: Want) -> Iterator[tuple[SetLimit, SetLimit | None]]:
+        """One order after another, each as those before are refused; and what is refused where it is just plainer.
+
+        Forms that are not the likeliest are learned by what is plain: that is then put once more.
+        """
+        clock = self.hub.clock
+        for rank, form in enumerate(self._forms(station, want)):
+            before: SetLimit | None = None
+            order: SetLimit | None = order_for(station, want, form, clock.now())
+            if rank > 0 and order is not None:
+                order = replace(order, later=(), seconds=None)
+            while order is not None:
+                yield order, before
+                before, order = order, plainer(order, clock.now())
 
     @staticmethod
     def _forms(station: Station, want: Want) -> list[ProfileForm]:
@@ -289,7 +331,7 @@ class Steering:
         stands_in = session_form is not None and any(station.stands_in(one) for one in station.sessions())
         return [*([session_form] if stands_in and session_form else []), *forms(station)]
 
-    async def _send(self, station: Station, want: Want, order: SetLimit) -> Outcome:
+    async def _send(self, station: Station, want: Want, order: SetLimit, go: Round) -> Outcome:
         link = self.hub.links.get(station.id)
         if link is None:
             return absent(station)
@@ -297,19 +339,19 @@ class Steering:
             question = await ask(self.hub, station, want, order)
         except LedgerFailed as failure:
             return failed(Reason.INVALID, f"what the charger is asked could not be written down: {failure}")
-        outcome = WITHDRAWN
-        if self._is_wanted(station, want):
-            outcome = await link.send(order, lambda: self._is_wanted(station, want))
+        outcome, go.asks = WITHDRAWN, question.key
+        if self._is_wanted(station, want, go):
+            outcome = await link.send(order, lambda: self._is_wanted(station, want, go))
         question.answered(outcome)
         if outcome.ok:
             (station.wear.passing if want.layer is Layer.SESSION else station.wear.lasting).write(self.hub.clock.now())
             self.hub.confirm(station, order)
         return outcome
 
-    def _is_wanted(self, station: Station, want: Want) -> bool:
+    def _is_wanted(self, station: Station, want: Want, go: Round) -> bool:
         """Whether it is to go now: so much may still flow, and nothing lowers meanwhile."""
         self.reckon(station)
-        if self._gives_way(station, want) or self._lowers_elsewhere(station, want):
+        if self._gives_way(station, want) or self._lowers_elsewhere(station, want, go):
             return False
         return self._is_allowed(station, want)
 
@@ -317,16 +359,18 @@ class Steering:
         """Whether somebody waits who may lower something."""
         return not want.lowers and bool(self._waiting[station.id])
 
-    def _lowers_elsewhere(self, station: Station, want: Want) -> bool:
+    def _lowers_elsewhere(self, station: Station, want: Want, go: Round) -> bool:
+        """Whether something lowers that has not been given up: nobody waits for that."""
         if want.lowers:
             return False
-        return any(one.lowers and one.key != want.key for one in wants(station, self.hub.clock.now()))
+        every = wants(station, self.hub.clock.now())
+        return any(one.lowers and one.key not in {want.key, go.asks, *go.given_up} for one in every)
 
     def _is_allowed(self, station: Station, want: Want) -> bool:
         """Whether so much may still flow. What goes with its transaction is of no use without it."""
         now = self.hub.clock.now()
         if want.session is None:
-            return want.amps <= value(goal_of_all(station, now), now)
+            return want.amps <= value(goal_of_all(station, now, own=want.layer is not Layer.BASE), now)
         connector = station.connectors.get(want.session.connector)
         if connector is None or connector.session is not want.session:
             return False
@@ -334,22 +378,22 @@ class Steering:
 
     # Where it refuses
 
-    async def _insist(self, station: Station, want: Want, outcome: Outcome) -> Outcome:
+    async def _insist(self, station: Station, want: Want, outcome: Outcome, go: Round) -> Outcome:
         """What others limit is enforced; what only the charger bears or its owner allows is said not to be kept to."""
         if above_others(station, want.session, self.hub.clock.now()):
-            return await self._force_down(station, want)
+            return await self._force_down(station, want, go)
         if station.id not in self._unlimited:
             self._unlimited.add(station.id)
             log.warning("%s: takes no limit: only its own settings can keep it to %g A", station.id, want.amps)
         return outcome
 
-    async def _force_down(self, station: Station, want: Want) -> Outcome:
+    async def _force_down(self, station: Station, want: Want, go: Round) -> Outcome:
         """A charger refuses to give less: it is to give nothing, else its transactions end."""
         log.warning("%s: refuses a lower limit: it is told to give nothing", station.id)
         now = self.hub.clock.now()
         outcome: Outcome = refused(Reason.CHARGER_REJECTED, "the charger refuses to give nothing")
         if want.amps > 0:
-            outcome = await self._put(station, replace(want, steps=((now, Amps(0)),), instead_of=want.amps))
+            outcome = await self._put(station, replace(want, steps=((now, Amps(0)),), instead_of=want.amps), go)
         if outcome.ok or outcome is WITHDRAWN:
             return done("the charger refused that, and gives nothing")
         log.warning("%s: refuses that too: its transactions are stopped", station.id)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Outcome, Reason
 from ocpp_mqtt_proxy.core.held import Held, either
-from ocpp_mqtt_proxy.core.limit_orders import SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import Layer, SetLimit
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import Layer, Want
+from ocpp_mqtt_proxy.core.steering import Want
 from ocpp_mqtt_proxy.hub import Hub
 
 REFUSALS = (Reason.CHARGER_REJECTED, Reason.NOT_SUPPORTED)
@@ -28,14 +28,14 @@ class Question:
 
     def answered(self, outcome: Outcome) -> None:
         """It is known what the charger has, or is as unknown as before, or more so."""
-        asked, doubted = self.station.memory.asked, self.station.doubted
+        asked = self.station.memory.asked
         if outcome.ok:
             asked.pop(self.key, None)
-            doubted.discard(self.key)
+            self.station.is_sure_of(self.key)
         elif outcome is WITHDRAWN or outcome.reason in REFUSALS:
             self.take_back()
         else:
-            doubted.add(self.key)
+            self.station.doubted.add(self.key)
 
     def take_back(self) -> None:
         """It was not put, or not taken."""

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from ocpp_mqtt_proxy.core import clock
-from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, ProfileForm, SetLimit
+from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, Layer, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Target
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import Layer, Want, takes_base
+from ocpp_mqtt_proxy.core.steering import Want, takes_base
 
 
 def order_for(station: Station, want: Want, form: ProfileForm, now: datetime) -> SetLimit:
@@ -46,10 +46,13 @@ def _at_its_connector(station: Station, order: SetLimit, want: Want) -> SetLimit
 
 
 def plainer(order: SetLimit, now: datetime | None = None) -> SetLimit | None:
-    """The same with less that a charger may not take: first without steps, then without an end; None where it is plain.
+    """The same with less that a charger may not take: with one step, with none, without an end; None where it is plain.
 
-    Without its steps it must not last until one of them that lowers: what is below it is safe. It is put `now`.
+    One step goes to the least of what follows. Without any it must not last until one of them that lowers: what is
+    below it is safe. It is put `now`.
     """
+    if len(order.later) > 1:
+        return replace(order, later=((order.later[0][0], min(amps for _, amps in order.later)),))
     if order.later and order.seconds is not None:
         lower = (after for after, amps in order.later if amps < order.limit)
         return replace(order, later=(), seconds=min([order.seconds, *lower]), since=now or order.since)

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from hypothesis import given, strategies as st
 
 from ocpp_mqtt_proxy.core.held import Held, either, value
+from ocpp_mqtt_proxy.core.limit_orders import Layer
 from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.station import Failure, Provided, Station
-from ocpp_mqtt_proxy.core.steering import CHARGING, RETRY, Layer, wants
+from ocpp_mqtt_proxy.core.steering import CHARGING, RETRY, wants
 from tests.core.yard import NOON
 
 

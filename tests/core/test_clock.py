@@ -9,10 +9,11 @@ import pytest
 
 from ocpp_mqtt_proxy.core import clock
 from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.limit_orders import Layer
 from ocpp_mqtt_proxy.core.model import Amps, Nameplate, Status, Version
 from ocpp_mqtt_proxy.core.reports import BootReported, HeartbeatReported, Report
 from ocpp_mqtt_proxy.core.rules import connect
-from ocpp_mqtt_proxy.core.steering import EXACT, Layer
+from ocpp_mqtt_proxy.core.steering import EXACT
 from tests.core.yard import Yard, begin, meter, power, status
 
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from ocpp_mqtt_proxy.core import rules
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Held, Steps
-from ocpp_mqtt_proxy.core.limit_orders import ProfileForm, Purpose
+from ocpp_mqtt_proxy.core.limit_orders import Layer, ProfileForm, Purpose
 from ocpp_mqtt_proxy.core.memory import ChargerMemory
 from ocpp_mqtt_proxy.core.model import Amps, Place
 from ocpp_mqtt_proxy.core.plan import Plan
@@ -26,9 +26,9 @@ from ocpp_mqtt_proxy.core.steering import (
     SHOWN,
     SHUT,
     STANDING_IN,
-    Layer,
     Want,
     next_look,
+    shown,
     wants,
 )
 from ocpp_mqtt_proxy.steering.orders import order_for
@@ -86,6 +86,16 @@ def told(want: Want) -> tuple[str, list[tuple[float, float]], float | None, bool
 
 def doubts(*keys: str) -> Callable[[Station], object]:
     return lambda station: station.doubted.update(keys)
+
+
+def loses(*keys: str) -> Callable[[Station], object]:
+    """A boot may have cost it these."""
+
+    def booted(station: Station) -> None:
+        station.doubted.update(keys)
+        station.lost.update(keys)
+
+    return booted
 
 
 def fails(key: str, *, times: int, ago: timedelta, lowers: bool) -> Callable[[Station], object]:
@@ -222,6 +232,10 @@ TABLE: dict[str, tuple[Case, list[tuple[str, list[tuple[float, float]], float | 
         Case(held(32, lasts=STANDING_IN), charging={1: None}, knows=NO_TX, change=pauses),
         [("default", [(0, 0)], 120, True)],
     ),
+    "but what lies below is not paused": (
+        Case(held(32, lasts=STANDING_IN), None, charging={1: None}, knows=NO_TX, change=pauses),
+        [("default", [(0, 0)], None, True), ("base", [(0, 6)], None, False)],
+    ),
     "a charger with a maximum alone has that go down by itself": (
         Case(held(32, lasts=None), None, charging={1: None}, provided=16, knows=ONLY_MAX),
         [("default", [(0, 16), (30, 6)], None, True)],
@@ -247,7 +261,15 @@ TABLE: dict[str, tuple[Case, list[tuple[str, list[tuple[float, float]], float | 
     ),
     "what it may have lost is put again": (
         Case(held(32), charging={1: held(32)}, change=doubts("S1", Layer.BASE, Layer.DEFAULT)),
-        [("S1", [(0, 32)], 15, False), ("base", [(0, 6)], None, False), ("default", [(0, 32)], 15, False)],
+        [("S1", [(0, 32)], 15, False), ("default", [(0, 32)], 15, False), ("base", [(0, 6)], None, False)],
+    ),
+    "after a boot at once, as far as more may flow where it lost that": (
+        Case(held(10), charging={1: held(10)}, provided=10, change=loses("S1", Layer.BASE, Layer.DEFAULT)),
+        [("S1", [(0, 10)], 15, True), ("default", [(0, 10)], 15, True), ("base", [(0, 6)], None, False)],
+    ),
+    "and not where what lies below is no more": (
+        Case(held(10), charging={1: held(10)}, provided=10, change=loses("S1")),
+        [("S1", [(0, 10)], 15, False)],
     ),
     "what lowers goes before what raises": (
         Case(held(16), charging={1: held(6, NOON - CALM), 2: held(32)}, connectors=2, provided=16),
@@ -300,6 +322,15 @@ def test_what_it_may_have_taken_counts() -> None:
     station = Case(held(10), charging={1: held(10)}, provided=10).station()
     station.memory.asked["S1"] = held(16)
     assert [told(want) for want in wants(station, NOON)] == [("S1", [(0, 10)], 15, True)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "amps"),
+    [([], 6), (["S1"], 8), ([Layer.DEFAULT], 6), (["S1", Layer.DEFAULT], 8), (["S1", Layer.DEFAULT, Layer.BASE], 32)],
+)
+def test_after_a_boot_the_most_is_shown_that_it_may_be_left_with(lost: list[str], amps: float) -> None:
+    station = Case(held(8, lasts=SHOWN), charging={1: held(6)}, provided=6, change=loses(*lost)).station()
+    assert shown(station, station.connectors[1], NOON) == Amps(amps)
 
 
 # It comes to an end

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from ocpp_mqtt_proxy.arbitration import owner, wishes
+from ocpp_mqtt_proxy.core.commands import GetConfiguration
 from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Schedule, amps_of
 from ocpp_mqtt_proxy.core.limits.rules import Profiles
 from ocpp_mqtt_proxy.core.model import Amps, Place, Target, Version
@@ -27,7 +28,7 @@ from ocpp_mqtt_proxy.ocppj import schedules
 from ocpp_mqtt_proxy.requests import Start
 from tests.limits_inspector import Inspector, current
 from tests.limits_oracle import VOLTS, Oracle
-from tests.limits_scene import Scene
+from tests.limits_scene import GIVEN_UP, Scene
 from tests.obedient import ALL, Make, Object
 
 EVENINGS = int(os.environ.get("LIMIT_EVENINGS", "40"))
@@ -167,6 +168,30 @@ class AnyLimits(RuleBasedStateMachine):
         self.the_charger_agrees_again()
         self.a_provider_withdraws(provider, False)
 
+    @precondition(lambda self: self.scene.charger.transactions and self.scene.wire is not None and not self.scene.late)
+    @rule(amps=AMPS)
+    def less_is_allowed_while_more_waits_for_its_turn(self, amps: float) -> None:
+        self.a_provider_limits("grid", 6, False, 0, None)
+        self.passes(12)
+        if self.scene.wire is None:
+            return
+        self.scene.late = "undone"
+        self.scene.start(self.scene.wire.send(GetConfiguration(("HeartbeatInterval",))))
+        self.a_provider_withdraws("grid", False)
+        self.says_the_house(amps)
+        self.the_charger_answers_at_last()
+
+    @precondition(lambda self: self.scene.charger.transactions and self.scene.wire is not None and not self.scene.late)
+    @rule(amps=AMPS)
+    def more_is_taken_and_not_answered(self, amps: float) -> None:
+        self.a_provider_limits("grid", 6, False, 0, None)
+        self.passes(12)
+        self.scene.late = "done"
+        self.a_provider_withdraws("grid", False)
+        self.passes(GIVEN_UP + 1)
+        self.scene.answers_again()
+        self.a_provider_limits("grid", amps, False, 0, None)
+
     @rule(provider=PROVIDERS, plan=st.booleans())
     def a_provider_withdraws(self, provider: str, plan: bool) -> None:
         withdraw = wishes.clear_profile if plan else wishes.clear_limit
@@ -257,7 +282,9 @@ class AnyLimits(RuleBasedStateMachine):
 
     @rule(data=st.data(), amps=AMPS, minutes=st.none() | st.integers(1, 20), source=st.sampled_from(["EMS", "SO"]))
     def the_house_limits_the_charger(self, data: st.DataObject, amps: float, minutes: int | None, source: str) -> None:
-        evse = data.draw(st.integers(0, self.scene.make.connectors))
+        self.says_the_house(amps, data.draw(st.integers(0, self.scene.make.connectors)), minutes, source)
+
+    def says_the_house(self, amps: float, evse: int = 0, minutes: int | None = None, source: str = "EMS") -> None:
         start = self.scene.now.replace(microsecond=0) if minutes else None
         lasts = minutes * 60.0 if minutes else None
         period = {"startPeriod": 0, "limit": amps}

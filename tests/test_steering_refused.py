@@ -17,6 +17,7 @@ from ocpp_mqtt_proxy.core.plan import Plan
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.sharing import PresenceRule, Rules
 from ocpp_mqtt_proxy.core.station import Station
+from ocpp_mqtt_proxy.core.transactions import close_session
 from ocpp_mqtt_proxy.steering import Steering
 from tests.fakes import FakeClock, FakeLink, a_charger, a_hub, an_arbitration, providers
 
@@ -122,6 +123,23 @@ async def test_a_default_that_is_refused_stops_no_session_that_keeps_to_its_own(
     await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
     assert garage.station.connectors[1].effective_limit == Amps(10)
     assert garage.stops() == []
+
+
+async def test_a_transaction_that_ended_while_it_was_told_to_give_nothing_is_not_stopped() -> None:
+    garage = a_garage(Reason.CHARGER_REJECTED)
+    refuses, (session,) = garage.link.answer, garage.station.sessions()
+
+    def answer(order: Order) -> Outcome:
+        if isinstance(order, SetLimit) and not order.limit:
+            garage.arbitration.hub.apply(
+                garage.station, lambda hearing: close_session(hearing, garage.station.connectors[1])
+            )
+        return refuses(order)
+
+    garage.link.answer = answer
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    assert 0 in garage.limits()
+    assert (session.running, garage.stops()) == (False, [])
 
 
 # After a boot

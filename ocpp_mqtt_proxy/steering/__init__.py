@@ -398,7 +398,7 @@ class Steering:
             return done("the charger refused that, and gives nothing")
         log.warning("%s: refuses that too: its transactions are stopped", station.id)
         for session in [want.session] if want.session is not None else list(station.sessions()):
-            if above_others(station, session, self.hub.clock.now()):
+            if session.running and above_others(station, session, self.hub.clock.now()):
                 await self._stop(station, session)
         return outcome
 

@@ -43,11 +43,12 @@ class Low:
 
 @dataclass
 class Inspector:
-    """Looks at a scene. `stubborn` while the charger refuses things that it takes else."""
+    """Looks at a scene. `stubborn` while the charger refuses things that it takes else, `misled` until its next boot."""
 
     scene: Scene
     oracle: Oracle
     stubborn: bool = False
+    misled: bool = False
     low: dict[int, Low] = field(default_factory=dict)
     above: dict[int, float] = field(default_factory=dict)
 
@@ -243,6 +244,8 @@ class Inspector:
     def _can_fall_back(self, *, busy: bool) -> bool:
         """Whether the charger takes what that needs: a second default, or one that goes down; and was ever limited."""
         make, memory = self.scene.make, self.scene.station.memory
+        if self.misled and (memory.flat or memory.untimed or memory.most_periods):
+            return False
         layers = make.second_default and make.takes_duration and make.most_level > 0
         layers = layers and "TxDefaultProfile" in make.purposes
         tails = make.most_periods > 1 and abs(make.clock) < 5

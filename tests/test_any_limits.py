@@ -312,6 +312,7 @@ class AnyLimits(RuleBasedStateMachine):
         gone = {"nothing": [], "transactions": ["TxProfile"], "all": list(ALL)}[loses]
         charger = self.scene.charger
         charger.profiles = [one for one in charger.profiles if one["chargingProfilePurpose"] not in gone]
+        self.eye.misled = self.eye.stubborn
         self.passes(seconds)
         self.comes()
         self.play(self.scene.ready(booted=True), 4)
@@ -344,7 +345,7 @@ class AnyLimits(RuleBasedStateMachine):
 
     @rule(what=REFUSED)
     def the_charger_refuses(self, what: str) -> None:
-        self.eye.stubborn = True
+        self.eye.stubborn = self.eye.misled = True
         refuses = {
             "all": lambda _: True,
             "lowerings": lambda profile: self.first(profile) < self.flows(),

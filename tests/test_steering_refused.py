@@ -126,11 +126,11 @@ async def test_a_default_that_is_refused_stops_no_session_that_keeps_to_its_own(
 
 
 async def test_a_transaction_that_ended_while_it_was_told_to_give_nothing_is_not_stopped() -> None:
-    garage = a_garage(Reason.CHARGER_REJECTED)
+    garage = a_garage(Reason.NOT_SUPPORTED)
     refuses, (session,) = garage.link.answer, garage.station.sessions()
 
     def answer(order: Order) -> Outcome:
-        if isinstance(order, SetLimit) and not order.limit:
+        if isinstance(order, SetLimit) and not order.limit and session.running:
             garage.arbitration.hub.apply(
                 garage.station, lambda hearing: close_session(hearing, garage.station.connectors[1])
             )

@@ -100,6 +100,15 @@ async def test_one_that_passes_over_what_others_allow_is_stopped(garage: Garage)
     assert {order.transaction_id for order in garage.stops()} == {"7"}
 
 
+async def test_where_no_car_charges_it_is_not_said_to_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    garage = a_garage(Reason.CHARGER_REJECTED)
+    garage.station.connectors[1].session = None
+    await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))
+    assert "refuses a lower limit" in caplog.text
+    assert "stopped" not in caplog.text
+    assert garage.stops() == []
+
+
 async def test_so_it_is_where_others_came_later(garage: Garage) -> None:
     await garage.goes_on(1)
     await wishes.set_limit(garage.arbitration, "x", "CP1", Amps(10))

@@ -396,9 +396,9 @@ class Steering:
             outcome = await self._put(station, replace(want, steps=((now, Amps(0)),), instead_of=want.amps), go)
         if outcome.ok or outcome is WITHDRAWN:
             return done("the charger refused that, and gives nothing")
-        log.warning("%s: refuses that too: its transactions are stopped", station.id)
         for session in [want.session] if want.session is not None else list(station.sessions()):
             if session.running and above_others(station, session, self.hub.clock.now()):
+                log.warning("%s: refuses that too: its transaction is stopped", station.id)
                 await self._stop(station, session)
         return outcome
 

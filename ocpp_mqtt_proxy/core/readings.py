@@ -157,6 +157,12 @@ def pick(readings: Iterable[Reading]) -> Picked:
     return picked
 
 
+def of_line(reading: Reading) -> bool:
+    """Whether a reading counts, and is of one line conductor."""
+    passed_over = reading.context in _IGNORED_CONTEXTS or reading.location == UPSTREAM
+    return reading.phase in _PHASE_TO_LINE and not passed_over
+
+
 def by_line(phases: Mapping[str | None, float], between: float = 1.0) -> dict[str, float]:
     """Values per line conductor; a reading between two lines counts for the first, divided by `between`."""
     lines = {_PHASE_TO_LINE[p]: v for p, v in phases.items() if p in _PHASE_TO_LINE}

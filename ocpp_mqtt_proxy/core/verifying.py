@@ -8,13 +8,13 @@ A car that takes less than it may, and never took more, tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ocpp_mqtt_proxy.core.model import CURRENT, CURRENT_OFFERED, POWER_OFFERED, Amps, Reading
-from ocpp_mqtt_proxy.core.readings import by_line, metrics_of, pick
+from ocpp_mqtt_proxy.core.readings import metrics_of, of_line, pick
 
 SLACK_AMPS = 1.0
 SLACK = 0.05
@@ -35,7 +35,7 @@ MOST_VOLTS = 253.0
 """What there may be where it is not read (EN 50160): power then stands for the least current."""
 
 _LINES = ("_l1", "_l2", "_l3")
-_OFFERS = (CURRENT_OFFERED, POWER_OFFERED)
+_OFFERS = frozenset({CURRENT_OFFERED, POWER_OFFERED})
 
 
 class Seen(NamedTuple):
@@ -79,12 +79,14 @@ def drawn_of(metrics: Mapping[str, float], per_amp: float = 3 * MOST_VOLTS) -> f
     return min((one for one in told if one is not None), default=None)
 
 
-def takes_less(readings: Collection[Reading], amps: float) -> bool:
+def takes_less(readings: Iterable[Reading], amps: float) -> bool:
     """Whether less flows on each phase, and nothing is said to be offered: what most readings tell, at a glance."""
-    if any(reading.measurand in _OFFERS for reading in readings):
-        return False
-    lines = by_line(pick(reading for reading in readings if reading.measurand == CURRENT).get(CURRENT, {}))
-    return bool(lines) and max(lines.values()) < amps
+    told = False
+    for reading in readings:
+        if reading.measurand in _OFFERS or (reading.measurand == CURRENT and reading.value >= amps):
+            return False
+        told = told or (reading.measurand == CURRENT and of_line(reading))
+    return told
 
 
 def _over(watts: float | None, per_amp: float) -> float | None:
@@ -139,7 +141,7 @@ class Check:
         """Whether readings of a time may tell anything."""
         return at > self.since and (self.last is None or at > self.last)
 
-    def passes_over(self, readings: Collection[Reading]) -> bool:
+    def passes_over(self, readings: Iterable[Reading]) -> bool:
         """Whether readings tell nothing, as most do: the car takes less than it may, and took no more before."""
         off = slack(self.amps)
         return self.before <= self.amps + off and takes_less(readings, self.amps - off)

@@ -38,8 +38,11 @@ def doubt(station: Station, before: timedelta, now: datetime) -> None:
     """Put again what was put by another error of its clock (`before`), as far as the charger's memory bears it."""
     if abs(error(station) - before) <= EXACT:
         return
+    over: set[str] = set()
     if station.wear.passing.bears(now):
-        station.doubted |= {session.session_id for session in station.sessions() if session.held is not None}
+        over |= {session.session_id for session in station.sessions() if session.held is not None}
     if station.wear.lasting.bears(now):
         lasting = {Layer.DEFAULT: station.memory.installed, Layer.BASE: station.memory.safe}
-        station.doubted |= {layer for layer, has in lasting.items() if has is not None}
+        over |= {layer for layer, has in lasting.items() if has is not None}
+    station.doubted |= over
+    station.lost |= over

@@ -79,7 +79,7 @@ def test_what_was_put_by_another_clock_is_put_again(yard: Yard, error: timedelta
     connect(yard.station, Version.V16, "10.0.0.1", yard.now, yard.numbers)
     (session,) = yard.station.sessions()
     reads(yard, yard.now + error)
-    assert yard.station.doubted == {session.session_id, Layer.DEFAULT, Layer.BASE}
+    assert yard.station.doubted == yard.station.lost == {session.session_id, Layer.DEFAULT, Layer.BASE}
 
 
 def test_seconds_harm_nothing_that_was_put(yard: Yard) -> None:

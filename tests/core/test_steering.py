@@ -183,6 +183,10 @@ TABLE: dict[str, tuple[Case, list[tuple[str, list[tuple[float, float]], float | 
         [("S1", [(0, 32)], 15, False)],
     ),
     "more waits for calm in a session too": (Case(charging={1: held(10, NOON - EARLY)}), []),
+    "where it has none of its own, for that of what it has": (
+        Case(held(10, NOON - EARLY, SHOWN), charging={1: None}),
+        [],
+    ),
     "and comes after it": (Case(charging={1: held(10, NOON - LATE)}), [("S1", [(0, 32)], 15, False)]),
     "a paused one gets nothing": (
         Case(charging={1: held(32)}, change=pauses),

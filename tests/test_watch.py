@@ -12,7 +12,7 @@ from ocpp_mqtt_proxy.arbitration import watch, wishes
 from ocpp_mqtt_proxy.arbitration.watch import WATCHED, Watch, review
 from ocpp_mqtt_proxy.core.control import Limit, Plan
 from ocpp_mqtt_proxy.core.limit_orders import SetLimit
-from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Period, Schedule
+from ocpp_mqtt_proxy.core.limits.profile import ChargingProfile, Kind, Period, Schedule
 from ocpp_mqtt_proxy.core.model import Amps, IdToken, Place, Status
 from ocpp_mqtt_proxy.core.reports import Phase, StatusReported, TransactionReported
 from ocpp_mqtt_proxy.core.schedule import Window
@@ -119,3 +119,27 @@ async def test_what_the_configuration_allows_a_provider_s_session_holds_outside_
     session.claim("x", hub.clock.now(), station.plan.prices)
     await review(an_arbitration(hub, Rules(providers=terms)), station)
     assert (limits(link), station.connectors[1].limited_by) == ([10], "x")
+
+
+async def test_a_schedule_that_would_begin_with_charging_is_not_written_over_and_over_while_nothing_charges() -> None:
+    """Its steps lie ever as far ahead: they are put once a transaction has begun."""
+    hub, link = a_hub(), FakeLink()
+    clock = hub.clock
+    assert isinstance(clock, FakeClock)
+    station = a_charger(hub, link)
+    station.behind = timedelta(0)
+    arbitration = an_arbitration(hub, Rules(providers=providers("x")))
+    steps = Schedule((Period(0, 10), Period(300, 32)))
+    relative = ChargingProfile(steps, kind=Kind.RELATIVE, installed=clock.now())
+    assert (await wishes.set_profile(arbitration, "x", "CP1", relative)).ok
+    link.asked.clear()
+    for _ in range(720):
+        clock.pass_(seconds=5)
+        await review(arbitration, station)
+    assert link.asked == []
+    session = station.connectors[1].session = Session("test-1", "CP1", 1, "7", clock.now(), id_tag="A")
+    station.book.add(session)
+    await review(arbitration, station)
+    order = link.asked[-1]
+    assert isinstance(order, SetLimit)
+    assert (order.limit, order.later) == (Amps(10), ((300.0, Amps(32)),))

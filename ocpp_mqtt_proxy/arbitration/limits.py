@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.lines import Look, in_all, lines, look, planned, spot_of, spots_in_use, standing
+from ocpp_mqtt_proxy.arbitration.lines import (
+    Look,
+    beginning,
+    in_all,
+    lines,
+    look,
+    planned,
+    spot_of,
+    spots_in_use,
+    standing,
+)
 from ocpp_mqtt_proxy.core.commands import Outcome
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.held import Steps
@@ -138,9 +147,7 @@ def beside(
 
 def _merged(at: Look, connector: Connector, without: str | None = None) -> Line:
     station, session = at.station, connector.session
-    spot = spot_of(station, connector)
-    spot = replace(spot, began=spot.began or at.now)
-    every = lines(at, [spot], without)
+    every = lines(at, beginning([spot_of(station, connector)], at.now), without)
     line = least_of([constant(station.ceiling_of(connector.number)), *every.values()])
     if session is None or session.provider == without:
         return line

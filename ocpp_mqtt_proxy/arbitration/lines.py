@@ -108,9 +108,8 @@ def _imposed(at: Look, profiles: Profiles, spots: Spots) -> Line:
 
 
 def _composed(at: Look, profiles: Profiles, spot: Spot) -> Line:
-    """What profiles allow; where no session runs, as if one began (K08.FR.06)."""
-    begun = spot if spot.began is not None else replace(spot, began=at.now)
-    return composite.composite(profiles, begun, at.now, at.seconds)
+    """What profiles allow; where no session runs, what one would begin with."""
+    return composite.composite(profiles, spot, at.now, at.seconds)
 
 
 def fixed(station: Station, provider: str, spot: Spot, now: datetime) -> Line:
@@ -202,6 +201,11 @@ def spot_of(station: Station, connector: Connector) -> Spot:
         phases=station.plan.phases,
         share=max(1, sum(1 for _ in station.sessions())),
     )
+
+
+def beginning(spots: Spots, now: datetime) -> list[Spot]:
+    """The same places, as if a transaction began now where none runs (K08.FR.06)."""
+    return [spot if spot.began is not None else replace(spot, began=now) for spot in spots]
 
 
 def _within(line: Line, hours: Hours) -> Line:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from ocpp_mqtt_proxy.arbitration import Arbitration
-from ocpp_mqtt_proxy.arbitration.lines import lines, look, spots_in_use
+from ocpp_mqtt_proxy.arbitration.lines import beginning, lines, look, spots_in_use
 from ocpp_mqtt_proxy.core.limits.line import Line, constant, lowest
 from ocpp_mqtt_proxy.core.limits.outlook import Outlook, Step
 from ocpp_mqtt_proxy.core.model import OWNER, Amps
@@ -25,7 +25,8 @@ than 16 KiB."""
 def outlook(arbitration: Arbitration, station: Station, now: datetime, ahead: timedelta = DAY) -> Outlook:
     """What may flow on each connector in use from now on. Where there are too many steps it ends before."""
     every = {OWNER: constant(station.limit)}  # the owner first: to it belongs what two want
-    every |= lines(look(arbitration, station, now, ahead.total_seconds()), spots_in_use(station))
+    spots = beginning(spots_in_use(station), now)
+    every |= lines(look(arbitration, station, now, ahead.total_seconds()), spots)
     steps = tuple(_steps(station, every, now))
     until = steps[MAX_STEPS].at if len(steps) > MAX_STEPS else now + ahead
     return Outlook(now, until, steps[:MAX_STEPS])

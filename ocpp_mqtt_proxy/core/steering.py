@@ -175,7 +175,7 @@ def _of_session(
     may = may_apply(station, session, now, now + SOON)
     lowers = _too_much(may, own, wanted, now) or asked_too_much(station, session.session_id, wanted, now)
     more = _more(has, wanted, now)
-    lasted = calm(own or alive(station.memory.installed, now), now)
+    lasted = calm(own or _put_meanwhile(station, session, now), now)
     rises = more and (eager or lasted) and station.wear.passing.bears(now)
     steps = wanted if rises or not more else lesser(wanted, value(has, now))
     until = _until_less(station, steps, until, lambda at: station.defaults(at, at + SOON)[0][1])
@@ -183,6 +183,12 @@ def _of_session(
     rises = rises and _gains(own, has, steps, now, until)
     if lowers or rises or worn or in_doubt(station, session.session_id):
         yield Want(Layer.SESSION, _told(station, steps, until), until, session, lowers, lowers or rises)
+
+
+def _put_meanwhile(station: Station, session: Session, now: datetime) -> Held | None:
+    """The default where it was put since a session began; what there was before keeps no car waiting."""
+    default = alive(station.memory.installed, now)
+    return default if default is not None and default.since > session.started_at else None
 
 
 def _base(station: Station, now: datetime) -> Iterator[Want]:

@@ -104,12 +104,12 @@ class Oracle:
         return max(1, len(list(self.scene.station.sessions())))
 
     def composed(self, profiles: list[Object], connector: Connector, at: datetime) -> Iterator[Fraction]:
-        """What profiles come to; where nothing runs, as if it began now."""
+        """What profiles come to; where nothing runs, with what one begins that begins then."""
         session = connector.session
         asked = book.Asked(
             evse=connector.number,
             transaction=session.session_id if session else None,
-            began=session.started_at if session else self.scene.now,
+            began=session.started_at if session else at,
             phases=self.scene.plan.phases,
             busy=self.busy,
             priority=False,

@@ -39,7 +39,7 @@ def a_profile(purpose: str = DEFAULT, *steps: tuple[int, float], start: float = 
     schedule = {
         "id": 1,
         "startSchedule": after(start),
-        "duration": 400,
+        "duration": 500,
         "chargingRateUnit": "A",
         "chargingSchedulePeriod": [{"startPeriod": at, "limit": amps} for at, amps in steps or ((0, 6.0),)],
     }

@@ -290,7 +290,7 @@ class AnyLimits(RuleBasedStateMachine):
         period = {"startPeriod": 0, "limit": amps}
         schedule: Object = {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
         schedule |= {"startSchedule": start.isoformat(), "duration": lasts} if start else {}
-        self.oracle.imposed[source, evse] = {
+        imposed = {
             "id": 0,
             "stackLevel": 0,
             "chargingProfilePurpose": "ChargingStationExternalConstraints",
@@ -300,7 +300,13 @@ class AnyLimits(RuleBasedStateMachine):
             "evseId": evse,
         }
         report = LimitReported(Place(evse), source, Schedule((Period(0, amps),), False, start, lasts))
-        self.play(self.scene.says(report))
+
+        async def say() -> None:
+            """It counts from when it is heard: what was on its way then could not know of it."""
+            self.oracle.imposed[source, evse] = imposed
+            await self.scene.says(report)
+
+        self.play(say())
 
     @rule(source=st.sampled_from(["EMS", "SO"]))
     def the_house_limits_it_no_longer(self, source: str) -> None:

@@ -240,6 +240,7 @@ class Charger201(ChargePoint201):
         self.transaction: str | None = None
         self.plugged = False
         self.sequence = 0
+        self._in_order = asyncio.Lock()
         self.variables = {
             ("SampledDataCtrlr", "TxUpdatedInterval"): "60",
             (
@@ -267,6 +268,11 @@ class Charger201(ChargePoint201):
         )
 
     async def event(self, kind: str, trigger: str, **more: Any) -> Any:
+        """Tell of its transaction; one after another, which the `ocpp` package by itself does not see to."""
+        async with self._in_order:
+            return await self._event(kind, trigger, **more)
+
+    async def _event(self, kind: str, trigger: str, **more: Any) -> Any:
         info: dict[str, Any] = {"transactionId": self.transaction, **more.pop("info", {})}
         request = self.asks.TransactionEvent(
             event_type=kind,

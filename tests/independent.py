@@ -78,6 +78,9 @@ class Charger16(ChargePoint16):
         return int(answer.transaction_id)
 
     async def end(self, reason: str = "Local") -> None:
+        """End its transaction, where that is not over: somebody else may have been quicker."""
+        if self.transaction is None:
+            return
         self.meter.end()
         request = call16.StopTransaction(
             meter_stop=round(self.meter.register),
@@ -327,6 +330,9 @@ class Charger201(ChargePoint201):
         return self.transaction
 
     async def end(self, reason: str = "Local") -> None:
+        """End its transaction, where that is not over: somebody else may have been quicker."""
+        if self.transaction is None:
+            return
         self.meter.end()
         await self.event(
             "Ended",

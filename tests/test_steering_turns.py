@@ -204,6 +204,15 @@ async def raising(desk: Two) -> tuple[BusyLink, asyncio.Task[Outcome]]:
     return link, following
 
 
+async def put_after(desk: Two, allowed: dict[int, float]) -> list[tuple[int, float]]:
+    """What is put where others allow something else while that raise waits for its turn."""
+    link, following = await raising(desk)
+    allows(desk, allowed)
+    link.free.set()
+    assert (await following).ok
+    return desk.put()
+
+
 async def test_the_owner_s_lower_ceiling_goes_before_what_others_allow_and_that_follows(desk: Two) -> None:
     link, following = await raising(desk)
     lower = desk.asking(requests.Limit(amps=16))
@@ -233,19 +242,11 @@ async def test_what_a_provider_tries_goes_before_what_may_go_up(desk: Two) -> No
 
 
 async def test_what_is_to_go_down_elsewhere_goes_before_what_may_go_up(desk: Two) -> None:
-    link, following = await raising(desk)
-    allows(desk, {1: 20, 2: 8})
-    link.free.set()
-    assert (await following).ok
-    assert desk.put() == [(2, 8), (1, 20)]
+    assert await put_after(desk, {1: 20, 2: 8}) == [(2, 8), (1, 20)]
 
 
 async def test_what_is_not_allowed_any_more_by_the_time_of_its_turn_is_not_put(desk: Two) -> None:
-    link, following = await raising(desk)
-    allows(desk, {1: 10, 2: 32})
-    link.free.set()
-    assert (await following).ok
-    assert desk.put() == []
+    assert await put_after(desk, {1: 10, 2: 32}) == []
 
 
 async def test_a_higher_ceiling_is_kept_though_another_session_is_paused_again_and_again(desk: Two) -> None:

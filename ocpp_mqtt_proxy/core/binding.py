@@ -12,7 +12,7 @@ from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.events import LimitChanged, LimitsChanged
 from ocpp_mqtt_proxy.core.forms import at_its_level
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.held import Held, for_good
 from ocpp_mqtt_proxy.core.limit_orders import ClearLimit, Layer, SetLimit
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, Target
 from ocpp_mqtt_proxy.core.session import Session, State
@@ -105,7 +105,7 @@ def lost(hearing: Hearing, want: Want) -> None:
         held, session.held = session.held, None
         hearing.keep(session)
     elif want.layer is Layer.BASE:
-        held, memory.safe = None if memory.safe is None else Held(((hearing.now, memory.safe),)), None
+        held, memory.safe = None if memory.safe is None else for_good(memory.safe, hearing.now), None
     else:
         held, memory.installed = memory.installed, None
     if held is not None:

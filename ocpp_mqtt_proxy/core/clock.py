@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ocpp_mqtt_proxy.core import instants
-from ocpp_mqtt_proxy.core.limit_orders import Layer
+from ocpp_mqtt_proxy.core.doubt import lasting, may_have_lost, passing
 from ocpp_mqtt_proxy.core.station import Station
 from ocpp_mqtt_proxy.core.steering import EXACT
 
@@ -38,11 +38,7 @@ def doubt(station: Station, before: timedelta, now: datetime) -> None:
     """Put again what was put by another error of its clock (`before`), as far as the charger's memory bears it."""
     if abs(error(station) - before) <= EXACT:
         return
-    over: set[str] = set()
     if station.wear.passing.bears(now):
-        over |= {session.session_id for session in station.sessions() if session.held is not None}
+        may_have_lost(station, passing(station))
     if station.wear.lasting.bears(now):
-        lasting = {Layer.DEFAULT: station.memory.installed, Layer.BASE: station.memory.safe}
-        over |= {layer for layer, has in lasting.items() if has is not None}
-    station.doubted |= over
-    station.lost |= over
+        may_have_lost(station, lasting(station, now))

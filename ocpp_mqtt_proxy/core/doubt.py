@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain, combinations
 
-from ocpp_mqtt_proxy.core.held import Held, Steps, alive, exceeds, layered, most, value
+from ocpp_mqtt_proxy.core.held import Held, Steps, alive, exceeds, for_good, layered, most, value
 from ocpp_mqtt_proxy.core.limit_orders import Layer
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
@@ -21,6 +21,27 @@ def in_doubt(station: Station, key: str) -> bool:
     return key in station.doubted or key in station.memory.asked
 
 
+def passing(station: Station) -> dict[str, Held]:
+    """What it confirmed for transactions that run, by its keys."""
+    return {session.session_id: session.held for session in station.sessions() if session.held is not None}
+
+
+def lasting(station: Station, now: datetime) -> dict[str, Held]:
+    """What it confirmed for all transactions, by its keys: the upper first."""
+    memory, found = station.memory, dict[str, Held]()
+    if memory.installed is not None:
+        found[Layer.DEFAULT] = memory.installed
+    if memory.safe is not None:
+        found[Layer.BASE] = for_good(memory.safe, now)
+    return found
+
+
+def may_have_lost(station: Station, keys: Iterable[str]) -> None:
+    """Nobody knows whether it still has them."""
+    station.lost |= set(keys)
+    station.doubted |= station.lost
+
+
 def may_apply(station: Station, session: Session | None, now: datetime, until: datetime) -> Steps:
     """The most that may apply from now on where a session runs, or one may begin.
 
@@ -28,17 +49,13 @@ def may_apply(station: Station, session: Session | None, now: datetime, until: d
     """
     if not station.lost:
         return station.applies(session, now, until)
-    layers: dict[str, Held | None] = {} if session is None else {session.session_id: session.held}
-    layers |= {Layer.DEFAULT: station.memory.installed, Layer.BASE: _for_good(station.memory.safe, now)}
+    layers = {} if session is None or session.held is None else {session.session_id: session.held}
+    layers |= lasting(station, now)
     lines = (
         layered((held for key, held in layers.items() if key not in gone), station.unlimited, now, until)
         for gone in _some(station.lost & layers.keys())
     )
     return most(lines, now)
-
-
-def _for_good(amps: Amps | None, now: datetime) -> Held | None:
-    return None if amps is None else Held(((now, amps),))
 
 
 def _some(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:

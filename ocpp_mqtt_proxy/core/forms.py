@@ -55,6 +55,4 @@ def base_forms(station: Station) -> list[ProfileForm]:
     """The forms of a default that has another one below it: as it was taken, else those likely to be."""
     known = station.memory.form
     likely = [known] if known is not None else forms(station)
-    return [
-        form for form in likely if form.stack_level > 0 and not form.relative and form.purpose is not Purpose.CHARGER
-    ]
+    return [form for form in likely if form.bears_another]

@@ -37,6 +37,11 @@ class Held(NamedTuple):
         return None if self.until is None else self.since + (self.until - self.since) / 2
 
 
+def for_good(amps: Amps, now: datetime) -> Held:
+    """The same from now on, without an end."""
+    return Held(((now, amps),))
+
+
 def alive(held: Held | None, at: datetime) -> Held | None:
     """What is held, where it still counts then."""
     return held if held is not None and held.lasts(at) else None

@@ -39,6 +39,11 @@ class ProfileForm:
     relative: bool = False
     purpose: Purpose | None = None
 
+    @property
+    def bears_another(self) -> bool:
+        """Whether a second default can lie below one of this form: at the next lower level, by a date."""
+        return self.stack_level > 0 and not self.relative and self.purpose in (None, Purpose.DEFAULT)
+
 
 STARTED_AGO = timedelta(minutes=1)
 """How long ago a schedule of ours began that holds from now on: it is to hold at once (1.6 §5.16.4)."""

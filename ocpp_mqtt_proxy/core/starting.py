@@ -12,7 +12,7 @@ from ocpp_mqtt_proxy.core.commands import StartCharging
 from ocpp_mqtt_proxy.core.connector import Connector, Promise
 from ocpp_mqtt_proxy.core.events import QuirksChanged
 from ocpp_mqtt_proxy.core.hearing import Hearing
-from ocpp_mqtt_proxy.core.held import Held
+from ocpp_mqtt_proxy.core.held import for_good
 from ocpp_mqtt_proxy.core.model import OWNER, Amps, IdToken
 from ocpp_mqtt_proxy.core.session import Session
 from ocpp_mqtt_proxy.core.traits import STOP_IS_FINAL
@@ -75,7 +75,7 @@ def begun(hearing: Hearing, connector: Connector) -> None:
 def _may_have(hearing: Hearing, session: Session, installed: Amps | None) -> None:
     """With the start the charger got a profile; that it took the start does not say that it took that too."""
     if installed is not None:
-        hearing.station.memory.asked[session.session_id] = Held(((hearing.now, installed),))
+        hearing.station.memory.asked[session.session_id] = for_good(installed, hearing.now)
         hearing.station.doubted.add(session.session_id)
         hearing.keep(hearing.station.memory)
 

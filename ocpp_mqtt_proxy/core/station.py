@@ -230,6 +230,8 @@ class Station:
 
     def _unanswered(self) -> Iterator[Held]:
         """What it may have taken, but for profiles of transactions that are over."""
+        if not self.memory.asked:  # nearly always: and this is looked at often
+            return iter(())
         over = {session.session_id for session in self.book.by_transaction.values() if not session.running}
         return (held for key, held in self.memory.asked.items() if key not in over)
 

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from ocpp_mqtt_proxy.core.connector import Connector
 from ocpp_mqtt_proxy.core.doubt import asked_too_much, in_doubt, may_apply, may_have
 from ocpp_mqtt_proxy.core.held import Held, Steps, alive, exceeds, least, lesser, onward, value
-from ocpp_mqtt_proxy.core.limit_orders import Layer, Purpose
+from ocpp_mqtt_proxy.core.limit_orders import Layer
 from ocpp_mqtt_proxy.core.limits.profile import usable
 from ocpp_mqtt_proxy.core.model import Amps
 from ocpp_mqtt_proxy.core.session import Session
@@ -228,8 +228,8 @@ def _default(station: Station, now: datetime, *, eager: bool) -> Iterator[Want]:
 
 def _default_want(station: Station, steps: Steps, now: datetime) -> Want:
     base, first = station.memory.safe, steps[0][1]
-    lasts = STANDING_IN if _in_session(station) else SHOWN
-    if base is not None and takes_base(station):
+    lasts = STANDING_IN if stands_for_one(station) else SHOWN
+    if base is not None and has_base(station):
         if first < base:  # it lasts for long: it never goes above the base by itself
             steps, lasts = lesser(steps, base), SHUT
         until = _until_less(station, steps, now + lasts, lambda _: base)
@@ -240,13 +240,14 @@ def _default_want(station: Station, steps: Steps, now: datetime) -> Want:
     return Want(Layer.DEFAULT, ((now, first), *_as_many(down, takes_steps(station) - 1)))
 
 
-def _in_session(station: Station) -> bool:
+def stands_for_one(station: Station) -> bool:
+    """Whether the default stands for the profile of a transaction that runs."""
     return any(station.stands_in(session) for session in station.sessions())
 
 
 def _worth_it(station: Station, has: Amps, wanted: Amps) -> bool:
     """Whether a raise is worth a write to flash: where a transaction needs it, or what begins next would."""
-    if _in_session(station) or has < safe(station) <= wanted:
+    if stands_for_one(station) or has < safe(station) <= wanted:
         return True
     installed = station.memory.installed
     return not any(station.sessions()) and (installed is None or installed.first != wanted)
@@ -257,13 +258,13 @@ def _default_worn(station: Station, own: Held | None, want: Want, wanted: Amps, 
     base = station.memory.safe
     if own is None:
         return False
-    if base is not None and takes_base(station) and own.until is None:
+    if has_base(station) and own.until is None:
         return own.first != base
     if len(own.steps) == 1 and own.first > safe(station) and goes_down(station):
         return True
     if base is not None and wanted < min(base, safe(station)) and own.until is not None:
         return own.until - now <= SHUT / 2  # soon, where there was nothing to shut off below it when it was put
-    needed = _in_session(station) or (base is not None and wanted < base)
+    needed = stands_for_one(station) or (base is not None and wanted < base)
     if len(own.steps) > 1 and own.until is None:
         return needed and now >= own.since + (own.steps[1][0] - own.since) / 2
     return needed and own.until is not None and _worn(own, now, want.until)
@@ -311,8 +312,12 @@ def takes_base(station: Station) -> bool:
     memory = station.memory
     if memory.flat or memory.untimed:
         return False
-    form = memory.form
-    return form is None or (form.stack_level > 0 and not form.relative and form.purpose in (None, Purpose.DEFAULT))
+    return memory.form is None or memory.form.bears_another
+
+
+def has_base(station: Station) -> bool:
+    """Whether one lies below it, so that it may run out."""
+    return station.memory.safe is not None and takes_base(station)
 
 
 def goes_down(station: Station) -> bool:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from ocpp_mqtt_proxy.core import binding, explaining
 from ocpp_mqtt_proxy.core.commands import WITHDRAWN, Outcome, Reason, StopCharging, done, failed, refused
 from ocpp_mqtt_proxy.core.connector import Connector
+from ocpp_mqtt_proxy.core.doubt import lasting, may_have_lost, passing
 from ocpp_mqtt_proxy.core.forms import base_forms, forms
 from ocpp_mqtt_proxy.core.hearing import Hearing
 from ocpp_mqtt_proxy.core.held import value
@@ -33,6 +34,7 @@ from ocpp_mqtt_proxy.core.steering import (
     goal,
     goal_of_all,
     shown,
+    stands_for_one,
     wants,
 )
 from ocpp_mqtt_proxy.hub import Hub
@@ -157,21 +159,15 @@ class Steering:
 
     async def restate(self, station: Station, *, booted: bool) -> Outcome:
         """Put all of it again: after a boot the charger may have lost it, after a reconnect its transactions'."""
-        held = {session.session_id: session.held for session in station.sessions() if session.held is not None}
+        held = passing(station)
         station.failed.clear()
         if booted:
             self._unlimited.discard(station.id)
             self.hub.apply(station, binding.learns_anew)
-            station.lost |= held.keys() | {layer for layer, has in self._lasting(station) if has is not None}
-            station.doubted |= station.lost
+            may_have_lost(station, held.keys() | lasting(station, self.hub.clock.now()).keys())
         else:
             station.memory.asked = held | station.memory.asked
         return await self.follow(station)
-
-    @staticmethod
-    def _lasting(station: Station) -> Iterator[tuple[str, object]]:
-        yield Layer.BASE, station.memory.safe
-        yield Layer.DEFAULT, station.memory.installed
 
     async def _try(
         self, station: Station, word: Word, mean: Callable[[], object], forget: Callable[[], object]
@@ -328,8 +324,7 @@ class Steering:
         if want.layer is Layer.SESSION:
             return forms(station, of_session=True)
         session_form = station.memory.session_form
-        stands_in = session_form is not None and any(station.stands_in(one) for one in station.sessions())
-        return [*([session_form] if stands_in and session_form else []), *forms(station)]
+        return [*([session_form] if session_form and stands_for_one(station) else []), *forms(station)]
 
     async def _send(self, station: Station, want: Want, order: SetLimit, go: Round) -> Outcome:
         link = self.hub.links.get(station.id)

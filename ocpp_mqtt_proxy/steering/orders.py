@@ -9,7 +9,7 @@ from ocpp_mqtt_proxy.core import clock
 from ocpp_mqtt_proxy.core.limit_orders import STARTED_AGO, Layer, ProfileForm, SetLimit
 from ocpp_mqtt_proxy.core.model import Target
 from ocpp_mqtt_proxy.core.station import Station
-from ocpp_mqtt_proxy.core.steering import Want, takes_base
+from ocpp_mqtt_proxy.core.steering import Want, has_base
 
 
 def order_for(station: Station, want: Want, form: ProfileForm, now: datetime) -> SetLimit:
@@ -41,8 +41,8 @@ def _at_its_connector(station: Station, order: SetLimit, want: Want) -> SetLimit
     if not ours:
         return replace(order, at=Target(connector.number, connector.place))
     # Where nothing lies below that place it must not run out; it is put once more as what goes down by itself.
-    lasting = station.memory.safe is None or not takes_base(station)
-    return replace(order, at=Target(), later=(), seconds=None) if lasting else replace(order, at=Target())
+    order = replace(order, at=Target())
+    return order if has_base(station) else replace(order, later=(), seconds=None)
 
 
 def plainer(order: SetLimit, now: datetime | None = None) -> SetLimit | None:

@@ -134,6 +134,8 @@ def ended(hearing: Hearing, connector: Connector) -> None:
     if over is not None:
         station.is_sure_of(over.session_id)
         station.failed.pop(over.session_id, None)
+        if station.memory.asked.pop(over.session_id, None) is not None:  # it went with its transaction
+            hearing.keep(station.memory)
         if over.state is State.CLOSED:
             _may_take_its_own(hearing)
     if connector.number in station.memory.lowered:

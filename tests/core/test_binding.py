@@ -249,6 +249,17 @@ def test_a_pause_ends_with_its_session_and_that_is_told() -> None:
     assert [fact.effective for fact in yard.told(LimitChanged)] == [Amps(32)]
 
 
+def test_what_was_never_answered_of_a_transaction_goes_with_it() -> None:
+    yard, transaction_id = charging()
+    session = yard.station.book.find(transaction_id)
+    assert session is not None
+    yard.station.memory.asked[session.session_id] = Held(((NOON, Amps(10)),))
+    yard.kept.clear()
+    yard.hear(stop(transaction_id, 10))
+    assert yard.station.memory.asked == {}
+    assert yard.station.memory in yard.kept
+
+
 def test_a_limit_of_a_transaction_that_is_over_changes_nothing() -> None:
     yard, transaction = charging()
     yard.hear(stop(transaction, 10))

@@ -163,7 +163,7 @@ class Store:
             if self._in_use:
                 await self._scribe.write([("DELETE FROM meta WHERE key = ?", (rows.IN_USE,))])
         except LedgerFailed as error:
-            log.error("the store is closed without the latest readings: %s", error)  # noqa: TRY400
+            log.error("the store is closed without the latest readings: %s", error)  # noqa: TRY400 (its text says all)
         try:
             await self._scribe.finish()
         finally:
@@ -283,7 +283,7 @@ class Store:
                 try:
                     await self._write([change])
                 except Unwritable as error:
-                    log.error("%s cannot be written down, and is not: %s", " ".join(key), error)  # noqa: TRY400
+                    log.error("%s cannot be written down, and is not: %s", " ".join(key), error)  # noqa: TRY400 (its text says all)
                     self.outbox.abandon(change)
                 del notes[key]
 
@@ -433,7 +433,7 @@ class Store:
             try:
                 found.append(meaning(row))
             except rows.UNREADABLE as error:
-                log.error("a row cannot be read and is passed over: %s: %s", tuple(row)[:1], error)  # noqa: TRY400
+                log.error("a row cannot be read and is passed over: %s: %s", tuple(row)[:1], error)  # noqa: TRY400 (its text says all)
                 self.unreadable += 1
         return found
 

@@ -174,7 +174,7 @@ class Outbox(Port):
             try:
                 good.append(services.outgoing(row))
             except rows.UNREADABLE as error:
-                log.error("message %s for %s cannot be read: %s", row["number"], row["service"], error)  # noqa: TRY400
+                log.error("message %s for %s cannot be read: %s", row["number"], row["service"], error)  # noqa: TRY400 (its text says all)
                 bad.append(row["number"])
         if bad:
             await self._drop(queue, bad)
